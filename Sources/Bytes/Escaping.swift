@@ -1,0 +1,106 @@
+/// The escaping of `tsv` output and of terminals: one line of printable bytes for any byte string, and back.
+///
+/// Backslash, tab, newline and carriage return become `\\ \t \n \r`; other control bytes and bytes that are not
+/// part of valid UTF-8 become `\xHH`. The form is canonical: unescaping gives exactly the bytes escaped.
+public enum Escaping {
+  /// The escaped form of a byte string, as UTF-8.
+  public static func escape(_ bytes: [UInt8]) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(bytes.count)
+    var at = 0
+    while at < bytes.count {
+      let byte = bytes[at]
+      let length = byte < 0x80 ? 1 : utf8Length(bytes, at)
+      switch byte {
+      case UInt8(ascii: "\\"): out.append(contentsOf: #"\\"#.utf8)
+      case UInt8(ascii: "\t"): out.append(contentsOf: #"\t"#.utf8)
+      case UInt8(ascii: "\n"): out.append(contentsOf: #"\n"#.utf8)
+      case UInt8(ascii: "\r"): out.append(contentsOf: #"\r"#.utf8)
+      case 0x20..<0x7f: out.append(byte)
+      case 0x80... where length > 0: out.append(contentsOf: bytes[at..<at + length])
+      default:
+        out.append(contentsOf: #"\x"#.utf8)
+        out.append(hexDigits[Int(byte >> 4)])
+        out.append(hexDigits[Int(byte & 15)])
+      }
+      at += Swift.max(1, length)
+    }
+    return out
+  }
+
+  /// The escaped form as a string.
+  public static func text(_ bytes: [UInt8]) -> String {
+    String(decoding: escape(bytes), as: UTF8.self)
+  }
+
+  /// The bytes that an escaped form stands for.
+  public static func unescape(_ text: some Collection<UInt8>) throws(ByteError) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(text.count)
+    var rest = text.makeIterator()
+    var offset = 0
+    while let byte = rest.next() {
+      defer { offset += 1 }
+      guard byte == UInt8(ascii: "\\") else {
+        out.append(byte)
+        continue
+      }
+      offset += 1
+      switch rest.next() {
+      case UInt8(ascii: "\\"): out.append(UInt8(ascii: "\\"))
+      case UInt8(ascii: "t"): out.append(UInt8(ascii: "\t"))
+      case UInt8(ascii: "n"): out.append(UInt8(ascii: "\n"))
+      case UInt8(ascii: "r"): out.append(UInt8(ascii: "\r"))
+      case UInt8(ascii: "x"):
+        guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else {
+          throw .malformed(offset: offset, expected: "two hexadecimal digits after \\x", found: "something else")
+        }
+        out.append(high << 4 | low)
+        offset += 2
+      case let other:
+        let found = other.map { "\\" + String(UnicodeScalar($0)) } ?? "the end"
+        throw .malformed(offset: offset, expected: #"one of \\ \t \n \r \xHH"#, found: found)
+      }
+    }
+    return out
+  }
+
+  private static let hexDigits = Array("0123456789abcdef".utf8)
+
+  private static func hexValue(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+
+  /// The length of the valid multi-byte UTF-8 sequence at an offset, or 0 (Unicode table 3-7). C1 control
+  /// characters (U+0080 to U+009F) count as invalid, so that none reaches a terminal.
+  private static func utf8Length(_ bytes: [UInt8], _ at: Int) -> Int {
+    let lead = bytes[at]
+    let (length, second): (Int, ClosedRange<UInt8>) =
+      switch lead {
+      case 0xc2: (2, 0xa0...0xbf)
+      case 0xc3...0xdf: (2, 0x80...0xbf)
+      case 0xe0: (3, 0xa0...0xbf)
+      case 0xed: (3, 0x80...0x9f)
+      case 0xe1...0xef: (3, 0x80...0xbf)
+      case 0xf0: (4, 0x90...0xbf)
+      case 0xf1...0xf3: (4, 0x80...0xbf)
+      case 0xf4: (4, 0x80...0x8f)
+      default: (0, 0x80...0xbf)
+      }
+    guard length > 0, at + length <= bytes.count, second.contains(bytes[at + 1]) else { return 0 }
+    for next in (at + 2)..<Swift.max(at + 2, at + length) where !(0x80...0xbf).contains(bytes[next]) { return 0 }
+    return length
+  }
+}
+
+extension Escaping {
+  /// Whether the bytes are valid UTF-8 and so fit a JSON string (C1 controls are allowed there, as `\u0080`).
+  public static func isUTF8(_ bytes: [UInt8]) -> Bool {
+    String(validating: bytes, as: UTF8.self) != nil
+  }
+}

@@ -1,0 +1,16 @@
+/// Every bound of the system, by name. What arrives from outside is refused at these sizes; every queue, frame and
+/// loop inside stops at one of them.
+public enum Limits {
+  /// The longest key that is stored.
+  public static let keyBytes = ByteCount.kibibytes(4)
+  /// The largest value that is stored.
+  public static let valueBytes = ByteCount.mebibytes(8)
+  /// The largest frame on a connection: a value of full size, its key and the message around them.
+  public static let frameBytes = ByteCount.mebibytes(16)
+  /// The largest payload of one log entry.
+  public static let entryBytes = ByteCount.mebibytes(12)
+  /// The most partitions that one cluster has.
+  public static let partitions = 4096
+  /// The most nodes that one cluster has.
+  public static let nodes = 1000
+}

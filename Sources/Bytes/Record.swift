@@ -1,0 +1,63 @@
+/// One version of one key: what a write leaves behind.
+public struct Record: Hashable, Sendable {
+  /// Whether the key has a value from this version on.
+  public enum Kind: UInt8, Sendable {
+    /// The key was deleted at this version.
+    case tombstone = 0
+    /// The key got a value at this version.
+    case value = 1
+  }
+
+  /// The key that was written.
+  public let key: Key
+  /// The version of the write.
+  public let version: Version
+  /// Whether it put or deleted.
+  public let kind: Kind
+  /// The value; empty for a tombstone.
+  public let value: [UInt8]
+
+  /// A record that puts a value.
+  public init(key: Key, version: Version, value: [UInt8]) {
+    self.init(key: key, version: version, kind: .value, value: value)
+  }
+
+  /// A record of these parts.
+  public init(key: Key, version: Version, kind: Kind, value: [UInt8]) {
+    self.key = key
+    self.version = version
+    self.kind = kind
+    self.value = value
+  }
+
+  /// A record that deletes a key.
+  public static func tombstone(_ key: Key, _ version: Version) -> Record {
+    Record(key: key, version: version, kind: .tombstone, value: [])
+  }
+
+  /// Appends the record as log, wire and snapshots hold it:
+  /// version u64, kind u8, key length varint, value length varint, key, value.
+  public func encode(into writer: inout ByteWriter) {
+    writer.u64(version.rawValue)
+    writer.u8(kind.rawValue)
+    writer.varint(UInt64(key.bytes.count))
+    writer.varint(UInt64(value.count))
+    writer.raw(key.bytes)
+    writer.raw(value)
+  }
+
+  /// Reads one record that `encode` wrote.
+  public init(from reader: inout ByteReader) throws(ByteError) {
+    version = Version(rawValue: try reader.u64())
+    let kindOffset = reader.offset
+    let code = try reader.u8()
+    guard let kind = Kind(rawValue: code) else {
+      throw .malformed(offset: kindOffset, expected: "a record kind of 0 or 1", found: "\(code)")
+    }
+    self.kind = kind
+    let keyLength = try reader.count(limit: Limits.keyBytes.rawValue)
+    let valueLength = try reader.count(limit: kind == .value ? Limits.valueBytes.rawValue : 0)
+    key = Key(try reader.bytes(keyLength))
+    value = try reader.bytes(valueLength)
+  }
+}

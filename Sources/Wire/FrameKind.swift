@@ -1,0 +1,13 @@
+/// What the payload of a frame is: the second field of the frame header (kv-wire(5)).
+public enum FrameKind: UInt8, Sendable {
+  /// A `WireRequest`.
+  case request = 1
+  /// A `WireResponse`.
+  case response = 2
+  /// A `WirePeerBatch`, from a node.
+  case peerBatch = 3
+  /// A `WireSnapshotChunk`, from a node.
+  case snapshotChunk = 4
+  /// A `WireSnapshotCredit`, from a node.
+  case snapshotCredit = 5
+}

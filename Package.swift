@@ -6,20 +6,68 @@ import PackageDescription
 
 let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
+let nio: [Target.Dependency] = [
+  .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
   name: "kv",
   dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
   ],
   targets: [
+    .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CShims"),
     .target(name: "Bytes", dependencies: ["CShims"], swiftSettings: strict),
     .target(name: "Environment", dependencies: ["Bytes"], swiftSettings: strict),
     .target(
-      name: "Wire",
-      dependencies: ["Bytes", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-      exclude: ["proto", "generate.sh"],
+      name: "Wire", dependencies: ["Bytes", protobuf], exclude: ["proto", "generate.sh"], swiftSettings: strict),
+    .target(name: "HashRing", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "Raft", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "Log", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
+    .target(name: "Table", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
+    .target(name: "Store", dependencies: ["Bytes", "Environment", "Table"], swiftSettings: strict),
+    .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
+    .target(name: "Transport", dependencies: ["Bytes", "TLS", logging] + nio, swiftSettings: strict),
+    .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),
+    .target(
+      name: "Node",
+      dependencies: ["Bytes", "Environment", "HashRing", "Log", "Raft", "Store", "Table", "Wire"],
       swiftSettings: strict),
+    .target(
+      name: "Server",
+      dependencies: ["Bytes", "Client", "Environment", "Node", "TLS", "Transport", "Wire", logging] + nio,
+      swiftSettings: strict),
+    .target(
+      name: "Commands",
+      dependencies: ["Bytes", "Client", "Server", "TLS", "Wire", logging, argumentParser], swiftSettings: strict),
+    .executableTarget(name: "kv", dependencies: ["Commands"], swiftSettings: strict),
+    .target(name: "Simulation", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
+    .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
+    .testTarget(name: "EnvironmentTests", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
+    .testTarget(name: "HashRingTests", dependencies: ["Bytes", "HashRing"], swiftSettings: strict),
+    .testTarget(name: "RaftTests", dependencies: ["Bytes", "Raft"], swiftSettings: strict),
+    .testTarget(name: "LogTests", dependencies: ["Bytes", "Environment", "Log", "Simulation"], swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Bytes", "Environment", "Simulation"], swiftSettings: strict),
+    .testTarget(
+      name: "TableTests", dependencies: ["Bytes", "Environment", "Simulation", "Table"], swiftSettings: strict),
+    .testTarget(
+      name: "StoreTests", dependencies: ["Bytes", "Environment", "Simulation", "Store", "Table"],
+      swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["Bytes", "COpenSSL", "TLS"], swiftSettings: strict),
+    .testTarget(
+      name: "TransportTests",
+      dependencies: ["Bytes", "TLS", "Transport", logging, .product(name: "NIOEmbedded", package: "swift-nio")] + nio,
+      swiftSettings: strict),
+    .testTarget(name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
+    .testTarget(name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "Wire", "kv"], exclude: ["scripts"], swiftSettings: strict),
   ]
 )

@@ -48,8 +48,8 @@ public struct LogEntry: Equatable, Sendable {
       throw .malformed(
         offset: start, expected: "an entry of at most \(Limits.entryBytes)", found: "\(length) bytes")
     }
-    term = Term(rawValue: try reader.u64())
-    index = LogIndex(rawValue: try reader.u64())
+    term = Term(rawValue: try LogEntry.counter(from: &reader))
+    index = LogIndex(rawValue: try LogEntry.counter(from: &reader))
     let kindOffset = reader.offset
     let code = try reader.u8()
     guard let kind = Kind(rawValue: code) else {
@@ -57,5 +57,15 @@ public struct LogEntry: Equatable, Sendable {
     }
     self.kind = kind
     payload = try reader.bytes(length)
+  }
+
+  /// A term or index: no log counts to 2^63, and below it arithmetic on them can't overflow.
+  private static func counter(from reader: inout ByteReader) throws(ByteError) -> UInt64 {
+    let start = reader.offset
+    let value = try reader.u64()
+    guard value <= UInt64(Int64.max) else {
+      throw .malformed(offset: start, expected: "a term or index below 2^63", found: "\(value)")
+    }
+    return value
   }
 }

@@ -17,14 +17,16 @@ public struct Version: RawRepresentable, Hashable, Comparable, Sendable, CustomS
     self.rawValue = rawValue
   }
 
-  /// The first version of a millisecond since 1970.
+  /// The first version of a millisecond since 1970; `max` where that is too late for a version.
   public init(milliseconds: UInt64) {
-    self.rawValue = milliseconds << Version.counterBits
+    let fits = milliseconds >> (64 - Version.counterBits) == 0
+    self.rawValue = fits ? milliseconds << Version.counterBits : .max
   }
 
-  /// The last version of a millisecond since 1970: what a point in time resolves to.
+  /// The last version of a millisecond since 1970: what a point in time resolves to; `max` where that is too late for
+  /// a version.
   public init(lastOfMillisecond milliseconds: UInt64) {
-    self.rawValue = milliseconds << Version.counterBits | (1 << Version.counterBits - 1)
+    self.rawValue = Version(milliseconds: milliseconds).rawValue | (1 << Version.counterBits - 1)
   }
 
   /// The milliseconds since 1970 at which the version was given out, by the oracle's clock.

@@ -326,6 +326,9 @@ public nonisolated struct WireNodeIdentity: Sendable {
 
   public var format: UInt32 = 0
 
+  /// Where it listens, host:port, where that differs from its address.
+  public var listen: String = String()
+
   /// Where other members were when last heard of: enough to be found until the catalog says.
   public var members: [WireMember] = []
 
@@ -894,7 +897,7 @@ nonisolated extension WireCatalogPartition.Replica.State: SwiftProtobuf._ProtoNa
 
 nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -907,6 +910,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 3: try { try decoder.decodeSingularStringField(value: &self.address) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.listen) }()
       default: break
       }
     }
@@ -928,6 +932,9 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.members.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.members, fieldNumber: 5)
     }
+    if !self.listen.isEmpty {
+      try visitor.visitSingularStringField(value: self.listen, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -936,6 +943,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.node != rhs.node {return false}
     if lhs.address != rhs.address {return false}
     if lhs.format != rhs.format {return false}
+    if lhs.listen != rhs.listen {return false}
     if lhs.members != rhs.members {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

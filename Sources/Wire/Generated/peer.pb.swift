@@ -76,6 +76,8 @@ public nonisolated struct WireRaftMessage: Sendable {
 
   public var sentAt: UInt64 = 0
 
+  public var echo: UInt64 = 0
+
   public var forced: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -207,7 +209,7 @@ nonisolated extension WirePeerBatch: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RaftMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}to\0\u{1}from\0\u{1}term\0\u{1}kind\0\u{1}index\0\u{3}log_term\0\u{1}commit\0\u{1}entries\0\u{1}reject\0\u{3}hint_index\0\u{3}hint_term\0\u{1}context\0\u{3}sent_at\0\u{1}forced\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}to\0\u{1}from\0\u{1}term\0\u{1}kind\0\u{1}index\0\u{3}log_term\0\u{1}commit\0\u{1}entries\0\u{1}reject\0\u{3}hint_index\0\u{3}hint_term\0\u{1}context\0\u{3}sent_at\0\u{1}forced\0\u{1}echo\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -230,6 +232,7 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 13: try { try decoder.decodeSingularUInt64Field(value: &self.context) }()
       case 14: try { try decoder.decodeSingularFixed64Field(value: &self.sentAt) }()
       case 15: try { try decoder.decodeSingularBoolField(value: &self.forced) }()
+      case 16: try { try decoder.decodeSingularFixed64Field(value: &self.echo) }()
       default: break
       }
     }
@@ -281,6 +284,9 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.forced != false {
       try visitor.visitSingularBoolField(value: self.forced, fieldNumber: 15)
     }
+    if self.echo != 0 {
+      try visitor.visitSingularFixed64Field(value: self.echo, fieldNumber: 16)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -299,6 +305,7 @@ nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.hintTerm != rhs.hintTerm {return false}
     if lhs.context != rhs.context {return false}
     if lhs.sentAt != rhs.sentAt {return false}
+    if lhs.echo != rhs.echo {return false}
     if lhs.forced != rhs.forced {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

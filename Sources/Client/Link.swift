@@ -1,0 +1,116 @@
+import Bytes
+import Wire
+
+/// One connection to a node: many requests may be under way on it, each answered once, in any order.
+///
+/// After a failure the link is of no use any more; the failure is thrown at everyone who waits on it.
+final class Link {
+  /// What is done with an answer that nobody waits for by name.
+  typealias Sink = (_ request: UInt64, _ answer: WireResponse.OneOf_Body) -> Void
+
+  /// Where the node is: `HOST:PORT`.
+  let address: String
+  let channel: any Channel
+  /// Whether an answer ever came. Before that, a refusal of our certificate means that nothing was read.
+  private(set) var hasAnswered = false
+  /// When a writer last took in answers: the moment since which the node is silent.
+  var lastHeard: UInt64 = 0
+  /// Why the link can't be used any more.
+  private(set) var failure: ChannelFailure?
+  private var outbox: [UInt8] = []
+  private var frames = FrameReader()
+  private var waiting: [UInt64: Expectation] = [:]
+  private var arrived: [UInt64: WireResponse.OneOf_Body] = [:]
+
+  private enum Expectation {
+    case kept
+    case sunk(Sink)
+    /// Its requester has gone: the answer is dropped.
+    case forgotten
+  }
+
+  init(_ channel: any Channel, address: String) {
+    self.channel = channel
+    self.address = address
+  }
+
+  /// Whether the link may be used for another request, as far as can be told without sending.
+  var isUsable: Bool { failure == nil && (!waiting.isEmpty || channel.isOpen) }
+
+  /// Whether requests wait to be sent.
+  var hasGathered: Bool { !outbox.isEmpty }
+
+  /// The number of bytes that wait to be sent.
+  var gatheredBytes: Int { outbox.count }
+
+  /// Whether requests were sent or gathered that have no answer yet.
+  var isBusy: Bool { !waiting.isEmpty }
+
+  /// Adds a request to what is sent next. Its id is unique on the link. The answer goes to the sink, or waits for
+  /// `answer`.
+  func gather(_ request: WireRequest, sink: Sink? = nil) {
+    waiting[request.id] = sink.map { .sunk($0) } ?? .kept
+    Frames.append(request.encoded, kind: .request, to: &outbox)
+  }
+
+  /// Sends what was gathered.
+  func flush(until deadline: UInt64) throws(ChannelFailure) {
+    guard !outbox.isEmpty else { return }
+    try guarded { () throws(ChannelFailure) in try channel.send(outbox, until: deadline) }
+    outbox.removeAll(keepingCapacity: true)
+  }
+
+  /// The answer to a request; nil where none comes by the deadline.
+  func answer(to id: UInt64, until deadline: UInt64) throws(ChannelFailure) -> WireResponse.OneOf_Body? {
+    while true {
+      if let answer = arrived.removeValue(forKey: id) { return answer }
+      guard try receive(until: deadline) else { return nil }
+    }
+  }
+
+  /// Nobody will ask for this answer any more.
+  func forget(_ id: UInt64) {
+    if arrived.removeValue(forKey: id) == nil, waiting[id] != nil { waiting[id] = .forgotten }
+  }
+
+  /// Takes in what arrives by the deadline, once; false where nothing does.
+  @discardableResult
+  func receive(until deadline: UInt64) throws(ChannelFailure) -> Bool {
+    try guarded { () throws(ChannelFailure) in
+      guard let bytes = try channel.receive(until: deadline) else { return false }
+      frames.append(bytes)
+      while let payload = try frames.next() { try accept(payload) }
+      return true
+    }
+  }
+
+  /// Marks the link as of no use, for a reason of the client's own.
+  func abandon(_ words: String) {
+    failure = failure ?? ChannelFailure(kind: .broken, words: words)
+  }
+
+  private func accept(_ payload: [UInt8]) throws(ChannelFailure) {
+    guard let response = WireResponse(untrusted: payload) else {
+      throw ChannelFailure(kind: .broken, words: "sent a response that can't be read")
+    }
+    guard let expectation = waiting.removeValue(forKey: response.id), let body = response.body else {
+      throw ChannelFailure(kind: .broken, words: "sent a response to request \(response.id), which wasn't asked")
+    }
+    hasAnswered = true
+    switch expectation {
+    case .kept: arrived[response.id] = body
+    case .sunk(let sink): sink(response.id, body)
+    case .forgotten: break
+    }
+  }
+
+  private func guarded<Value>(_ body: () throws(ChannelFailure) -> Value) throws(ChannelFailure) -> Value {
+    if let failure { throw failure }
+    do throws(ChannelFailure) {
+      return try body()
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import Bytes
+import HashRing
+import Wire
+
+/// What one node sends of a range: the records of the partitions that it leads, part after part, in order.
+final class RangeSource {
+  let address: String
+  let parts: [ClusterMap.Part]
+  private let client: Client
+  private let version: Version
+  /// What has not arrived yet.
+  private(set) var rest: RangeQuery
+  private var question = Question.none
+  /// Whether the node has no more.
+  private var isDry = false
+  private var records: [Record] = []
+  private var place = 0
+
+  private enum Question {
+    case none
+    case asked(Link, UInt64)
+    /// It could not be asked. That shows when its records are needed.
+    case failed(Outcome)
+  }
+
+  init(_ client: Client, address: String, parts: [ClusterMap.Part], rest: RangeQuery, at version: Version) {
+    self.client = client
+    self.address = address
+    self.parts = parts
+    self.rest = rest
+    self.version = version
+  }
+
+  deinit {
+    withdraw()
+  }
+
+  /// The next record's key, of those that have arrived.
+  var head: Key? { place < records.count ? records[place].key : nil }
+
+  /// Whether its next record is not known yet.
+  var isHungry: Bool { place == records.count && !isDry }
+
+  /// How many records have arrived and were not taken.
+  var stock: Int { records.count - place }
+
+  /// Takes the record at the head.
+  func take() -> Record {
+    precondition(place < records.count, "a source without a head was asked for it")
+    defer { place += 1 }
+    return records[place]
+  }
+
+  /// Sends the question for the next part, if there is one and it isn't under way. `limit`: about how many records
+  /// are of use; 0: all.
+  func ask(limit: Int, until deadline: UInt64) {
+    guard case .none = question, !isDry else { return }
+    do throws(ChannelFailure) {
+      let link = try client.link(to: address, until: deadline)
+      let groups = parts.map(\.group)
+      let time = client.answerTime(until: deadline)
+      let request = client.request(
+        .range(rest.request(groups: groups, at: version, limit: limit)), time: time)
+      link.gather(request)
+      question = .asked(link, request.id)
+      do throws(ChannelFailure) {
+        try link.flush(until: deadline)
+      } catch {
+        client.drop(link)
+        question = .failed(Client.outcome(of: error, on: link))
+      }
+    } catch {
+      question = .failed(.unsent(error))
+    }
+  }
+
+  /// Waits for the answer to what was asked; the records in it are taken in by `accept`.
+  func answer(until deadline: UInt64) -> Outcome {
+    defer { question = .none }
+    switch question {
+    case .none: return .lost("was not asked")
+    case .failed(let outcome): return outcome
+    case .asked(let link, let id):
+      do throws(ChannelFailure) {
+        let time = client.answerTime(until: deadline)
+        if let answer = try link.answer(to: id, until: client.surroundings.now + time) { return .answered(answer) }
+        client.drop(link)
+        return .lost("gave no answer within \(time) ms")
+      } catch {
+        client.drop(link)
+        return Client.outcome(of: error, on: link)
+      }
+    }
+  }
+
+  /// Takes in an answer's records; says what is wrong with them, if anything is.
+  func accept(_ answer: WireRangeResponse) -> String? {
+    var fresh: [Record] = []
+    var reader = ByteReader(answer.records.array)
+    do throws(ByteError) {
+      while !reader.isAtEnd { fresh.append(try Record(from: &reader)) }
+    } catch {
+      return "sent records that can't be read: \(error)"
+    }
+    for record in fresh {
+      guard rest.contains(record.key) else { return "sent a key out of order or out of the range" }
+      guard record.kind == .value, record.version <= version else {
+        return "sent a record that is not alive at version \(version)"
+      }
+      rest = rest.continued(after: record.key)
+    }
+    guard !answer.more || !fresh.isEmpty else { return "sent an empty part and says there is more" }
+    records = fresh
+    place = 0
+    isDry = !answer.more
+    return nil
+  }
+
+  /// Drops the question that is under way, if one is.
+  func withdraw() {
+    if case .asked(let link, let id) = question { link.forget(id) }
+    question = .none
+  }
+}

@@ -1,0 +1,220 @@
+public import Bytes
+import HashRing
+import Wire
+
+/// The records of a range, one after the other in key order, all at one version.
+///
+/// Every node streams the partitions that it leads; while the caller uses one part, the next is on its way. Memory is
+/// bounded by the nodes and the credit that each one has. Where a node fails or leads no more, what it still owed is
+/// asked of the new leaders, from behind the last record that it sent, at the same version.
+public final class RangeStream {
+  /// The version of the whole range: with the last key, where a later range may go on.
+  public let version: Version
+  private let client: Client
+  private let query: RangeQuery
+  private var sources: [RangeSource] = []
+  private var tree: LoserTree<Key>
+  private var remaining: Int?
+  private var last: Key?
+  private var state = State.new
+
+  private enum State {
+    case new, merging, ended
+    case failed(ClientError)
+  }
+
+  init(_ client: Client, _ query: RangeQuery, at version: Version) {
+    self.client = client
+    self.query = query
+    self.version = version
+    remaining = query.limit
+    tree = LoserTree([], precedes: query.precedes)
+  }
+
+  /// The next record, or nil after the last. After an error the range is over, and incomplete.
+  public func next() throws(ClientError) -> Record? {
+    do throws(ClientError) {
+      switch state {
+      case .ended: return nil
+      case .failed(let error): throw error
+      case .new:
+        if query.isEmpty { return end() }
+        try open()
+        state = .merging
+      case .merging: try advance()
+      }
+      guard let winner = tree.winner, remaining != 0 else { return end() }
+      let record = sources[winner].take()
+      if let last, !query.precedes(last, record.key) {
+        // Each source is in order by itself: two of them hold the same key.
+        throw .internal("range: two nodes sent the same key: \(sources.map(\.address).joined(separator: ", "))")
+      }
+      last = record.key
+      remaining = remaining.map { $0 - 1 }
+      return record
+    } catch {
+      state = .failed(error)
+      sources = []
+      throw error
+    }
+  }
+
+  private func end() -> Record? {
+    state = .ended
+    sources = []
+    return nil
+  }
+
+  /// Replaces the head that was given out last.
+  private func advance() throws(ClientError) {
+    guard remaining != 0, let winner = tree.winner else { return }
+    guard sources[winner].isHungry else { return tree.replaceWinner(with: sources[winner].head) }
+    let before = sources.count
+    var effort = RangeEffort(client)
+    if try fill(&effort) && sources.count == before {
+      tree.replaceWinner(with: sources[winner].head)
+    } else {
+      plantTree()
+    }
+  }
+
+  private func plantTree() {
+    sources.removeAll { $0.head == nil }
+    tree = LoserTree(sources.map(\.head), precedes: query.precedes)
+  }
+
+  private func open() throws(ClientError) {
+    var effort = RangeEffort(client)
+    let map: ClusterMap
+    if let known = client.knownMap, client.surroundings.now < client.mapExpires {
+      map = known
+    } else {
+      map = try effort.map()
+    }
+    try route(map.parts, of: map, rest: query, &effort)
+    _ = try fill(&effort)
+    plantTree()
+  }
+}
+
+extension RangeStream {
+  /// Makes sources for parts of the ring and asks them; waits for leaders where there are none.
+  private func route(
+    _ parts: [ClusterMap.Part], of map: ClusterMap, rest: RangeQuery, _ effort: inout RangeEffort
+  ) throws(ClientError) {
+    var (parts, map) = (parts, map)
+    while let orphan = parts.first(where: { $0.leader == nil }) {
+      _ = effort.attempts.record(.lost("has no leader"), at: "partition \(orphan.group)")
+      try effort.rest()
+      map = try effort.map()
+      parts = try successors(of: parts, in: map)
+    }
+    var byAddress: [String: [ClusterMap.Part]] = [:]
+    for part in parts {
+      if let leader = part.leader, let address = map.address(of: leader) { byAddress[address, default: []].append(part) }
+    }
+    for (address, parts) in byAddress.sorted(by: { $0.key < $1.key }) {
+      let source = RangeSource(client, address: address, parts: parts, rest: rest, at: version)
+      sources.append(source)
+      source.ask(limit: share(of: source, map.parts.count), until: effort.deadline)
+    }
+  }
+
+  /// Waits until every source has a head or has ended. True where they are still the same sources.
+  private func fill(_ effort: inout RangeEffort) throws(ClientError) -> Bool {
+    var isSame = true
+    while let hungry = sources.firstIndex(where: \.isHungry) {
+      let source = sources[hungry]
+      source.ask(limit: share(of: source, partCount), until: effort.deadline)
+      var outcome = source.answer(until: effort.deadline)
+      if case .answered(let body) = outcome, !body.isFailure {
+        if let wrong = accept(body, by: source) {
+          outcome = .lost(wrong)
+        } else {
+          effort.progress()
+          if remaining == nil { source.ask(limit: 0, until: effort.deadline) }
+          continue
+        }
+      }
+      if case .failed(let error) = effort.attempts.record(outcome, at: source.address) { throw error }
+      isSame = false
+      try replace(hungry, &effort)
+    }
+    prefetch(effort)
+    return isSame
+  }
+
+  private func accept(_ body: WireResponse.OneOf_Body, by source: RangeSource) -> String? {
+    guard case .range(let answer) = body else { return "sent an answer that doesn't fit the request" }
+    return source.accept(answer)
+  }
+
+  /// Asks new leaders for what a source still owes.
+  private func replace(_ place: Int, _ effort: inout RangeEffort) throws(ClientError) {
+    let source = sources.remove(at: place)
+    source.withdraw()
+    try effort.rest()
+    let map = try effort.map()
+    try route(try successors(of: source.parts, in: map), of: map, rest: source.rest, &effort)
+  }
+
+  /// The partitions that hold now what some others held: the same ones, or their halves.
+  private func successors(
+    of parts: [ClusterMap.Part], in map: ClusterMap
+  ) throws(ClientError) -> [ClusterMap.Part] {
+    let now = map.parts.filter { new in parts.contains { $0.arc.contains(new.arc) } }
+    let covers = { (parts: [ClusterMap.Part]) in parts.reduce(0.0) { $0 + 1 / Double(UInt64(1) << $1.arc.bits) } }
+    guard covers(now) == covers(parts) else {
+      throw .unavailable("range: the partitions were joined while it ran; begin again behind the last key")
+    }
+    return now
+  }
+
+  /// Asks for the next parts under a limit, unless what is here will do. Without one they are asked for at once.
+  private func prefetch(_ effort: RangeEffort) {
+    guard let remaining, sources.reduce(0, { $0 + $1.stock }) < remaining else { return }
+    for source in sources { source.ask(limit: share(of: source, partCount), until: effort.deadline) }
+  }
+
+  private var partCount: Int { client.knownMap?.parts.count ?? 1 }
+
+  /// How many records to ask of a source under a limit: its share of what is wanted, and three standard deviations
+  /// (keys are spread by a hash, so that the count of a source is binomial). 0 without a limit.
+  private func share(of source: RangeSource, _ parts: Int) -> Int {
+    guard let remaining else { return 0 }
+    let mean = (Double(remaining) * Double(source.parts.count) / Double(max(parts, source.parts.count))).rounded(.up)
+    return min(remaining, Int(mean + 3 * mean.squareRoot().rounded(.up)))
+  }
+}
+
+/// One wait for progress of a range: the attempts since the last one, and the time that is left.
+struct RangeEffort {
+  var attempts = Attempts("range")
+  private(set) var deadline: UInt64
+  private let client: Client
+  private var nextRest: UInt64 = 0
+
+  init(_ client: Client) {
+    self.client = client
+    deadline = client.deadline
+  }
+
+  /// A part arrived: the time begins anew.
+  mutating func progress() { self = RangeEffort(client) }
+
+  /// Rests before the next attempt, longer each time; the first time not at all.
+  mutating func rest() throws(ClientError) {
+    guard client.surroundings.now + nextRest < deadline else { throw attempts.expired(after: client.timeout) }
+    if nextRest > 0 { client.surroundings.sleep(milliseconds: nextRest) }
+    nextRest = min(max(2 * nextRest, ClientLimits.firstRest), ClientLimits.longestRest)
+  }
+
+  /// A new map, within the time.
+  func map() throws(ClientError) -> ClusterMap {
+    do throws(ClientError) {
+      return try client.freshMap(until: deadline)
+    } catch .unavailable(let words) {
+      throw .unavailable("\(words)\(attempts.listed)")
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/// Why a connection could not be made or used.
+struct ChannelFailure: Error, Equatable {
+  /// What the failure means for the call.
+  enum Kind {
+    /// The peer is down, out of reach, or the connection broke.
+    case broken
+    /// The peer is not of this cluster, or can't show that it is.
+    case notThisCluster
+    /// The peer does not accept this client's certificate.
+    case refused
+    /// The client's own certificate, key or host is at fault.
+    case local
+  }
+
+  let kind: Kind
+  /// What happened, for people; it doesn't name the peer.
+  let words: String
+}
+
+/// A secured connection to one node: bytes in order. It is closed when the last reference goes.
+protocol Channel: AnyObject {
+  /// Sends all of the bytes; waits at most until the deadline, a moment of `Surroundings.now`.
+  func send(_ bytes: [UInt8], until deadline: UInt64) throws(ChannelFailure)
+  /// The bytes that have arrived, at least one; nil where none arrive by the deadline. An end of the connection is a
+  /// failure.
+  func receive(until deadline: UInt64) throws(ChannelFailure) -> [UInt8]?
+  /// Whether nothing is known against sending: the peer has not closed. Costs no round trip.
+  var isOpen: Bool { get }
+}
+
+/// What the client needs of the world: time and connections. Tests script it; `SystemSurroundings` is real.
+protocol Surroundings: AnyObject {
+  /// A steady clock, in milliseconds.
+  var now: UInt64 { get }
+  /// The wall clock, in milliseconds since 1970.
+  var wallMilliseconds: UInt64 { get }
+  /// Waits.
+  func sleep(milliseconds: UInt64)
+  /// Connects to `HOST:PORT` and makes sure that there is a node of the cluster. Which one doesn't matter: each
+  /// answers truly, or says who can.
+  func connect(to address: String, until deadline: UInt64) throws(ChannelFailure) -> any Channel
+  /// Waits until one of the channels may have bytes to receive, at most until the deadline.
+  func wait(for channels: [any Channel], until deadline: UInt64)
+}

@@ -1,0 +1,45 @@
+import Bytes
+
+/// The records that cdbmake(1) reads: `+klen,vlen:key->value` and a newline each, and an empty line at the end.
+/// It holds any bytes, and its end shows that nothing was cut off.
+enum CDBFormat {
+  static func append(_ record: Record, to output: inout [UInt8]) {
+    output.append(contentsOf: "+\(record.key.bytes.count),\(record.value.count):".utf8)
+    output.append(contentsOf: record.key.bytes)
+    output.append(contentsOf: "->".utf8)
+    output.append(contentsOf: record.value)
+    output.append(UInt8(ascii: "\n"))
+  }
+
+  static func next(from input: InputStream) throws(CommandError) -> DecodedRecord {
+    guard let mark = try input.bytes(1) else { return .broken("the input ends without the empty line: it was cut off") }
+    if mark == Array("\n".utf8) {
+      return try input.isAtEnd() ? .end : .broken("bytes follow the empty line at the end")
+    }
+    guard mark == Array("+".utf8) else { return .broken("expected + or an empty line, found \(Escaping.text(mark))") }
+    guard let keyLength = try length(upTo: ",", from: input), let valueLength = try length(upTo: ":", from: input) else {
+      return .broken("expected +KEYLENGTH,VALUELENGTH: at the head of the record")
+    }
+    guard keyLength <= Limits.keyBytes.rawValue else {
+      return .broken("a key of \(keyLength) bytes: the longest is \(Limits.keyBytes)")
+    }
+    guard valueLength <= Limits.valueBytes.rawValue else {
+      return .broken("a value of \(valueLength) bytes: the largest is \(Limits.valueBytes)")
+    }
+    guard let key = try input.bytes(keyLength), let arrow = try input.bytes(2),
+      let value = try input.bytes(valueLength), let newline = try input.bytes(1)
+    else { return .broken("the input ends within the record") }
+    guard arrow == Array("->".utf8), newline == Array("\n".utf8) else {
+      return .broken("expected -> behind the key and a newline behind the value: the lengths are wrong")
+    }
+    return .record(Key(key), value)
+  }
+
+  /// A decimal number up to its delimiter; nil if there is none of at most twelve digits.
+  private static func length(upTo delimiter: Unicode.Scalar, from input: InputStream) throws(CommandError) -> Int? {
+    guard case .complete(let digits) = try input.part(upTo: UInt8(ascii: delimiter), limit: 12),
+      !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) })
+    else { return nil }
+    return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+  }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Bytes
+import Client
+
+/// How fresh a read must be.
+enum Consistency: String, CaseIterable, ExpressibleByArgument {
+  /// As if there were one copy: the read sees every write acknowledged before it.
+  case strong
+  /// Whatever the nearest replica has.
+  case eventual
+}
+
+/// `kv get`: reads values.
+struct GetCommand: Executable {
+  static let configuration = CommandConfiguration(commandName: "get", abstract: "Read the values of keys.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
+  var at: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Write the output into this file.", valueName: "file"))
+  var to: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("strong or eventual.", valueName: "consistency"))
+  var consistency: Consistency = .strong
+
+  @Option(help: ArgumentHelp("Print records: tsv, json, keys, nul, cdb.", valueName: "format"))
+  var format: RecordFormat?
+
+  @Argument(help: ArgumentHelp("The keys.", valueName: "key"))
+  var keys: [ArgumentBytes]
+
+  mutating func validate() throws {
+    if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
+    if keys.count > 1, wantedFormat == nil { throw ValidationError("several keys need --format") }
+    if at != nil, consistency == .eventual { throw ValidationError("--at excludes --consistency eventual") }
+  }
+
+  private var wantedFormat: RecordFormat? { global.json ? .json : format }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let version = try TimeArgument.version(of: at)
+    let client = try global.client()
+    guard let to else { return try read(client, version, output) }
+    return try FileReplacement.write(to.text) { (file) throws(CommandError) in
+      try read(client, version, file)
+    }
+  }
+
+  /// Reads all keys; absent ones are named on standard error and left out.
+  private func read(_ client: Client, _ version: Version?, _ output: OutputStream) throws(CommandError) -> ExitCode {
+    var code = ExitCode.done
+    for argument in keys {
+      let key = argument.key
+      let found = try asking { () throws(ClientError) in
+        try client.get(key, at: version, eventual: consistency == .eventual)
+      }
+      guard let found else {
+        global.say("\(Escaping.text(key.bytes)) is absent")
+        code = .absent
+        continue
+      }
+      if consistency == .eventual {
+        global.sayMore("\(Escaping.text(key.bytes)): read from a replica at most \(found.lagMilliseconds) ms behind")
+      }
+      try print(Record(key: key, version: found.version, value: found.value), output)
+    }
+    if code == .done || keys.count > 1 {
+      try output.write { (bytes) throws(CommandError) in wantedFormat?.appendEnd(to: &bytes) }
+    }
+    return code
+  }
+
+  private func print(_ record: Record, _ output: OutputStream) throws(CommandError) {
+    if let wantedFormat {
+      try output.write { (bytes) throws(CommandError) in try wantedFormat.append(record, to: &bytes) }
+    } else if output.isTerminal {
+      try output.write(Escaping.escape(record.value) + [UInt8(ascii: "\n")])
+    } else {
+      try output.write(record.value)
+    }
+  }
+}
+
+extension TimeArgument {
+  /// The version that an `--at` means; nil where none was given.
+  static func version(of argument: ArgumentBytes?) throws(CommandError) -> Version? {
+    guard let argument else { return nil }
+    return try TimeArgument(parsing: argument.text).version(nowMilliseconds: ProcessFacts.wallMilliseconds)
+  }
+}

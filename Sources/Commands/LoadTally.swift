@@ -1,0 +1,99 @@
+import Bytes
+import Client
+
+/// Counts what became of the records of a load, and tells of those that failed.
+final class LoadTally {
+  /// How many records were written.
+  private(set) var written = 0
+  /// How many were not, or perhaps not.
+  private(set) var failed = 0
+  /// Whether an outcome says that going on is no use.
+  private(set) var isStopped = false
+  /// The exit code: that of the first failure, but an unknown outcome goes before all others.
+  private(set) var worst = ExitCode.done
+
+  private let json: Bool
+  private let unit: String
+  private let began = ProcessFacts.steadyMilliseconds
+  private var output: [UInt8] = []
+  /// The number in the input, and the key where it is printed, of every record under way: as many as the window.
+  private var underWay: [Int: (number: Int, key: Key?)] = [:]
+  private var added = 0
+  private var told = 0
+
+  /// How many failures are told one by one.
+  private static let mostTold = 1000
+
+  init(json: Bool, unit: String) {
+    self.json = json
+    self.unit = unit
+  }
+
+  /// Notes the next record that is given to the writer.
+  func add(_ number: Int, _ key: Key) {
+    underWay[added] = (number, json ? key : nil)
+    added += 1
+  }
+
+  /// Notes a piece of input that isn't a record.
+  func refuse(_ number: Int, _ words: String) {
+    fail(number, nil, words, .malformedData)
+  }
+
+  /// Notes the outcome of the record that was added at a place.
+  func note(_ index: Int, _ outcome: Result<Version, ClientError>) {
+    let (number, key) = underWay.removeValue(forKey: index) ?? (index + 1, nil)
+    switch outcome {
+    case .success(let version):
+      written += 1
+      if json { print(number, key) { $0.version("version", version) } }
+    case .failure(let error):
+      fail(number, key, "\(error)", ExitCode(rawValue: error.exitCode) ?? .softwareError)
+      if !error.concernsOneWrite { isStopped = true }
+    }
+  }
+
+  private func fail(_ number: Int, _ key: Key?, _ words: String, _ code: ExitCode) {
+    failed += 1
+    if worst == .done || code == .unknownOutcome { worst = code }
+    if json { print(number, key) { $0.string("error", words) } }
+    told += 1
+    if told <= LoadTally.mostTold {
+      StandardError.say("\(unit) \(number): \(words)")
+    } else if told == LoadTally.mostTold + 1 {
+      StandardError.say("more failures are counted only")
+    }
+  }
+
+  private func print(_ number: Int, _ key: Key?, _ add: (inout JSONObject) -> Void) {
+    var object = JSONObject()
+    object.number("record", number)
+    if let key { object.data("key", key.bytes) }
+    add(&object)
+    output.append(contentsOf: object.line)
+  }
+
+  /// What is to be printed since the last call.
+  func takeOutput() -> [UInt8] {
+    defer { output = [] }
+    return output
+  }
+
+  /// What was done, in words.
+  var summary: String {
+    let milliseconds = ProcessFacts.steadyMilliseconds - began
+    let time = "\(milliseconds / 1000).\(milliseconds / 100 % 10) s"
+    let end = isStopped ? "; stopped there: loading again from the start is safe" : ""
+    return "\(written) records written, \(failed) failed in \(time)\(end)"
+  }
+}
+
+extension ClientError {
+  /// Whether the next write may well succeed.
+  var concernsOneWrite: Bool {
+    switch self {
+    case .conditionFalse, .invalid: true
+    default: false
+    }
+  }
+}

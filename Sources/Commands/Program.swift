@@ -1,0 +1,91 @@
+import ArgumentParser
+import Bytes
+import Glibc
+
+/// The program `kv`: its command line, from the arguments to the exit code.
+public enum Program {
+  /// Carries out what the arguments of this process ask for, and ends it.
+  public static func main() -> Never {
+    signal(SIGPIPE, SIG_IGN)
+    exit(run(ArgumentBytes.ofThisProcess()).rawValue)
+  }
+
+  /// Carries out a command line, its arguments encoded by `ArgumentBytes`, and gives the exit code.
+  static func run(_ arguments: [String]) -> ExitCode {
+    let output = OutputStream.standardOutput()
+    do throws(CommandError) {
+      var code = try carryOut(arguments, output)
+      do throws(CommandError) {
+        try output.flush()
+      } catch {
+        code = report(error)
+      }
+      return code
+    } catch {
+      // What was printed before stays true: a version that was given, a record that was read.
+      let code = report(error)
+      do throws(CommandError) { try output.flush() } catch { report(error) }
+      return code
+    }
+  }
+
+  private static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
+    do {
+      var command = try KVCommand.parseAsRoot(arguments)
+      if let command = command as? any Executable { return try command.execute(output) }
+      try command.run()
+      return .done
+    } catch let error as CommandError {
+      throw error
+    } catch {
+      return try answer(error, output)
+    }
+  }
+
+  /// Prints what the parser has to say: help that was asked for, or what is wrong with the command line.
+  private static func answer(_ error: any Error, _ output: OutputStream) throws(CommandError) -> ExitCode {
+    let text = printable(KVCommand.fullMessage(for: error))
+    if KVCommand.exitCode(for: error).isSuccess {
+      try output.line(text)
+      return .done
+    }
+    StandardError.write("kv: \(text)\n")
+    return .usage
+  }
+
+  /// The parser's text with arguments back in their own bytes, escaped where they aren't printable.
+  private static func printable(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false)
+      .map { Escaping.text(ArgumentBytes.decode(String($0))) }
+      .joined(separator: "\n")
+  }
+
+  @discardableResult
+  private static func report(_ error: CommandError) -> ExitCode {
+    if let message = error.message { StandardError.say(message) }
+    return error.exitCode
+  }
+}
+
+/// A command that does something itself.
+protocol Executable: ParsableCommand {
+  /// Does it: data goes to `output`, words to standard error.
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode
+}
+
+/// `kv` itself: the list of its commands.
+struct KVCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kv",
+    abstract: "A distributed, versioned key-value store.",
+    subcommands: [
+      ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
+      RangeCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self, VersionCommand.self,
+    ])
+
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    throw ValidationError("expected a command")
+  }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Bytes
+import Client
+import Glibc
+
+/// `kv put`: writes one record, or loads many.
+struct PutCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "put", abstract: "Write a value, or load many records.",
+    usage: "kv put KEY [VALUE|-] [options]\nkv put --from FORMAT [FILE|-]")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(help: ArgumentHelp("Load records in this format: tsv, json, nul, cdb.", valueName: "format"))
+  var from: RecordFormat?
+
+  @Flag(help: "Only if the key has no value.")
+  var ifAbsent = false
+
+  @Option(help: ArgumentHelp("Only if the key's latest version is this one.", valueName: "version"))
+  var ifVersion: UInt64?
+
+  @Option(help: ArgumentHelp("The id of the write, to retry one safely.", valueName: "id"))
+  var requestID: ArgumentBytes?
+
+  @Argument(help: ArgumentHelp("The key and its value; or, with --from, the file.", valueName: "key"))
+  var operands: [ArgumentBytes] = []
+
+  mutating func validate() throws {
+    if from != nil {
+      if operands.count > 1 { throw ValidationError("--from takes one file, or - for standard input") }
+      if ifVersion != nil || requestID != nil {
+        throw ValidationError("--from excludes --if-version and --request-id")
+      }
+      if from == .keys { throw ValidationError("the format keys holds no values: load tsv, json, nul or cdb") }
+    } else {
+      if operands.isEmpty { throw ValidationError("expected a key") }
+      if operands.count > 2 { throw ValidationError("expected a key and a value, found \(operands.count) operands") }
+      if ifAbsent, ifVersion != nil { throw ValidationError("--if-absent and --if-version exclude each other") }
+    }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    if let from {
+      return try Load(
+        format: from, file: operands.first?.text ?? "-", condition: ifAbsent ? .ifAbsent : .none, global: global
+      ).run(output)
+    }
+    let id = try RequestID.parsed(requestID)
+    let key = operands[0].key
+    let value = try value()
+    if let words = RecordBounds.violation(key: key.bytes) ?? RecordBounds.violation(value: value) {
+      throw .malformed(words)
+    }
+    let client = try global.client()
+    let version = try asking { () throws(ClientError) in
+      try client.put(key, value, condition: condition, requestID: id)
+    }
+    if global.json {
+      var object = JSONObject()
+      object.data("key", key.bytes)
+      object.version("version", version)
+      try output.write(object.line)
+    } else {
+      try output.line("\(version)")
+    }
+    return .done
+  }
+
+  private var condition: WriteCondition {
+    if ifAbsent { return .ifAbsent }
+    return ifVersion.map { .ifVersion(Version(rawValue: $0)) } ?? .none
+  }
+
+  /// The value of the command line, or all of standard input.
+  private func value() throws(CommandError) -> [UInt8] {
+    if operands.count == 2, operands[1].bytes != Array("-".utf8) { return operands[1].bytes }
+    if operands.count == 1, isatty(STDIN_FILENO) == 1 {
+      throw .usage("no value: give one, or - to type it, or a pipe on standard input")
+    }
+    guard let value = try InputStream(opening: "-").all(limit: Limits.valueBytes.rawValue) else {
+      throw .malformed("the value on standard input is larger than \(Limits.valueBytes)")
+    }
+    return value
+  }
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import Bytes
+import Client
+
+/// `kv range`: reads records in the order of their keys.
+struct RangeCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "range", abstract: "Read records in key order.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(help: ArgumentHelp("Only keys that begin with this.", valueName: "prefix"))
+  var prefix: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
+  var at: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("At most so many records.", valueName: "count"))
+  var limit: Int?
+
+  @Flag(help: "From the last key to the first.")
+  var reverse = false
+
+  @Option(help: ArgumentHelp("tsv, json, keys, nul, cdb.", valueName: "format"))
+  var format: RecordFormat?
+
+  @Argument(help: ArgumentHelp("The first key, if it exists.", valueName: "min"))
+  var min: ArgumentBytes?
+
+  @Argument(help: ArgumentHelp("Where to stop: this key is left out.", valueName: "max"))
+  var max: ArgumentBytes?
+
+  mutating func validate() throws {
+    if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
+    if prefix != nil, min != nil { throw ValidationError("--prefix excludes MIN and MAX") }
+    if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on") }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let wanted = global.json ? .json : format ?? .tsv
+    let query = RangeQuery(
+      min: prefix?.key ?? min?.key, max: prefix.map(\.key.successorOfPrefix) ?? max?.key,
+      at: try TimeArgument.version(of: at), limit: limit, reverse: reverse, keysOnly: wanted == .keys)
+    let client = try global.client()
+    let stream = try asking { () throws(ClientError) in try client.range(query) }
+    while let record = try asking({ () throws(ClientError) in try stream.next() }) {
+      try output.write { (bytes) throws(CommandError) in try wanted.append(record, to: &bytes) }
+    }
+    try output.write { (bytes) throws(CommandError) in wanted.appendEnd(to: &bytes) }
+    return .done
+  }
+}

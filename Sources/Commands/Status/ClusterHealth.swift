@@ -1,0 +1,73 @@
+import Bytes
+import Client
+import Wire
+
+/// What is wrong with a cluster, judged from what its members say of themselves.
+///
+/// It is healthy when every member answers, every partition has a leader, and all wanted replicas are voters that are
+/// nearly caught up.
+struct ClusterHealth {
+  /// Each thing that is wrong, in words; empty: the cluster is healthy.
+  let problems: [String]
+
+  /// Whether nothing is wrong.
+  var isHealthy: Bool { problems.isEmpty }
+
+  /// How many replicas a partition shall have, where there are so many nodes.
+  static let replicasWanted = 3
+  /// By how many log entries a replica may be behind its leader and still count as caught up.
+  static let nearlyCaughtUp: UInt64 = 1000
+
+  /// Judges the reports of all members.
+  init(_ reports: [NodeReport]) {
+    var problems: [String] = []
+    var replicas: [UInt32: [WireStatusResponse.GroupStatus]] = [:]
+    for report in reports {
+      guard let status = report.status else {
+        problems.append("node \(report.member.id) at \(report.member.address): \(report.error ?? "gave no status")")
+        continue
+      }
+      problems += status.problems.map { "node \(status.node): \($0)" }
+      for group in status.groups { replicas[group.group, default: []].append(group) }
+    }
+    for (group, members) in replicas.sorted(by: { $0.key < $1.key }) {
+      problems += ClusterHealth.problems(ofGroup: group, members, nodes: reports.count)
+    }
+    let moving = reports.compactMap(\.status?.moving).max() ?? 0
+    if moving > 0 {
+      problems.append("\(moving) \(moving == 1 ? "partition waits" : "partitions wait") for replicas to be put in place")
+    }
+    if replicas.isEmpty, problems.isEmpty { problems.append("no node holds a replica") }
+    self.problems = problems
+  }
+
+  private static func problems(
+    ofGroup group: UInt32, _ members: [WireStatusResponse.GroupStatus], nodes: Int
+  ) -> [String] {
+    let name = group == 0 ? "the catalog" : "partition \(group)"
+    // A deposed leader may not know yet that it is one: the highest term is right.
+    guard let leader = members.filter({ $0.role == .leader }).max(by: { $0.term < $1.term }),
+      !members.contains(where: { $0.term > leader.term })
+    else { return ["\(name) has no leader"] }
+    var problems: [String] = []
+    let wanted = min(replicasWanted, nodes)
+    if leader.voters.count < wanted {
+      problems.append("\(name) has \(leader.voters.count) of \(wanted) voters")
+    }
+    for learner in leader.learners {
+      problems.append("\(name): the replica on node \(ReplicaID(rawValue: learner).node) is still a learner")
+    }
+    let known = Dictionary(members.map { ($0.replica, $0) }) { first, _ in first }
+    for voter in leader.voters {
+      let node = ReplicaID(rawValue: voter).node
+      guard let replica = known[voter] else {
+        problems.append("\(name): the replica on node \(node) is not reported")
+        continue
+      }
+      if replica.applied + nearlyCaughtUp < leader.commit {
+        problems.append("\(name): the replica on node \(node) is \(leader.commit - replica.applied) entries behind")
+      }
+    }
+    return problems
+  }
+}

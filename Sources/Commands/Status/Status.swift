@@ -1,0 +1,71 @@
+import ArgumentParser
+import Client
+
+/// What `status --wait` can wait for.
+enum AwaitedState: String, CaseIterable, ExpressibleByArgument {
+  /// Every member answers, every partition has a leader, all replicas are in place.
+  case healthy
+}
+
+/// `kv status`: says how the cluster is.
+struct StatusCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Show the nodes of the cluster and what is wrong with it.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Flag(help: "Show it again every second, until interrupted.")
+  var watch = false
+
+  @Option(help: ArgumentHelp("Wait until the cluster is healthy, at most --timeout or 1m.", valueName: "state"))
+  var wait: AwaitedState?
+
+  mutating func validate() throws {
+    if watch, wait != nil { throw ValidationError("--watch and --wait exclude each other") }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    if watch { return try keepWatching(output) }
+    if wait != nil { return try waitForHealth(output) }
+    let client = try global.client()
+    try print(StatusTable(try asking { () throws(ClientError) in try client.status() }), output)
+    return .done
+  }
+
+  private func waitForHealth(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let limit = global.timeout?.milliseconds ?? HealthWait.usualMilliseconds
+    let client = Client(
+      try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, Int(clamping: limit)))
+    var progress = ProgressLine(quiet: global.quiet)
+    let table = try HealthWait.untilHealthy(client, milliseconds: limit) { (problem) throws(CommandError) in
+      progress.show("waiting: \(problem)")
+    }
+    progress.clear()
+    try print(table, output)
+    guard table.health.isHealthy else {
+      let words = DurationArgument(milliseconds: limit).defaultValueDescription
+      throw .notInTime("the cluster is not healthy after \(words): \(table.health.problems.joined(separator: "; "))")
+    }
+    return .done
+  }
+
+  private func keepWatching(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let client = Client(try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds))
+    while true {
+      do throws(CommandError) {
+        let table = StatusTable(try asking { () throws(ClientError) in try client.status() })
+        if output.isTerminal, !global.json { try output.write("\u{1b}[H\u{1b}[J".utf8) }
+        try print(table, output)
+      } catch {
+        guard case .client(let reason) = error, reason.mayPass else { throw error }
+        StandardError.say("\(reason)")
+      }
+      try output.flush()
+      ProcessFacts.sleep(milliseconds: 1000)
+    }
+  }
+
+  private func print(_ table: StatusTable, _ output: OutputStream) throws(CommandError) {
+    try output.write(global.json ? table.object.line : Array(table.text.utf8))
+  }
+}

@@ -1,0 +1,135 @@
+import Bytes
+import Client
+import Wire
+
+/// The status of a cluster as a table for people, and as one JSON object.
+struct StatusTable {
+  let reports: [NodeReport]
+  let health: ClusterHealth
+
+  init(_ reports: [NodeReport]) {
+    self.reports = reports
+    self.health = ClusterHealth(reports)
+  }
+
+  /// The cluster's name, from the first member that answers.
+  private var cluster: String { reports.lazy.compactMap(\.status?.cluster).first ?? "" }
+
+  /// The table, and below it what is wrong.
+  var text: String {
+    var rows = [["NODE", "ADDRESS", "ZONE", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "UPTIME", "PID"]]
+    rows += reports.map(row)
+    let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
+    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + aligned(rows)
+    lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func row(_ report: NodeReport) -> [String] {
+    let member = report.member
+    let zone = member.zone.isEmpty ? "-" : Escaping.text(Array(member.zone.utf8))
+    guard let status = report.status else {
+      return ["\(member.id)", member.address, zone, "no answer"] + Array(repeating: "-", count: 6)
+    }
+    let leads = status.groups.count { $0.role == .leader }
+    return [
+      "\(status.node)", member.address, zone, "up", "\(leads)", "\(status.groups.count)",
+      StatusTable.size(status.residentBytes), StatusTable.size(status.diskFreeBytes),
+      StatusTable.duration(milliseconds: status.uptimeMs), "\(status.pid)",
+    ]
+  }
+
+  private func aligned(_ rows: [[String]]) -> [String] {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+      let line = cells.joined(separator: "  ")
+      return String(line[...(line.lastIndex { $0 != " " } ?? line.startIndex)])
+    }
+  }
+
+  /// A number of bytes in the unit that keeps it short.
+  static func size(_ bytes: UInt64) -> String {
+    let (unit, shift): (String, UInt64) =
+      switch bytes {
+      case (1 << 40)...: ("TiB", 40)
+      case (1 << 30)...: ("GiB", 30)
+      case (1 << 20)...: ("MiB", 20)
+      default: ("KiB", 10)
+      }
+    let tenths = (bytes * 10) >> shift
+    return tenths >= 100 ? "\(tenths / 10) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
+  }
+
+  /// A length of time in its two largest units.
+  static func duration(milliseconds: UInt64) -> String {
+    let seconds = milliseconds / 1000
+    return switch seconds {
+    case 86_400...: "\(seconds / 86_400)d\(seconds % 86_400 / 3600)h"
+    case 3600...: "\(seconds / 3600)h\(seconds % 3600 / 60)m"
+    case 60...: "\(seconds / 60)m\(seconds % 60)s"
+    default: "\(seconds)s"
+    }
+  }
+}
+
+extension StatusTable {
+  /// The whole status as one object.
+  var object: JSONObject {
+    var object = JSONObject()
+    object.string("cluster", cluster)
+    object.boolean("healthy", health.isHealthy)
+    object.strings("problems", health.problems)
+    object.objects("nodes", reports.map(nodeObject))
+    return object
+  }
+
+  private func nodeObject(_ report: NodeReport) -> JSONObject {
+    var object = JSONObject()
+    object.number("node", report.member.id)
+    object.string("address", report.member.address)
+    object.string("zone", report.member.zone)
+    object.boolean("up", report.status != nil)
+    if let error = report.error { object.string("error", error) }
+    guard let status = report.status else { return object }
+    object.string("version", status.version)
+    object.number("format", status.format)
+    object.number("pid", status.pid)
+    object.number("uptime_ms", status.uptimeMs)
+    object.number("resident_bytes", status.residentBytes)
+    object.number("disk_free_bytes", status.diskFreeBytes)
+    object.number("certificate_expires", status.certificateExpires)
+    object.strings("problems", status.problems)
+    object.objects("replicas", status.groups.map(replicaObject))
+    return object
+  }
+
+  private func replicaObject(_ group: WireStatusResponse.GroupStatus) -> JSONObject {
+    var object = JSONObject()
+    object.number("group", group.group)
+    object.string("replica", "\(ReplicaID(rawValue: group.replica))")
+    object.string("role", StatusTable.name(of: group.role))
+    object.number("term", group.term)
+    object.number("leader_node", ReplicaID(rawValue: group.leader).node.rawValue)
+    object.number("commit", group.commit)
+    object.number("applied", group.applied)
+    object.number("last", group.last)
+    object.strings("voters", group.voters.map { "\(ReplicaID(rawValue: $0))" })
+    object.strings("learners", group.learners.map { "\(ReplicaID(rawValue: $0))" })
+    object.number("memtable_bytes", group.memtableBytes)
+    object.number("table_bytes", group.tableBytes)
+    object.version("last_version", Version(rawValue: group.lastVersion))
+    return object
+  }
+
+  private static func name(of role: WireStatusResponse.GroupStatus.Role) -> String {
+    switch role {
+    case .follower: "follower"
+    case .candidate: "candidate"
+    case .leader: "leader"
+    case .learner: "learner"
+    case .UNRECOGNIZED(let number): "role \(number)"
+    }
+  }
+}

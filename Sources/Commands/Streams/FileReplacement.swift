@@ -1,0 +1,49 @@
+import Glibc
+
+/// Writes a file so that its readers see the old content or the whole new one.
+enum FileReplacement {
+  /// Calls `produce` with a stream into the file. The file changes only if that gives `.done`.
+  ///
+  /// A new file beside it takes the bytes, is made durable and gets the name. What isn't a regular file (a pipe, a
+  /// device) is written directly.
+  static func write(
+    _ path: String, _ produce: (OutputStream) throws(CommandError) -> ExitCode
+  ) throws(CommandError) -> ExitCode {
+    var facts = stat()
+    let exists = stat(path, &facts) == 0
+    if exists, facts.st_mode & S_IFMT != S_IFREG { return try writeDirectly(path, produce) }
+    let temporary = "\(path).\(getpid()).part"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, exists ? facts.st_mode & 0o777 : 0o666)
+    guard descriptor >= 0 else { throw .file(operation: "create", path: temporary, code: errno) }
+    do throws(CommandError) {
+      let output = OutputStream(descriptor: descriptor, path: temporary)
+      let code = try produce(output)
+      try output.flush()
+      guard code == .done else {
+        close(descriptor)
+        unlink(temporary)
+        return code
+      }
+      guard fsync(descriptor) == 0 else { throw .file(operation: "sync", path: temporary, code: errno) }
+      guard rename(temporary, path) == 0 else { throw .file(operation: "rename", path: path, code: errno) }
+      close(descriptor)
+      return code
+    } catch {
+      close(descriptor)
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  private static func writeDirectly(
+    _ path: String, _ produce: (OutputStream) throws(CommandError) -> ExitCode
+  ) throws(CommandError) -> ExitCode {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .file(operation: "create", path: path, code: errno) }
+    defer { close(descriptor) }
+    let output = OutputStream(descriptor: descriptor, path: path)
+    let code = try produce(output)
+    try output.flush()
+    return code
+  }
+}

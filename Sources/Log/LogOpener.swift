@@ -1,0 +1,176 @@
+import Bytes
+import Environment
+
+/// Reads a log's directory when it is opened: which files are segments, what they hold, where the log ends.
+struct LogOpener {
+  /// Where the log ends.
+  struct Tail {
+    let sequence: UInt64
+    let end: Int
+    /// The number of the next frame.
+    let number: UInt64
+    /// What frames and marks prove to be durable.
+    let durable: LogPosition
+    /// Frames behind the end, which must be voided before anything is written there.
+    let stale: [Int]
+    /// Whether something was there that can't be read, and so must not be written over.
+    let isUnreadable: Bool
+  }
+
+  let files: SegmentFiles
+  private(set) var replay = Replay()
+  private(set) var identity: UInt64
+  /// The segment files by number, with what their heads say.
+  private(set) var segments: [UInt64: SegmentFile] = [:]
+  /// The segments in which records of unknown groups were lost.
+  private(set) var damaged: Set<UInt64> = []
+  /// The first segment still needed.
+  private(set) var oldest: UInt64 = 1
+  private var reader = SegmentReader()
+
+  private var disk: any Disk { files.disk }
+
+  /// Makes the directory if it does not exist, and reads the heads of all segments.
+  init(disk: any Disk, directory: String, options: LogOptions) throws(LogError) {
+    files = SegmentFiles(disk: disk, directory: directory, options: options)
+    identity = options.identity
+    do throws(DiskError) {
+      if !disk.exists(directory) { try disk.createDirectory(directory) }
+      let parent = directory.lastIndex(of: "/").map { $0 == directory.startIndex ? "/" : String(directory[..<$0]) }
+      try disk.syncDirectory(parent ?? ".")
+      for name in try disk.list(directory) {
+        if name.hasSuffix(SegmentFiles.damagedSuffix) {
+          replay.lose(directory + "/" + name, at: 0, expected: "nothing set aside", found: "a damaged segment")
+        }
+        guard let sequence = SegmentFiles.sequence(ofName: name) else { continue }
+        segments[sequence] = try SegmentFile(disk: disk, path: files.path(sequence), sequence: sequence)
+      }
+    } catch {
+      throw .disk(error)
+    }
+    for segment in segments.values.sorted(by: { $0.sequence < $1.sequence }) {
+      if case .unsupported(let found) = segment.reading {
+        throw .unsupportedFormat(path: files.path(segment.sequence), found: found, supported: SegmentHeader.version)
+      }
+    }
+  }
+
+  /// Reads all that is needed, oldest first.
+  /// - Returns: the end, or nil where no segment can be told to be the last.
+  mutating func read() throws(LogError) -> Tail? {
+    guard let last = try newest() else {
+      loseAll()
+      return nil
+    }
+    // The last segment says which is the first, so it is looked at first.
+    var tailReader = SegmentReader()
+    var scan = try scan(last, &tailReader)
+    let proven = scan.durable.sequence == last.sequence ? scan.durable.offset : 0
+    let stale = LogOpener.cut(&scan, proven: proven, tailReader)
+    oldest = min(max(last.header?.oldest ?? 1, scan.oldest), last.sequence)
+    replay.expect(number: segments[oldest]?.header?.firstFrame)
+    for sequence in oldest..<last.sequence { try apply(sequence) }
+    apply(last, scan, tailReader)
+    return tail(last, scan, stale, tailReader)
+  }
+
+  // MARK: Which segment is the last
+
+  /// The segment with the highest number. One whose header is lost is known by frames that bear its number.
+  private mutating func newest() throws(LogError) -> SegmentFile? {
+    let valid = segments.values.filter { $0.header != nil }.max { $0.sequence < $1.sequence }
+    guard let valid, let header = valid.header else { return nil }
+    identity = header.identity
+    let later = segments.values.filter { $0.reading == .damaged && $0.sequence > valid.sequence }
+    for segment in later.sorted(by: { $0.sequence > $1.sequence }) {
+      if try !scan(segment, &reader).items.isEmpty { return segment }
+    }
+    return valid
+  }
+
+  private mutating func loseAll() {
+    let lost = segments.values.filter { $0.reading == .damaged }.map(\.sequence).sorted()
+    for sequence in lost {
+      damaged.insert(sequence)
+      replay.lose(
+        files.path(sequence), at: 0, expected: "the header of segment \(sequence)",
+        found: "two damaged copies, and no other segment that would help to read this one")
+    }
+    oldest = lost.first ?? 1
+  }
+
+  private func scan(_ segment: SegmentFile, end: Int? = nil, _ reader: inout SegmentReader) throws(LogError)
+    -> SegmentScan
+  {
+    let count = min(end ?? segment.bytes, LogOptions.greatestSegmentBytes.rawValue)
+    do throws(DiskError) {
+      try reader.read(disk: disk, path: files.path(segment.sequence), count: count)
+    } catch {
+      throw .disk(error)
+    }
+    return SegmentScan(
+      reader.bytes, seed: SegmentHeader.seed(identity: identity, sequence: segment.sequence),
+      firstNumber: segment.header?.firstFrame)
+  }
+
+  // MARK: What segments hold
+
+  /// Drops the torn end of the last segment: from the first place on that is not sound though nothing proves that it
+  /// was durable. A part that the disk can't read is not torn: no write leaves that behind.
+  private static func cut(_ scan: inout SegmentScan, proven: Int, _ reader: SegmentReader) -> [Int] {
+    let torn = scan.items.firstIndex { item in
+      !item.isSound && item.range.lowerBound >= proven && reader.error(in: item.range) == nil
+    }
+    return torn.map { scan.cut(from: $0) } ?? []
+  }
+
+  /// Applies a segment that is not the last, all of which is durable.
+  private mutating func apply(_ sequence: UInt64) throws(LogError) {
+    let path = files.path(sequence)
+    guard let segment = segments[sequence] else {
+      replay.lose(path, at: 0, expected: "segment \(sequence)", found: "no such file")
+      return
+    }
+    let previousEnd = segments[sequence + 1]?.header?.previousEnd
+    let end = previousEnd.flatMap { $0.sequence == sequence ? $0.offset : nil }
+    let scan = try scan(segment, end: end, &reader)
+    apply(segment, scan, reader)
+    if let end, scan.end < end {
+      damaged.insert(sequence)
+      replay.lose(path, at: scan.end..<end, reader)
+    }
+  }
+
+  private mutating func apply(_ segment: SegmentFile, _ scan: SegmentScan, _ reader: SegmentReader) {
+    let path = files.path(segment.sequence)
+    let before = replay.lossCount
+    if segment.header == nil {
+      let found = segment.reading == .damaged ? "two damaged copies" : "none, or that of another segment"
+      replay.note(path, at: 0, expected: "the header of segment \(segment.sequence)", found: found)
+    }
+    replay.apply(scan, reader, path: path, sequence: segment.sequence)
+    if replay.lossCount > before { damaged.insert(segment.sequence) }
+  }
+
+  /// What was found in the end: the groups for the caller, and what the log itself remembers of them.
+  mutating func finish() -> (groups: [(GroupID, RecoveredGroup)], tracks: [GroupID: GroupTrack]) { replay.finish() }
+
+  private mutating func tail(
+    _ last: SegmentFile, _ scan: SegmentScan, _ stale: [Int], _ reader: SegmentReader
+  ) -> Tail {
+    var end = scan.end
+    var number = max(scan.nextNumber ?? 1, replay.nextNumber ?? 1)
+    let next = end..<min(end + FrameHeader.bytes, reader.bytes.count)
+    let isUnreadable = stale.isEmpty && !next.isEmpty && reader.error(in: next) != nil
+    if isUnreadable {
+      let unreadable = end..<min(reader.endOfUnreadable(from: end), reader.bytes.count)
+      replay.lose(files.path(last.sequence), at: unreadable, reader)
+      damaged.insert(last.sequence)
+      end = unreadable.upperBound
+      number += 1
+    }
+    return Tail(
+      sequence: last.sequence, end: end, number: number, durable: scan.durable, stale: stale,
+      isUnreadable: isUnreadable)
+  }
+}

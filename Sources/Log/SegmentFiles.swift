@@ -1,0 +1,140 @@
+import Bytes
+import Environment
+
+/// A segment that frames are written to.
+struct Segment {
+  let file: any DiskFile
+  let sequence: UInt64
+  let bytes: Int
+  let seed: UInt32
+}
+
+/// The files of a log's directory: live segments, and spare ones after them that wait to be written.
+struct SegmentFiles {
+  struct Live: Equatable {
+    let sequence: UInt64
+    let bytes: Int
+  }
+
+  /// What the name of a segment ends with that was set aside.
+  static let damagedSuffix = ".log.damaged"
+  /// Zeros are written in pieces of this size.
+  private static let zeroBytes = 1 << 20
+
+  let disk: any Disk
+  let directory: String
+  let options: LogOptions
+  /// The segments that hold frames, oldest first; the last one is written to.
+  private(set) var live: [Live] = []
+  /// The live segments in which records of unknown groups were lost: when they aren't needed any more they are set
+  /// aside, not written again, so that the loss stays known.
+  var damaged: Set<UInt64> = []
+  /// The number of spare files, which have the sequence numbers after the last live one.
+  private(set) var spareCount = 0
+
+  init(disk: any Disk, directory: String, options: LogOptions) {
+    self.disk = disk
+    self.directory = directory
+    self.options = options
+  }
+
+  /// The file of a segment: its number in 16 hexadecimal digits, `.log`.
+  func path(_ sequence: UInt64) -> String {
+    let digits = String(sequence, radix: 16)
+    return directory + "/" + String(repeating: "0", count: 16 - digits.count) + digits + ".log"
+  }
+
+  /// The number in a segment's file name, or nil for other files.
+  static func sequence(ofName name: String) -> UInt64? {
+    let digits = name.dropLast(4)
+    guard name.hasSuffix(".log"), digits.utf8.count == 16, let sequence = UInt64(digits, radix: 16),
+      digits == digits.lowercased(), sequence > 0, sequence < 1 << 32
+    else { return nil }
+    return sequence
+  }
+
+  private var nextSequence: UInt64 { (live.last?.sequence ?? 0) + 1 }
+
+  /// Makes the file after the last live one live, and gives it; it has at least `bytes` bytes, all allocated.
+  mutating func advance(bytes: Int) throws(DiskError) -> (file: any DiskFile, sequence: UInt64, bytes: Int) {
+    let sequence = nextSequence
+    let needed = max(options.segmentBytes.rawValue, (bytes + 4095) / 4096 * 4096)
+    let file: any DiskFile
+    if spareCount == 0 {
+      file = try create(sequence, bytes: needed)
+    } else {
+      file = try disk.open(path(sequence), .readWrite)
+      if needed > options.segmentBytes.rawValue {
+        try SegmentFiles.writeZeros(file, options.segmentBytes.rawValue..<needed)
+        try file.sync()
+      }
+      spareCount -= 1
+    }
+    live.append(Live(sequence: sequence, bytes: needed))
+    return (file, sequence, needed)
+  }
+
+  /// Makes a spare ahead if there is none.
+  mutating func prepare() throws(DiskError) {
+    guard spareCount == 0 else { return }
+    _ = try create(nextSequence, bytes: options.segmentBytes.rawValue)
+    spareCount = 1
+  }
+
+  /// A file of zeros, durable with its name: overwriting it later changes no metadata, so that syncing it is fast.
+  private func create(_ sequence: UInt64, bytes: Int) throws(DiskError) -> any DiskFile {
+    let path = path(sequence)
+    let file = try disk.open(path, .create)
+    do throws(DiskError) {
+      try SegmentFiles.writeZeros(file, 0..<bytes)
+      try file.sync()
+      try disk.syncDirectory(directory)
+    } catch {
+      // Half a segment is of no use, and takes room on a full disk.
+      try? disk.remove(path)
+      throw error
+    }
+    return file
+  }
+
+  private static func writeZeros(_ file: any DiskFile, _ range: Range<Int>) throws(DiskError) {
+    let zeros = [UInt8](repeating: 0, count: min(zeroBytes, range.count))
+    var at = range.lowerBound
+    while at < range.upperBound {
+      let count = min(zeros.count, range.upperBound - at)
+      try file.write(count == zeros.count ? zeros : Array(zeros[..<count]), at: UInt64(at))
+      at += count
+    }
+  }
+
+  /// Makes spares of the live segments below a number, or removes what is too much.
+  mutating func retire(below oldest: UInt64) throws(DiskError) {
+    let retired = live.prefix { $0.sequence < oldest }
+    guard !retired.isEmpty else { return }
+    live.removeFirst(retired.count)
+    for segment in retired { try recycle(segment.sequence, bytes: segment.bytes) }
+    try disk.syncDirectory(directory)
+  }
+
+  /// Takes over a live segment when a log is opened: they come in ascending order.
+  mutating func adopt(_ sequence: UInt64, bytes: Int) { live.append(Live(sequence: sequence, bytes: bytes)) }
+
+  /// Makes a spare of a file that is no live segment, or removes it; the directory is not synced.
+  mutating func recycle(_ sequence: UInt64, bytes: Int) throws(DiskError) {
+    let target = nextSequence + UInt64(spareCount)
+    if damaged.remove(sequence) != nil {
+      let path = path(sequence)
+      try disk.rename(path, to: path.dropLast(4) + SegmentFiles.damagedSuffix)
+    } else if bytes == options.segmentBytes.rawValue, spareCount < options.spareSegments {
+      if target != sequence { try disk.rename(path(sequence), to: path(target)) }
+      spareCount += 1
+    } else {
+      try disk.remove(path(sequence))
+    }
+  }
+
+  /// The bytes of all live segments from one on.
+  func bytes(from sequence: UInt64 = 0) -> Int {
+    live.reduce(0) { $1.sequence >= sequence ? $0 + $1.bytes : $0 }
+  }
+}

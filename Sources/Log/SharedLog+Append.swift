@@ -1,0 +1,189 @@
+import Bytes
+import Environment
+
+extension SharedLog {
+  /// Writes a batch: one write, and one sync for all of it, except where a segment ends within it.
+  ///
+  /// With `sync` the batch and all before it are durable on return. Without, the batch is written but a crash may
+  /// lose it (and everything after it that was not synced either): for hard states of which only the commit is new.
+  ///
+  /// `LogError.full`: nothing may be believed durable; the same batch may be given again. `LogError.failed`: the log
+  /// is dead.
+  public func append(_ batch: [LogWrite], sync: Bool) throws(LogError) {
+    if let failure { throw .failed(failure) }
+    do throws(DiskError) {
+      for write in batch { try draft(write) }
+      try emit()
+      if sync { try syncSegment() }
+    } catch {
+      abandonFrame()
+      throw refuse(error)
+    }
+    if sync { reclaim() }
+  }
+
+  // MARK: Drafting
+
+  /// Adds a write to the frame under construction, in parts where it does not fit the segment.
+  private func draft(_ write: LogWrite) throws(DiskError) {
+    check(write)
+    var rest = write.entries[...]
+    var isFirst = true
+    repeat {
+      var control = RecordControl()
+      control.hardState = write.hardState
+      control.reset = isFirst ? write.reset : nil
+      control.compacted = write.compactedThrough
+      let fixed = RecordHeader.bytes + control.encodedBytes
+      try makeRoom(for: fixed + (rest.first?.encodedBytes ?? 0))
+      let (count, bytes) = fitting(rest, room: room - fixed)
+      let isLast = count == rest.count
+      if !isLast {
+        control.compacted = nil
+        // A crash may leave this part alone: its commit must not speak of entries that were to follow.
+        if let state = write.hardState, let last = rest.prefix(count).last {
+          control.hardState?.commit = min(state.commit, last.index)
+        }
+      }
+      var flags = control.flags
+      if count > 0 { flags.insert(.entries) }
+      if isLast, write.removed { flags.insert(.removed) }
+      add(write.group, flags, control, rest.prefix(count), bytes)
+      rest = rest.dropFirst(count)
+      isFirst = false
+    } while !rest.isEmpty
+  }
+
+  /// The number of entries, and their bytes, that fit in a room.
+  private func fitting(_ entries: ArraySlice<LogEntry>, room: Int) -> (count: Int, bytes: Int) {
+    var bytes = 0
+    for (count, entry) in entries.enumerated() {
+      guard bytes + entry.encodedBytes <= room else { return (count, bytes) }
+      bytes += entry.encodedBytes
+    }
+    return (entries.count, bytes)
+  }
+
+  func add(
+    _ group: GroupID, _ flags: RecordFlags, _ control: RecordControl, _ entries: ArraySlice<LogEntry>,
+    _ entryBytes: Int
+  ) {
+    let ordinal = (tracks[group]?.drafted.ordinal ?? 0) + 1
+    frame.add(
+      RecordDraft(
+        group: group, flags: flags, ordinal: ordinal, control: control, entries: entries,
+        payloadBytes: control.encodedBytes + entryBytes))
+    if flags.contains(.removed) {
+      tracks[group]?.drafted = GroupTrack.Drafted()
+    } else {
+      tracks[group, default: GroupTrack()].drafted.note(ordinal, control, last: entries.last?.index)
+    }
+  }
+
+  /// Our own bugs must not reach the disk: there a gap would be damage.
+  private func check(_ write: LogWrite) {
+    var (last, compacted) = (LogIndex.zero, LogIndex.zero)
+    if let reset = write.reset {
+      (last, compacted) = (reset.index, reset.index)
+    } else if let drafted = tracks[write.group]?.drafted {
+      (last, compacted) = (drafted.last, drafted.compacted)
+    }
+    if let first = write.entries.first {
+      precondition(first.index <= last.next, "entries leave a gap")
+      precondition(first.index > compacted, "entries go back to what is compacted")
+      for (position, entry) in write.entries.enumerated() {
+        precondition(entry.index - first.index == position, "entries are not consecutive")
+        precondition(entry.payload.count <= Limits.entryBytes.rawValue, "an entry above the limit")
+      }
+      last = first.index + (write.entries.count - 1)
+    }
+    precondition(write.compactedThrough ?? .zero <= last, "compacted beyond the last entry")
+    precondition(write.hardState?.commit ?? .zero <= last, "committed beyond the last entry")
+  }
+
+  func abandonFrame() {
+    frame.removeAll()
+    for (group, track) in tracks { tracks[group]?.drafted = track.written }
+    tracks = tracks.filter { $0.value.ordinal > 0 }
+  }
+
+  // MARK: Writing
+
+  /// The bytes that can still be added to the frame in this segment.
+  private var room: Int { (segment.bytes - offset) / FrameHeader.alignment * FrameHeader.alignment - frame.bytes }
+
+  /// Sees to it that a record of this size fits, in the segment or in a new one.
+  func makeRoom(for bytes: Int) throws(DiskError) {
+    guard room < bytes else { return }
+    if !frame.drafts.isEmpty { try emit() }
+    guard room < bytes else { return }
+    try roll(bytes: SegmentHeader.blockBytes + FrameHeader.aligned(FrameHeader.bytes + bytes))
+  }
+
+  /// Goes on in a new segment. All before it is durable then, so that only the last segment can have a torn tail.
+  private func roll(bytes: Int) throws(DiskError) {
+    if isDirty { try syncSegment() }
+    let end = LogPosition(sequence: segment.sequence, offset: offset)
+    let next = try files.advance(bytes: bytes)
+    segment = Segment(
+      file: next.file, sequence: next.sequence, bytes: next.bytes,
+      seed: SegmentHeader.seed(identity: identity, sequence: next.sequence))
+    offset = SegmentHeader.blockBytes
+    try writeHeader(previousEnd: end)
+  }
+
+  /// Heads the segment; the first sync makes that durable.
+  func writeHeader(previousEnd: LogPosition) throws(DiskError) {
+    var writer = ByteWriter(capacity: SegmentHeader.blockBytes)
+    SegmentHeader(
+      identity: identity, sequence: segment.sequence, firstFrame: number, previousEnd: previousEnd, oldest: oldest
+    ).encode(into: &writer)
+    isDirty = true
+    try segment.file.write(writer.bytes, at: 0)
+  }
+
+  /// Writes the frame, if it has records, and takes note of them.
+  private func emit() throws(DiskError) {
+    if !frame.drafts.isEmpty { try emitFrame() }
+  }
+
+  func emitFrame() throws(DiskError) {
+    let bytes = frame.encode(
+      number: number, durable: durable, oldest: oldest, seed: segment.seed, offset: offset)
+    isDirty = true
+    try segment.file.write(bytes, at: UInt64(offset))
+    offset += bytes.count
+    number += 1
+    for draft in frame.drafts {
+      tracks[draft.group, default: GroupTrack()].apply(
+        draft.header, draft.control, in: segment.sequence, live: &live)
+      if draft.flags.contains(.removed) {
+        tracks[draft.group]?.clear(&live)
+        tracks[draft.group] = nil
+      }
+    }
+    frame.removeAll()
+  }
+
+  /// Makes what was written durable, and says so behind it for whoever recovers the log.
+  func syncSegment() throws(DiskError) {
+    guard isDirty else { return }
+    try segment.file.sync()
+    isDirty = false
+    durable = LogPosition(sequence: segment.sequence, offset: offset)
+    writeMark()
+  }
+
+  /// A mark is not synced: the next batch replaces it, and the kernel writes it if there is none. An error of its
+  /// write concerns nothing that was promised, but the log does not go on after one.
+  private func writeMark() {
+    guard offset + FrameHeader.bytes <= segment.bytes else { return }
+    let mark = FrameBuilder.mark(
+      number: number, durable: durable, oldest: oldest, seed: segment.seed, offset: offset)
+    do throws(DiskError) {
+      try segment.file.write(mark, at: UInt64(offset))
+    } catch {
+      if !error.isDiskFull { failure = error }
+    }
+  }
+}

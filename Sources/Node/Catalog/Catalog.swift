@@ -1,0 +1,206 @@
+import Bytes
+import HashRing
+import Wire
+
+/// The catalog's state: members, partition map, tokens, the oracle's ceiling. The same after the same commands on
+/// every replica; it reads no clock.
+struct Catalog {
+  /// All of it, in the form of its snapshot.
+  private(set) var state: WireCatalogState
+  /// The partition map that the state holds.
+  private(set) var map: PartitionMap
+
+  /// Why a command changed nothing.
+  enum Refusal: Error, Equatable {
+    /// The command was decided on an older state; decide again.
+    case stale(String)
+    case unknownToken
+    case tooMany(String)
+    case malformed(String)
+  }
+
+  /// A catalog with this state, checked.
+  init(_ state: WireCatalogState) throws(RingError) {
+    self.state = state
+    map = try Catalog.map(of: state)
+  }
+
+  /// The state of a new cluster: one node that holds one replica of each of a power of two of partitions.
+  static func bootstrap(cluster: String, partitions: Int, format: UInt32, authority: [UInt8], node: WireCatalogNode)
+    throws(RingError) -> Catalog
+  {
+    var state = WireCatalogState()
+    state.cluster = cluster
+    state.format = format
+    state.nextNode = node.id + 1
+    state.nextIncarnation = 2
+    state.nextGroup = UInt32(partitions) + 1
+    state.epoch = 1
+    state.replicasWanted = 3
+    state.nodes = [node]
+    state.authority = .init(authority)
+    let first = ReplicaID(node: NodeID(rawValue: node.id), incarnation: 1)
+    for (place, arc) in try Arc.equalParts(count: partitions).enumerated() {
+      var partition = WireCatalogPartition()
+      partition.group = UInt32(place) + 1
+      partition.bits = UInt32(arc.bits)
+      partition.prefix = arc.prefix
+      partition.epoch = 1
+      partition.replicas = [.with { $0.id = first.rawValue }]
+      state.partitions.append(partition)
+    }
+    return try Catalog(state)
+  }
+
+  /// The version above which the oracle gives out none.
+  var ceiling: Version { Version(rawValue: state.ceiling) }
+  /// The members, by ascending id.
+  var nodes: [WireCatalogNode] { state.nodes }
+
+  /// The member with this id.
+  func node(_ id: NodeID) -> WireCatalogNode? { state.nodes.first { $0.id == id.rawValue } }
+
+  /// The node that should lead a group; nil: whichever.
+  func preferredLeader(of group: GroupID) -> NodeID? {
+    partition(group).flatMap { $0.preferred == 0 ? nil : NodeID(rawValue: $0.preferred) }
+  }
+
+  /// The catalog's entry for a partition.
+  func partition(_ group: GroupID) -> WireCatalogPartition? {
+    state.partitions.first { $0.group == group.rawValue }
+  }
+
+  /// The members as clients and peers are told of them.
+  var members: [WireMember] {
+    state.nodes.map { node in
+      .with {
+        $0.id = node.id
+        $0.address = node.address
+        $0.zone = node.zone
+      }
+    }
+  }
+
+  private static func map(of state: WireCatalogState) throws(RingError) -> PartitionMap {
+    var entries: [PartitionEntry] = []
+    for partition in state.partitions {
+      entries.append(
+        PartitionEntry(
+          group: GroupID(rawValue: partition.group),
+          arc: try Arc(validating: UInt64(partition.bits), prefix: partition.prefix),
+          epoch: partition.epoch,
+          replicas: partition.replicas.map {
+            ReplicaAssignment(replica: ReplicaID(rawValue: $0.id), state: $0.assignment)
+          }))
+    }
+    return try PartitionMap(epoch: state.epoch, partitions: entries)
+  }
+}
+
+extension WireCatalogPartition.Replica {
+  fileprivate var assignment: ReplicaAssignment.State {
+    switch state {
+    case .joining: .joining
+    case .leaving: .leaving
+    case .voter, .UNRECOGNIZED: .voter
+    }
+  }
+}
+
+// The commands.
+extension Catalog {
+  /// Applies a command. A refused one leaves everything as it was.
+  mutating func apply(_ command: WireCatalogCommand) throws(Refusal) {
+    switch command.body {
+    case .raiseCeiling(let ceiling): state.ceiling = max(state.ceiling, ceiling)
+    case .addNode(let node): try add(node)
+    case .addToken(let token): try add(token)
+    case .changePartition(let change): try apply(change)
+    case .confirmPartition(let confirmation): try apply(confirmation)
+    case .setAddress(let change): try apply(change)
+    case nil: throw .malformed("an empty catalog command, or one of a newer format")
+    }
+  }
+
+  private mutating func add(_ node: WireCatalogNode) throws(Refusal) {
+    guard node.id == state.nextNode else { throw .stale("the next node is \(state.nextNode)") }
+    guard state.nodes.count < Limits.nodes else { throw .tooMany("the cluster has \(Limits.nodes) nodes") }
+    guard let place = state.tokens.firstIndex(where: { $0.hash == node.token }) else { throw .unknownToken }
+    state.tokens.remove(at: place)
+    state.nodes.append(node)
+    state.nextNode += 1
+  }
+
+  private mutating func add(_ token: WireCatalogToken) throws(Refusal) {
+    let now = ceiling.milliseconds
+    state.tokens.removeAll { $0.expires + Oracle.ceilingLeadMilliseconds < now }
+    guard state.tokens.count < Limits.tokens else { throw .tooMany("\(Limits.tokens) invitations are open") }
+    state.tokens.append(token)
+  }
+
+  private mutating func apply(_ change: WireCatalogCommand.NodeAddress) throws(Refusal) {
+    guard let place = state.nodes.firstIndex(where: { $0.id == change.node }) else {
+      throw .stale("no node \(change.node)")
+    }
+    state.nodes[place].address = change.address
+  }
+
+  private func place(of group: UInt32, at epoch: UInt64) throws(Refusal) -> Int {
+    guard let place = state.partitions.firstIndex(where: { $0.group == group }) else {
+      throw .stale("no partition \(group)")
+    }
+    guard state.partitions[place].epoch == epoch else {
+      throw .stale("partition \(group) is at epoch \(state.partitions[place].epoch)")
+    }
+    return place
+  }
+
+  private mutating func apply(_ change: WireCatalogCommand.PartitionChange) throws(Refusal) {
+    let place = try place(of: change.group, at: change.epoch)
+    var partition = state.partitions[place]
+    for id in change.add {
+      guard node(NodeID(rawValue: id)) != nil else { throw .stale("no node \(id)") }
+      guard !partition.replicas.contains(where: { ReplicaID(rawValue: $0.id).node.rawValue == id }) else {
+        throw .stale("node \(id) has a replica of partition \(change.group)")
+      }
+      let replica = ReplicaID(node: NodeID(rawValue: id), incarnation: state.nextIncarnation)
+      state.nextIncarnation += 1
+      partition.replicas.append(
+        .with {
+          $0.id = replica.rawValue
+          $0.state = .joining
+        })
+    }
+    for id in change.remove {
+      guard let leaver = partition.replicas.firstIndex(where: { $0.id == id }) else { throw .stale("no replica \(id)") }
+      partition.replicas[leaver].state = .leaving
+    }
+    if change.preferred != 0 { partition.preferred = change.preferred }
+    try replace(place, with: partition)
+  }
+
+  private mutating func apply(_ confirmation: WireCatalogCommand.PartitionConfirmation) throws(Refusal) {
+    let place = try place(of: confirmation.group, at: confirmation.epoch)
+    var partition = state.partitions[place]
+    partition.replicas = partition.replicas.compactMap { replica in
+      let votes = confirmation.voters.contains(replica.id)
+      if replica.state == .leaving && !votes { return nil }
+      guard replica.state == .joining && votes else { return replica }
+      return .with { $0.id = replica.id }
+    }
+    try replace(place, with: partition)
+  }
+
+  private mutating func replace(_ place: Int, with partition: WireCatalogPartition) throws(Refusal) {
+    var next = state
+    next.partitions[place] = partition
+    next.partitions[place].epoch += 1
+    next.epoch += 1
+    do {
+      map = try Catalog.map(of: next)
+      state = next
+    } catch {
+      throw .malformed("\(error)")
+    }
+  }
+}

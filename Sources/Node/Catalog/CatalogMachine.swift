@@ -1,0 +1,204 @@
+import Bytes
+import Environment
+import Raft
+import Wire
+
+/// The state machine of the catalog's replica on this node. Every node has one, voter or learner, and so knows the
+/// members and the partition map; the leader's also runs the oracle.
+final class CatalogMachine: GroupMachine {
+  private unowned let node: Node
+  /// Nil only on a node that has joined and not yet heard from the catalog.
+  private(set) var catalog: Catalog?
+  private var oracle: Oracle?
+  /// Requests for versions that wait for a higher ceiling.
+  private var waitingForCeiling: [(count: UInt64, done: (Version?) -> Void)] = []
+  /// Who waits for a command to be applied, in log order.
+  private var proposals: [(index: LogIndex, term: Term, done: (ProposalOutcome) -> Void)] = []
+  private var isSaving = false
+  private var savedIndex = LogIndex.zero
+
+  /// What became of a command.
+  enum ProposalOutcome {
+    case applied
+    case refused(Catalog.Refusal)
+    /// Certainly not applied.
+    case notDone(String)
+    case unknown
+  }
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  var replica: GroupReplica? { node.replicas[.catalog] }
+
+  /// Sets the state that was found on disk.
+  func restore(_ catalog: Catalog, savedIndex: LogIndex) {
+    self.catalog = catalog
+    self.savedIndex = savedIndex
+  }
+
+  // MARK: Commands
+
+  /// Proposes a command; only on the leader.
+  func propose(_ command: WireCatalogCommand, _ done: @escaping (ProposalOutcome) -> Void) {
+    guard let replica, replica.leads else { return done(.notDone("this node does not lead the catalog")) }
+    do {
+      let (term, index) = try replica.propose(command.encoded)
+      proposals.append((index, term, done))
+    } catch {
+      done(.notDone("the catalog's log takes no entry now: \(error)"))
+    }
+  }
+
+  func apply(_ entry: LogEntry) {
+    let outcome = entry.payload.isEmpty ? nil : apply(payload: entry.payload, at: entry.index)
+    while let proposal = proposals.first, proposal.index <= entry.index {
+      proposals.removeFirst()
+      guard proposal.index == entry.index, proposal.term == entry.term, let outcome else {
+        proposal.done(.notDone("another leader's entry took the command's place"))
+        continue
+      }
+      proposal.done(outcome)
+    }
+  }
+
+  private func apply(payload: [UInt8], at index: LogIndex) -> ProposalOutcome? {
+    guard let command = WireCatalogCommand(untrusted: payload), command.body != nil else {
+      // An unknown command is never skipped: later ones may depend on it (DESIGN §5).
+      node.host.fatal("catalog: log entry \(index) holds a command that this release does not know")
+      return nil
+    }
+    guard catalog != nil else {
+      node.host.fatal("catalog: log entry \(index) arrived before any state")
+      return nil
+    }
+    do throws(Catalog.Refusal) {
+      try catalog?.apply(command)
+    } catch {
+      return .refused(error)
+    }
+    switch command.body {
+    case .raiseCeiling:
+      if let ceiling = catalog?.ceiling { oracle?.raised(to: ceiling) }
+      serveWaiting()
+    case .addNode, .setAddress:
+      node.host.membersChanged(catalog?.members ?? [])
+    case .changePartition, .confirmPartition:
+      node.planner.mapChanged()
+    case .addToken, nil:
+      break
+    }
+    return .applied
+  }
+
+  func roleChanged() {
+    oracle = nil
+    let (ended, starved) = (proposals, waitingForCeiling)
+    proposals.removeAll()
+    waitingForCeiling.removeAll()
+    for proposal in ended { proposal.done(.unknown) }
+    for waiter in starved { waiter.done(nil) }
+  }
+
+  func membershipChanged() {
+    node.planner.reconcileCatalog()
+  }
+
+  func caughtUp() {
+    saveIfLarge()
+  }
+
+  func tick() {
+    node.planner.reconcileCatalog()
+  }
+
+  // MARK: Oracle
+
+  /// Versions from the oracle: the first of `count`, or the latest given out where `count` is 0. Nil where this node
+  /// can't be sure that it alone is the oracle now.
+  func takeVersions(_ count: UInt64, _ done: @escaping (Version?) -> Void) {
+    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue) else {
+      return done(nil)
+    }
+    if oracle == nil { oracle = Oracle(ceiling: catalog.ceiling) }
+    guard count > 0 else { return done(oracle?.last) }
+    guard waitingForCeiling.isEmpty,
+      let first = oracle?.take(count, wallMilliseconds: node.host.clock.wallMilliseconds)
+    else {
+      waitingForCeiling.append((count, done))
+      return raiseCeiling()
+    }
+    done(first)
+  }
+
+  private func raiseCeiling() {
+    let wanted = waitingForCeiling.reduce(0) { $0 + $1.count }
+    guard let ceiling = oracle?.raise(for: wanted, wallMilliseconds: node.host.clock.wallMilliseconds) else { return }
+    propose(.with { $0.raiseCeiling = ceiling.rawValue }) { [self] outcome in
+      if case .applied = outcome { return }
+      oracle?.raiseFailed()
+      let starved = waitingForCeiling
+      waitingForCeiling.removeAll()
+      for waiter in starved { waiter.done(nil) }
+    }
+  }
+
+  private func serveWaiting() {
+    let waiting = waitingForCeiling
+    waitingForCeiling.removeAll()
+    for waiter in waiting { takeVersions(waiter.count, waiter.done) }
+  }
+
+  // MARK: State on disk and on its way
+
+  private var point: SnapshotHeader? {
+    guard let replica else { return nil }
+    return SnapshotHeader(
+      index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership)
+  }
+
+  func captureState() -> CapturedState? {
+    guard let point, let catalog else { return nil }
+    return CapturedState(point: point, state: catalog.state.encoded, nextChunk: nil)
+  }
+
+  private func saveIfLarge() {
+    guard let replica, replica.applied.index - savedIndex >= Limits.catalogEntriesBetweenSaves else { return }
+    flush()
+  }
+
+  func flush() {
+    guard !isSaving, let state = captureState(), state.point.index > savedIndex else { return }
+    isSaving = true
+    let storage = node.storage
+    node.host.run(.background) {
+      storage.saveCatalog(state)
+    } then: { [self] failure in
+      isSaving = false
+      if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
+      savedIndex = state.point.index
+      replica?.flushed(through: savedIndex)
+      node.pump()
+    }
+  }
+
+  func install(_ received: ReceivedState, done: @escaping (Bool) -> Void) {
+    guard let state = WireCatalogState(untrusted: received.state), let catalog = try? Catalog(state) else {
+      node.host.log(.error, "the catalog's state from node \(received.sender) is malformed; it was dropped")
+      return done(false)
+    }
+    let storage = node.storage
+    let captured = CapturedState(point: received.point, state: received.state, nextChunk: nil)
+    node.host.run(.background) {
+      storage.saveCatalog(captured)
+    } then: { [self] failure in
+      if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
+      restore(catalog, savedIndex: received.point.index)
+      node.host.membersChanged(catalog.members)
+      done(true)
+      node.planner.mapChanged()
+      node.pump()
+    }
+  }
+}

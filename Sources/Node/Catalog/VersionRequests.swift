@@ -1,0 +1,88 @@
+import Bytes
+import Environment
+import Wire
+
+/// Brings versions from the oracle to this node's partitions. One request is under way at a time and carries what all
+/// partitions wanted when it left: a version is never asked for before the writes that will have it have arrived.
+final class VersionRequests {
+  private unowned let node: Node
+  /// Partitions with writes that wait for versions.
+  private var wanting: [Partition] = []
+  /// Who wants to know the latest version.
+  private var asking: [(Version?) -> Void] = []
+  private var isUnderWay = false
+  /// The highest version of which this node has heard: reads up to it need no question to the oracle.
+  private(set) var known = Version.zero
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  /// Whether `pump` would send a request.
+  var hasWork: Bool { !isUnderWay && !(wanting.isEmpty && asking.isEmpty) }
+
+  /// A partition has writes that want versions.
+  func wanted(by partition: Partition) {
+    if !wanting.contains(where: { $0 === partition }) { wanting.append(partition) }
+  }
+
+  /// Gives a version at or above every one given out before this call; nil if the oracle can't be reached now.
+  func latest(_ done: @escaping (Version?) -> Void) {
+    asking.append(done)
+  }
+
+  /// A version was seen in a log: it has been given out.
+  func learned(_ version: Version) {
+    known = max(known, version)
+  }
+
+  /// Tries again what found no oracle.
+  func tick() {
+    for partition in node.partitions where partition.writes.hasQueued { wanted(by: partition) }
+  }
+
+  /// Sends the next request, if one is wanted and none is under way.
+  func pump() {
+    guard hasWork else { return }
+    var shares: [(partition: Partition, count: Int)] = []
+    for partition in wanting {
+      guard let replica = partition.replica, replica.leads else { continue }
+      if let count = partition.writes.startBatch(term: replica.core.term) { shares.append((partition, count)) }
+    }
+    wanting.removeAll(keepingCapacity: true)
+    let questions = asking
+    asking.removeAll(keepingCapacity: true)
+    let total = shares.reduce(0) { $0 + $1.count }
+    guard total > 0 || !questions.isEmpty else { return }
+    isUnderWay = true
+    ask(UInt32(total)) { [self] first in
+      isUnderWay = false
+      deliver(first, shares: shares, questions: questions)
+      node.pump()
+    }
+  }
+
+  private func deliver(
+    _ first: Version?, shares: [(partition: Partition, count: Int)], questions: [(Version?) -> Void]
+  ) {
+    var next = first
+    for (partition, count) in shares {
+      partition.writes.received(first: next, in: partition)
+      next = next?.advanced(by: UInt64(count))
+      if partition.writes.hasQueued { wanted(by: partition) }
+    }
+    let total = UInt64(shares.reduce(0) { $0 + $1.count })
+    let last = first.map { total == 0 ? $0 : $0.advanced(by: total - 1) }
+    if let last { learned(last) }
+    for done in questions { done(last) }
+  }
+
+  private func ask(_ count: UInt32, _ done: @escaping (Version?) -> Void) {
+    let request = WireRequest.with { $0.versions = .with { $0.count = count } }
+    let deadline = node.now.advanced(milliseconds: Limits.oracleMilliseconds)
+    node.router.route(request, to: .catalog, deadline: deadline) { body in
+      guard case .versions(let response) = body else { return done(nil) }
+      done(Version(rawValue: response.first))
+    }
+  }
+}

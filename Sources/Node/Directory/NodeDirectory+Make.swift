@@ -1,0 +1,50 @@
+public import Bytes
+public import Environment
+import HashRing
+public import Wire
+
+extension NodeDirectory {
+  /// Makes the directory of a new cluster's first node, which holds one replica of each partition.
+  public static func createCluster(
+    _ directory: String, on disk: any Disk, cluster: String, partitions: Int, authority: [UInt8],
+    node: WireCatalogNode, publicKey: [UInt8], sealedAuthorityKey: [UInt8], listen: String
+  ) throws(NodeError) {
+    var node = node
+    node.publicKey = .init(publicKey)
+    node.sealedAuthorityKey = .init(sealedAuthorityKey)
+    let catalog: Catalog
+    do {
+      catalog = try Catalog.bootstrap(
+        cluster: cluster, partitions: partitions, format: format, authority: authority, node: node)
+    } catch {
+      throw .malformed(path: directory, words: "\(error)")
+    }
+    try create(
+      directory, on: disk,
+      identity: identity(cluster: cluster, node: NodeID(rawValue: node.id), address: node.address, listen: listen, members: []),
+      catalog: catalog.state)
+  }
+
+  /// Makes the directory of a node that has just enrolled and knows nothing but other members' addresses.
+  public static func createMember(
+    _ directory: String, on disk: any Disk, cluster: String, node: NodeID, address: String, listen: String,
+    members: [WireMember]
+  ) throws(NodeError) {
+    try create(
+      directory, on: disk,
+      identity: identity(cluster: cluster, node: node, address: address, listen: listen, members: members), catalog: nil)
+  }
+
+  private static func identity(
+    cluster: String, node: NodeID, address: String, listen: String, members: [WireMember]
+  ) -> WireNodeIdentity {
+    .with {
+      $0.cluster = cluster
+      $0.node = node.rawValue
+      $0.address = address
+      $0.listen = listen
+      $0.format = format
+      $0.members = members
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Bytes
+public import Environment
+import HashRing
+import Log
+import Raft
+import Store
+import Table
+import Wire
+
+/// The layout of a node's data directory. kv-architecture(7) describes it.
+///
+///     FORMAT          the directory's format, as text; written last when a directory is made
+///     node            who the node is: NodeIdentity behind its checksum
+///     catalog         the catalog's state: SnapshotTrailer behind its checksum
+///     log/            the shared Raft log (kv-log(5))
+///     partitions/N/   the store of partition N (kv-sstable(5))
+///     identity/       keys and certificates, which `Server` keeps
+public enum NodeDirectory {
+  /// The newest directory format that this release reads and writes.
+  public static let format: UInt32 = 1
+
+  static func formatPath(_ directory: String) -> String { directory + "/FORMAT" }
+  static func identityPath(_ directory: String) -> String { directory + "/node" }
+  static func catalogPath(_ directory: String) -> String { directory + "/catalog" }
+  static func logPath(_ directory: String) -> String { directory + "/log" }
+  static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
+
+  /// What a directory is.
+  public enum Kind: Equatable, Sendable {
+    /// Not there, or without a node's files.
+    case empty
+    /// A node's.
+    case node
+    /// Something else's, or a node's of a format that this release does not know.
+    case foreign(String)
+  }
+
+  /// Looks what a directory is.
+  public static func kind(of directory: String, on disk: any Disk) throws(NodeError) -> Kind {
+    guard disk.exists(directory) else { return .empty }
+    do {
+      guard disk.exists(formatPath(directory)) else {
+        let names = try disk.list(directory).filter { $0 != "LOCK" && !leftovers.contains($0) }
+        return names.isEmpty ? .empty : .foreign("it holds \(names[0]) and is no node's directory")
+      }
+      let text = String(
+        decoding: try disk.contents(of: formatPath(directory), limit: 64), as: UTF8.self)
+      let line = text.prefix { $0 != "\n" }
+      guard line.hasPrefix(formatPrefix), let found = UInt32(line.dropFirst(formatPrefix.count)) else {
+        return .foreign("its FORMAT file is not a node's")
+      }
+      guard found <= format else {
+        return .foreign("it has format \(found), and this release knows formats up to \(format): use a newer kv")
+      }
+      return .node
+    } catch {
+      throw .disk(error)
+    }
+  }
+
+  private static let formatPrefix = "kv node directory, format "
+  /// What a crash while a directory was being made can leave; the next start makes it anew.
+  private static let leftovers = [
+    "node", "node.tmp", "catalog", "catalog.tmp", "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv", "cluster.kv.tmp",
+  ]
+
+  /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
+  /// and holds a replica of each of its partitions; without, it has joined and knows nothing yet.
+  static func create(
+    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState?
+  ) throws(NodeError) {
+    do {
+      try disk.createDirectory(directory)
+      try disk.createDirectory(logPath(directory))
+      try disk.createDirectory(partitionsPath(directory))
+      try disk.replace(identityPath(directory), with: Checked.wrap(identity.encoded))
+      if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog) }
+      try disk.replace(formatPath(directory), with: Array("\(formatPrefix)\(format)\n".utf8))
+    } catch let error as DiskError {
+      throw .disk(error)
+    } catch let error as StoreError {
+      throw .store(error)
+    } catch {
+      throw .malformed(path: directory, words: "\(error)")
+    }
+  }
+
+  private static func bootstrap(
+    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState
+  ) throws {
+    let replica = ReplicaID(node: NodeID(rawValue: identity.node), incarnation: 1)
+    let point = SnapshotHeader(index: LogIndex(rawValue: 1), term: Term(rawValue: 1), membership: Membership(voters: [replica]))
+    try disk.replace(
+      catalogPath(directory),
+      with: Checked.wrap(WireSnapshotTrailer(point, state: catalog.encoded, checksum: 0).encoded))
+    let cache = BlockCache(byteBudget: 1 << 20)
+    for partition in catalog.partitions {
+      let state = PartitionState(
+        replica: replica, arc: try Arc(validating: UInt64(partition.bits), prefix: partition.prefix),
+        epoch: partition.epoch, lastVersion: .zero, sessions: [])
+      _ = try PartitionStore.create(
+        disk: disk, directory: "\(partitionsPath(directory))/\(partition.group)", options: NodeStorage.options,
+        cache: cache, state: state.storeState(at: point))
+    }
+  }
+}

@@ -1,0 +1,28 @@
+public import Environment
+public import Log
+public import Store
+
+/// Why a node can't be opened or made.
+public enum NodeError: Error, Sendable, CustomStringConvertible {
+  case disk(DiskError)
+  case log(LogError)
+  case store(StoreError)
+  /// A file holds something else than it should.
+  case malformed(path: String, words: String)
+  /// Synced records of the log are damaged: the node does not start, so that no vote and no entry is lost unseen.
+  case damagedLog([String])
+  /// The directory is of something else.
+  case foreign(path: String, words: String)
+
+  /// What happened, for people.
+  public var description: String {
+    switch self {
+    case .disk(let error): "\(error)"
+    case .log(let error): "\(error)"
+    case .store(let error): "\(error)"
+    case .malformed(let path, let words): "\(path): \(words)"
+    case .damagedLog(let damage): "the log is damaged: " + damage.joined(separator: "; ")
+    case .foreign(let path, let words): "\(path): \(words)"
+    }
+  }
+}

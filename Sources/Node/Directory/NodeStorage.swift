@@ -1,0 +1,57 @@
+import Bytes
+import Environment
+import Log
+import Raft
+import Store
+import Table
+import Wire
+
+/// What a node has on its disk, for the jobs of its worker threads.
+final class NodeStorage: Sendable {
+  let disk: any Disk
+  let directory: String
+  let log: SharedLog
+  /// Shared by all stores of the node.
+  let cache: BlockCache
+  let storeOptions: StoreOptions
+
+  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int) {
+    self.disk = disk
+    self.directory = directory
+    self.log = log
+    cache = BlockCache(byteBudget: cacheBytes)
+    storeOptions = NodeStorage.options
+  }
+
+  /// A node has many stores: small memtables keep their sum, and the log that they pin, small.
+  static var options: StoreOptions {
+    var options = StoreOptions()
+    options.memtableBytes = 4 << 20
+    options.levelBaseBytes = 16 << 20
+    options.targetFileBytes = 8 << 20
+    return options
+  }
+
+  func partitionDirectory(_ group: GroupID) -> String {
+    "\(NodeDirectory.partitionsPath(directory))/\(group)"
+  }
+
+  func openStore(_ directory: String) throws(StoreError) -> PartitionStore {
+    try PartitionStore.open(disk: disk, directory: directory, options: storeOptions, cache: cache)
+  }
+
+  func createStore(_ directory: String, state: StoreState) throws(StoreError) -> PartitionStore {
+    try PartitionStore.create(disk: disk, directory: directory, options: storeOptions, cache: cache, state: state)
+  }
+
+  /// Replaces the catalog's file, durably. Gives the reason where that failed.
+  func saveCatalog(_ captured: CapturedState) -> String? {
+    let trailer = WireSnapshotTrailer(captured.point, state: captured.state, checksum: 0)
+    do {
+      try disk.replace(NodeDirectory.catalogPath(directory), with: Checked.wrap(trailer.encoded))
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+}

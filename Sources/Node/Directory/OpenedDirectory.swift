@@ -1,0 +1,123 @@
+public import Bytes
+public import Environment
+import Log
+import Raft
+import Store
+public import Wire
+
+/// A node's directory, read and checked, before the node runs.
+public struct OpenedDirectory {
+  /// Who the node is.
+  public let identity: NodeIdentity
+  let storage: NodeStorage
+  let recovered: [GroupID: RecoveredGroup]
+  let catalog: (state: Catalog, point: SnapshotHeader)?
+  let stores: [(group: GroupID, store: PartitionStore)]
+
+  /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
+  public static func open(_ directory: String, on disk: any Disk, cacheBytes: Int) throws(NodeError) -> OpenedDirectory {
+    switch try NodeDirectory.kind(of: directory, on: disk) {
+    case .node: break
+    case .empty: throw .foreign(path: directory, words: "there is no node here")
+    case .foreign(let words): throw .foreign(path: directory, words: words)
+    }
+    let identity = try NodeIdentity.read(from: directory, on: disk)
+    let catalog = try readCatalog(directory, on: disk)
+    let (log, recovered) = try openLog(directory, on: disk)
+    let storage = NodeStorage(disk: disk, directory: directory, log: log, cacheBytes: cacheBytes)
+    return OpenedDirectory(
+      identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage))
+  }
+
+  private static func openLog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
+    SharedLog, [GroupID: RecoveredGroup]
+  ) {
+    do {
+      let (log, recovered) = try SharedLog.open(
+        disk: disk, directory: NodeDirectory.logPath(directory), options: LogOptions())
+      // Damage may hide acknowledged entries and votes: such a replica must not take part (DESIGN §5).
+      guard recovered.damage.isEmpty else { throw NodeError.damagedLog(recovered.damage.map(\.description)) }
+      return (log, Dictionary(recovered.groups) { first, _ in first })
+    } catch let error as NodeError {
+      throw error
+    } catch let error as LogError {
+      throw .log(error)
+    } catch {
+      throw .malformed(path: directory, words: "\(error)")
+    }
+  }
+
+  private static func readCatalog(_ directory: String, on disk: any Disk) throws(NodeError) -> (Catalog, SnapshotHeader)?
+  {
+    let path = NodeDirectory.catalogPath(directory)
+    guard disk.exists(path) else { return nil }
+    let file: [UInt8]
+    do {
+      file = try disk.contents(of: path, limit: Limits.catalogFileBytes.rawValue)
+    } catch {
+      throw .disk(error)
+    }
+    guard let bytes = Checked.unwrap(file), let trailer = WireSnapshotTrailer(untrusted: bytes),
+      let point = trailer.point, let state = WireCatalogState(untrusted: trailer.state.array)
+    else { throw .malformed(path: path, words: "the catalog's state doesn't fit its checksum") }
+    do {
+      return (try Catalog(state), point)
+    } catch {
+      throw .malformed(path: path, words: "\(error)")
+    }
+  }
+
+  private static func openStores(_ storage: NodeStorage) throws(NodeError) -> [(group: GroupID, store: PartitionStore)] {
+    let parent = NodeDirectory.partitionsPath(storage.directory)
+    do {
+      var stores: [(group: GroupID, store: PartitionStore)] = []
+      for name in try storage.disk.list(parent) {
+        guard let number = UInt32(name), number > 0, "\(number)" == name else { continue }
+        // A directory without CURRENT is what is left of a replica that was being made or removed.
+        guard storage.disk.exists("\(parent)/\(name)/CURRENT") else { continue }
+        stores.append((GroupID(rawValue: number), try storage.openStore("\(parent)/\(name)")))
+      }
+      return stores.sorted { $0.group < $1.group }
+    } catch let error as StoreError {
+      throw .store(error)
+    } catch let error as DiskError {
+      throw .disk(error)
+    } catch {
+      throw .malformed(path: parent, words: "\(error)")
+    }
+  }
+}
+
+/// Who a node is: what its directory says beside its certificate.
+public struct NodeIdentity: Sendable {
+  /// As it is stored.
+  public let stored: WireNodeIdentity
+  /// The node's number.
+  public var nodeID: NodeID { NodeID(rawValue: stored.node) }
+  /// The cluster's name.
+  public var cluster: String { stored.cluster }
+
+  /// Reads the identity from a node's directory.
+  public static func read(from directory: String, on disk: any Disk) throws(NodeError) -> NodeIdentity {
+    let path = NodeDirectory.identityPath(directory)
+    let file: [UInt8]
+    do {
+      file = try disk.contents(of: path, limit: Limits.catalogFileBytes.rawValue)
+    } catch {
+      throw .disk(error)
+    }
+    guard let bytes = Checked.unwrap(file), let stored = WireNodeIdentity(untrusted: bytes), stored.node > 0 else {
+      throw .malformed(path: path, words: "the node's identity doesn't fit its checksum")
+    }
+    return NodeIdentity(stored: stored)
+  }
+
+  /// Replaces the identity in a node's directory.
+  public static func write(_ identity: WireNodeIdentity, to directory: String, on disk: any Disk) throws(NodeError) {
+    do {
+      try disk.replace(NodeDirectory.identityPath(directory), with: Checked.wrap(identity.encoded))
+    } catch {
+      throw .disk(error)
+    }
+  }
+}

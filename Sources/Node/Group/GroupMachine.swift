@@ -1,0 +1,37 @@
+import Bytes
+import Raft
+
+/// The state machine behind one replica: the catalog's or a partition's. It is called on the node's thread only.
+protocol GroupMachine: AnyObject {
+  /// Applies a committed command. Commands arrive once each, in order; an empty one marks a new leader's term.
+  func apply(_ entry: LogEntry)
+  /// The replica became, or ceased to be, leader, or the term changed.
+  func roleChanged()
+  /// `replica.core` has applied everything that is committed for now.
+  func caughtUp()
+  /// A membership was applied.
+  func membershipChanged()
+  /// Moves time on: deadlines, retries.
+  func tick()
+  /// Starts a transfer of the whole state as of now: what `SnapshotSender` streams.
+  func captureState() -> CapturedState?
+  /// Makes state durable so that the log up to here can go.
+  func flush()
+  /// Takes the place of the present state with one received whole; calls back when it is durable.
+  func install(_ received: ReceivedState, done: @escaping (Bool) -> Void)
+}
+
+/// A replica's whole state at one log index, on its way to another replica.
+struct CapturedState: Sendable {
+  /// What the state stands for; its `state` field holds all but the records.
+  let point: SnapshotHeader
+  /// The state beside the records, encoded.
+  let state: [UInt8]
+  /// Gives the records in chunks, nil after the last; called on a worker thread. Nil where there are none.
+  let nextChunk: (@Sendable () -> Result<[UInt8]?, SnapshotReadError>)?
+}
+
+/// Why the records of a captured state could not be read.
+struct SnapshotReadError: Error, Sendable {
+  let words: String
+}

@@ -1,0 +1,200 @@
+import Bytes
+import Environment
+import Log
+import Raft
+
+/// One replica of one group on this node: the consensus core, the state machine behind it, and what the two wait for.
+final class GroupReplica {
+  let group: GroupID
+  let id: ReplicaID
+  var core: RaftCore
+  let machine: any GroupMachine
+  private unowned let node: Node
+
+  /// Whether the replica stands in the node's list of those to be drained.
+  var isScheduled = false
+  /// Messages that may leave only when the append with their ticket is durable, oldest first.
+  private var held: [(ticket: UInt64, messages: [Message])] = []
+  /// The last entry that the machine has applied.
+  private(set) var applied: (index: LogIndex, term: Term)
+  private var reads = ReadWaiters()
+  private var knownRole: (isLeader: Bool, term: Term)
+  private var knownLeader: ReplicaID
+  private var isInstalling = false
+
+  init(
+    node: Node, group: GroupID, id: ReplicaID, core: RaftCore, machine: any GroupMachine,
+    applied: (index: LogIndex, term: Term)
+  ) {
+    self.node = node
+    self.group = group
+    self.id = id
+    self.core = core
+    self.machine = machine
+    self.applied = applied
+    knownRole = (core.isLeader, core.term)
+    knownLeader = core.leader
+  }
+
+  /// Whether this replica leads and has applied an entry of its own term, so that all that was committed before its
+  /// time is in the machine.
+  var leads: Bool { core.isLeader && applied.term == core.term && !isInstalling }
+
+  // MARK: Inputs
+
+  func tick(now: Moment) {
+    core.tick(now: now.rawValue)
+    machine.tick()
+    node.schedule(self)
+  }
+
+  func step(_ message: Message) {
+    guard !isInstalling else { return }
+    core.step(message, now: node.now.rawValue)
+    node.schedule(self)
+  }
+
+  /// Proposes a command. Only a leader can.
+  func propose(_ payload: [UInt8]) throws(RaftError) -> (term: Term, index: LogIndex) {
+    let (term, first) = try core.propose([payload], now: node.now.rawValue)
+    node.schedule(self)
+    return (term, first)
+  }
+
+  func propose(membership change: MembershipChange) throws(RaftError) {
+    _ = try core.propose(membership: change, now: node.now.rawValue)
+    node.schedule(self)
+  }
+
+  func transferLeadership(to target: ReplicaID) {
+    // A refusal means that a transfer is under way or that the target can't lead: the next tick decides again.
+    try? core.transferLeadership(to: target, now: node.now.rawValue)
+    node.schedule(self)
+  }
+
+  /// Calls back with true once a read from the machine's present or later state is linearizable as of now: at once
+  /// under a lease, else after a round of heartbeats; with false when leadership was lost.
+  func confirmLeadership(_ done: @escaping (Bool) -> Void) {
+    let now = node.now.rawValue
+    guard core.isLeader, !isInstalling else { return done(false) }
+    if leads, core.leaseHolds(now: now) { return done(true) }
+    guard let context = reads.join(done) else { return }
+    do {
+      try core.readIndex(context: context, now: now)
+    } catch {
+      reads.reject(context)
+    }
+    node.schedule(self)
+  }
+
+  // MARK: Draining
+
+  /// Takes one `Ready` out of the core and acts on it.
+  func drain() {
+    reads.close()
+    while core.hasReady {
+      let ready = core.ready()
+      node.send(ready.immediate, group: group)
+      persist(ready)
+      if let header = ready.snapshot { install(header) }
+      for entry in ready.committed { apply(entry) }
+      if let last = ready.committed.last { core.applied(to: last.index) }
+      for state in ready.readStates { reads.confirmed(state.context, index: state.index) }
+      for context in ready.rejectedReads { reads.reject(context) }
+      noticeRole()
+      reads.release(applied: applied.index)
+    }
+    node.transfers.dropUnwanted(group: group)
+    machine.caughtUp()
+  }
+
+  private func persist(_ ready: Ready) {
+    if let write = logWrite(for: ready) {
+      held.append((ready.ticket, ready.afterPersist))
+      node.pipeline.append(write, for: self, ticket: ready.ticket, mustSync: ready.mustSync)
+    } else if held.isEmpty {
+      core.persisted(ticket: ready.ticket, now: node.now.rawValue)
+      node.send(ready.afterPersist, group: group)
+    } else {
+      held.append((ready.ticket, ready.afterPersist))
+      node.pipeline.append(LogWrite(group: group), for: self, ticket: ready.ticket, mustSync: false)
+    }
+  }
+
+  private func logWrite(for ready: Ready) -> LogWrite? {
+    guard ready.mustSync || ready.hardState != nil else { return nil }
+    var write = LogWrite(group: group)
+    write.hardState = ready.hardState.map { StoredHardState(term: $0.term, vote: $0.vote, commit: $0.commit) }
+    write.entries = ready.entries
+    return write
+  }
+
+  /// The log holds everything up to a ticket: the core may count it, and what waited for it leaves.
+  func persisted(ticket: UInt64) {
+    core.persisted(ticket: ticket, now: node.now.rawValue)
+    while let first = held.first, first.ticket <= ticket {
+      node.send(first.messages, group: group)
+      held.removeFirst()
+    }
+    node.schedule(self)
+  }
+
+  private func apply(_ entry: LogEntry) {
+    applied = (entry.index, entry.term)
+    switch entry.kind {
+    case .command:
+      machine.apply(entry)
+    case .membership:
+      guard let change = try? MembershipChange(payload: entry.payload) else {
+        return node.host.fatal("group \(group): entry \(entry.index) holds no membership change that this release knows")
+      }
+      _ = core.apply(membership: change, at: entry.index, now: node.now.rawValue)
+      machine.apply(LogEntry(term: entry.term, index: entry.index, payload: []))
+      machine.membershipChanged()
+    }
+  }
+
+  private func noticeRole() {
+    let role = (isLeader: core.isLeader, term: core.term)
+    if role != knownRole {
+      knownRole = role
+      machine.roleChanged()
+    }
+    if core.leader != knownLeader {
+      knownLeader = core.leader
+      if knownLeader != .none { node.router.leaderChanged(of: group, to: knownLeader.node) }
+    }
+  }
+
+  // MARK: Snapshots
+
+  private func install(_ header: SnapshotHeader) {
+    guard let received = node.transfers.takeReceived(group: group, header: header) else {
+      return core.installFailed(snapshot: header, now: node.now.rawValue)
+    }
+    isInstalling = true
+    machine.install(received) { [self] installed in
+      isInstalling = false
+      guard installed else {
+        core.installFailed(snapshot: header, now: node.now.rawValue)
+        return node.schedule(self)
+      }
+      applied = (header.index, header.term)
+      var write = LogWrite(group: group)
+      write.reset = LogPoint(index: header.index, term: header.term)
+      node.pipeline.append(write, for: nil, ticket: 0, mustSync: true)
+      core.installed(snapshot: header, now: node.now.rawValue)
+      machine.membershipChanged()
+      node.schedule(self)
+    }
+  }
+
+  /// The machine holds everything up to `index` in files of its own: the log before it may go, but for what a
+  /// follower that is nearly there still needs.
+  func flushed(through index: LogIndex) {
+    var write = LogWrite(group: group)
+    write.compactedThrough = index
+    node.pipeline.append(write, for: nil, ticket: 0, mustSync: false)
+    core.compact(through: core.compactionIndex(flushed: index))
+  }
+}

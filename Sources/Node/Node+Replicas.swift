@@ -1,0 +1,95 @@
+import Bytes
+import Environment
+import HashRing
+import Log
+import Raft
+import Store
+import Wire
+
+// Which replicas live on the node: those found at the start, those that the catalog gives and takes.
+extension Node {
+  /// Consensus at the pace of `tickMilliseconds`: elections after 600 to 1,200 ms of silence.
+  static var raftOptions: RaftOptions {
+    var options = RaftOptions()
+    options.tickNanoseconds = tickMilliseconds * 1_000_000
+    options.electionTicks = 12
+    options.heartbeatTicks = 2
+    options.maxLogBytes = 4 << 20
+    return options
+  }
+
+  /// Sets the node going over what its directory held.
+  public func start(_ opened: OpenedDirectory) throws(NodeError) {
+    if let (state, point) = opened.catalog {
+      catalog.restore(state, savedIndex: point.index)
+      addReplica(
+        .catalog, id: ReplicaID(node: id, incarnation: 1), machine: catalog, point: point,
+        recovered: opened.recovered[.catalog])
+      host.membersChanged(state.members)
+    } else {
+      addReplica(
+        .catalog, id: ReplicaID(node: id, incarnation: 1), machine: catalog,
+        point: SnapshotHeader(index: .zero, term: .zero, membership: Membership()),
+        recovered: opened.recovered[.catalog])
+      host.membersChanged(opened.identity.stored.members)
+    }
+    for (group, store) in opened.stores {
+      do {
+        let (state, point) = try PartitionState.read(store.flushedState)
+        let partition = try Partition(
+          node: self, group: group, replicaID: state.replica, directory: storage.partitionDirectory(group),
+          arc: state.arc, store: store)
+        versions.learned(state.lastVersion)
+        addReplica(group, id: state.replica, machine: partition, point: point, recovered: opened.recovered[group])
+      } catch {
+        throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
+      }
+    }
+    planner.mapChanged()
+    pump()
+  }
+
+  private func addReplica(
+    _ group: GroupID, id: ReplicaID, machine: any GroupMachine, point: SnapshotHeader, recovered: RecoveredGroup?
+  ) {
+    let hard = recovered?.hardState ?? StoredHardState()
+    var entries = (recovered?.entries ?? []).filter { $0.index > point.index }
+    // A store ahead of its log's end got a snapshot just before the crash: the log's rest is void.
+    if entries.first.map({ $0.index != point.index.next }) ?? false { entries = [] }
+    let seed = SplitMix64.mix(id.rawValue ^ SplitMix64.mix(UInt64(group.rawValue)) ^ now.rawValue)
+    let core = RaftCore(
+      id: id, options: Node.raftOptions,
+      hardState: HardState(term: hard.term, vote: hard.vote, commit: hard.commit), membership: point.membership,
+      compacted: (point.index, point.term), entries: entries, applied: point.index, seed: seed, now: now.rawValue)
+    add(
+      GroupReplica(
+        node: self, group: group, id: id, core: core, machine: machine, applied: (point.index, point.term)))
+  }
+
+  /// Makes an empty replica that the catalog wants here; its partition's leader will fill it.
+  func makePartition(_ group: GroupID, replica: ReplicaID, of entry: WireCatalogPartition) {
+    do {
+      let arc = try Arc(validating: UInt64(entry.bits), prefix: entry.prefix)
+      let point = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
+      let state = PartitionState(replica: replica, arc: arc, epoch: entry.epoch, lastVersion: .zero, sessions: [])
+      let directory = storage.partitionDirectory(group)
+      let store = try storage.createStore(directory, state: state.storeState(at: point))
+      let partition = try Partition(
+        node: self, group: group, replicaID: replica, directory: directory, arc: arc, store: store)
+      addReplica(group, id: replica, machine: partition, point: point, recovered: nil)
+      host.log(.info, "partition \(group): replica \(replica) made")
+    } catch {
+      host.fatal("partition \(group): its replica can't be made: \(error)")
+    }
+  }
+
+  /// Ends a replica that the catalog does not want here any more.
+  func dropPartition(_ group: GroupID) {
+    guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.isIdle else { return }
+    partition.roleChanged()
+    remove(group)
+    pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
+    partition.destroy()
+    host.log(.info, "partition \(group): replica \(replica.id) ended")
+  }
+}

@@ -1,0 +1,181 @@
+public import Bytes
+import Environment
+import HashRing
+import Log
+import Raft
+import Wire
+
+/// One node: the replicas that live on it, and everything between their consensus and the host's sockets and disks.
+///
+/// All of it runs on one thread, the node's; nothing here blocks, reads a clock of its own or waits. The host calls
+/// the inputs (`tick`, `receive`, `handle`, `disconnected`) and, after each burst of them, `pump`.
+public final class Node {
+  /// The node's number.
+  public let id: NodeID
+  /// The cluster's name.
+  public let cluster: String
+  unowned let host: any NodeHost
+  let storage: NodeStorage
+  private(set) var replicas: [GroupID: GroupReplica] = [:]
+  /// The groups in ascending order: the order in which they are served.
+  private var order: [GroupID] = []
+  private(set) lazy var catalog = CatalogMachine(node: self)
+  private var scheduled: [GroupReplica] = []
+  private var outbox = PeerOutbox()
+  var calls = PeerCalls()
+  private var isPumping = false
+
+  private(set) lazy var pipeline = LogPipeline(node: self, log: storage.log)
+  private(set) lazy var router = Router(node: self)
+  private(set) lazy var versions = VersionRequests(node: self)
+  private(set) lazy var transfers = Transfers(node: self)
+  private(set) lazy var planner = PlacementDriver(node: self)
+  /// Set once the node gives its leaderships away in order to stop.
+  var isDraining = false
+  /// Until when the node drains, and whom it then calls.
+  var drainEnd: (deadline: Moment, done: () -> Void)?
+
+  /// The interval at which the host must call `tick`.
+  public static let tickMilliseconds: UInt64 = 50
+
+  /// A node over what was opened from its directory. `start` sets it going.
+  public init(host: any NodeHost, opened: OpenedDirectory) {
+    self.host = host
+    id = opened.identity.nodeID
+    cluster = opened.identity.cluster
+    storage = opened.storage
+  }
+
+  var now: Moment { host.clock.now }
+
+  // MARK: Replicas
+
+  /// Adds a replica that was opened or made.
+  func add(_ replica: GroupReplica) {
+    replicas[replica.group] = replica
+    order = replicas.keys.sorted()
+    schedule(replica)
+  }
+
+  /// Takes a replica out.
+  func remove(_ group: GroupID) {
+    replicas[group] = nil
+    order = replicas.keys.sorted()
+  }
+
+  /// The partitions here, by group.
+  var partitions: [Partition] { order.compactMap { replicas[$0]?.machine as? Partition } }
+
+  /// Sees to it that a replica is drained before the node waits again.
+  func schedule(_ replica: GroupReplica) {
+    guard !replica.isScheduled else { return }
+    replica.isScheduled = true
+    scheduled.append(replica)
+  }
+
+  // MARK: Inputs
+
+  /// Moves the node's time on.
+  public func tick() {
+    let now = now
+    for group in order { replicas[group]?.tick(now: now) }
+    for done in calls.end(dueBy: now) { done(.lost) }
+    versions.tick()
+    router.tick()
+    transfers.tick()
+    planner.tick()
+    pump()
+    if isDraining { finishDrainIfDue() }
+  }
+
+  /// Takes a frame from another node in.
+  public func receive(_ frame: PeerFrame, from sender: NodeID) {
+    switch frame {
+    case .batch(let batch):
+      for message in batch.messages { receive(message, from: sender) }
+    case .request(let request):
+      let id = request.id
+      handle(request, from: .node(sender)) { [self] body in
+        host.send(
+          .response(
+            .with {
+              $0.id = id
+              $0.body = body
+            }), to: sender)
+      }
+    case .response(let response):
+      guard let body = response.body else { return }
+      calls.end(response.id, from: sender)?(.answered(body))
+    case .snapshotChunk(let chunk):
+      transfers.receive(chunk, from: sender)
+    case .snapshotCredit(let credit):
+      transfers.receive(credit, from: sender)
+    }
+  }
+
+  private func receive(_ wire: WireRaftMessage, from sender: NodeID) {
+    let group = GroupID(rawValue: wire.group)
+    // Messages for a replica that is not here, or not the one meant, are dropped: ids are never reused.
+    guard let replica = replicas[group], replica.id.rawValue == wire.to,
+      ReplicaID(rawValue: wire.from).node == sender
+    else { return }
+    guard let message = wire.message else {
+      return host.log(.warning, "a malformed message of group \(group) from node \(sender) was dropped")
+    }
+    replica.step(message)
+  }
+
+  /// The connection to a node ended: what was asked of it may or may not have been done.
+  public func disconnected(_ peer: NodeID) {
+    for done in calls.end(allTo: peer) { done(.lost) }
+    for group in order {
+      guard let replica = replicas[group] else { continue }
+      for progress in replica.core.status.peers where progress.id.node == peer {
+        replica.core.reportUnreachable(progress.id)
+      }
+    }
+  }
+
+  /// Drains every replica that has something to do, hands the log its batch and the network its frames.
+  public func pump() {
+    guard !isPumping else { return }
+    isPumping = true
+    while !scheduled.isEmpty || versions.hasWork {
+      let batch = scheduled
+      scheduled.removeAll(keepingCapacity: true)
+      for replica in batch {
+        replica.isScheduled = false
+        replica.drain()
+      }
+      versions.pump()
+    }
+    for (peer, messages) in outbox.take() {
+      host.send(.batch(.with { $0.messages = messages }), to: peer)
+    }
+    pipeline.start()
+    host.flush()
+    isPumping = false
+  }
+
+  // MARK: Outputs
+
+  /// Gathers consensus messages; they leave at the end of the pump, one frame for each node.
+  func send(_ messages: [Message], group: GroupID) {
+    for message in messages {
+      guard message.kind != .snapshot else {
+        transfers.begin(message, group: group)
+        continue
+      }
+      outbox.add(WireRaftMessage(message, group: group), to: message.to.node)
+    }
+  }
+
+  /// Asks another node for something.
+  func call(
+    _ peer: NodeID, _ request: WireRequest, deadline: Moment, _ done: @escaping (PeerCalls.Result) -> Void
+  ) {
+    var request = request
+    request.id = calls.begin(peer, deadline: deadline, done)
+    host.send(.request(request), to: peer)
+  }
+}

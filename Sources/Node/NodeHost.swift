@@ -1,0 +1,68 @@
+public import Bytes
+public import Environment
+public import Wire
+
+/// What a frame between nodes carries.
+public enum PeerFrame: Sendable {
+  case request(WireRequest)
+  case response(WireResponse)
+  case batch(WirePeerBatch)
+  case snapshotChunk(WireSnapshotChunk)
+  case snapshotCredit(WireSnapshotCredit)
+}
+
+/// Where a job runs.
+public enum Lane: Sendable {
+  /// The one thread that appends to the shared log.
+  case log
+  /// Flushes, compactions, transfers.
+  case background
+}
+
+/// The world around a node: sockets, threads and clocks, real under `Server`, simulated under `Simulation`. All calls
+/// are made on the node's thread, and all call-backs come on it.
+public protocol NodeHost: AnyObject {
+  /// The node's clocks.
+  var clock: any Clock { get }
+  /// Sends a frame to a node if a connection can be had, in order, without a promise that it arrives.
+  func send(_ frame: PeerFrame, to node: NodeID)
+  /// Sends what `send` has gathered.
+  func flush()
+  /// Runs a job on a worker thread, jobs of the log lane one after the other, and brings its result back.
+  func run<Result: Sendable>(
+    _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void)
+  /// Unpredictable bytes, for secrets.
+  func randomBytes(_ count: Int) -> [UInt8]
+  /// The certificates' side of enrolment.
+  var authority: any Authority { get }
+  /// The node can't go on: what it may have promised is no longer certain. It is stopped at once.
+  func fatal(_ reason: String)
+  /// Something that an operator should read.
+  func log(_ level: LogLevel, _ message: String)
+  /// The members' addresses have changed.
+  func membersChanged(_ members: [WireMember])
+}
+
+/// How much a log line matters.
+public enum LogLevel: Sendable {
+  case debug
+  case info
+  case warning
+  case error
+}
+
+/// What the node needs of cryptography: done by `Server` with the system's libcrypto.
+public protocol Authority {
+  /// SHA-256.
+  func digest(_ bytes: [UInt8]) -> [UInt8]
+  /// The public key in a certificate signing request whose signature holds; nil otherwise.
+  func publicKey(inRequest request: [UInt8]) -> [UInt8]?
+  /// Seals the authority's private key, itself sealed to this node, to another node's public key.
+  func reseal(_ sealedKey: [UInt8], to publicKey: [UInt8]) -> [UInt8]?
+  /// Signs a node's certificate with the authority's key, sealed to this node.
+  func certificate(request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]) -> [UInt8]?
+  /// A join token in the form that is pasted.
+  func text(of token: WireJoinToken) -> String
+  /// What `kv status` says of this process.
+  func processStatus(into status: inout WireStatusResponse)
+}

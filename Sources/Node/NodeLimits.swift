@@ -1,0 +1,44 @@
+import Bytes
+
+extension Limits {
+  /// The most writes in one log entry.
+  static let writesPerEntry = 4096
+  /// The most bytes of writes gathered into one log entry; a single larger write still gets one of its own.
+  static let batchBytes = ByteCount.mebibytes(1)
+  /// The most writes that wait in one partition for a version.
+  static let queuedWrites = 16_384
+  /// The most bytes of writes that wait in one partition for a version.
+  static let queuedBytes = ByteCount.mebibytes(64)
+  /// How long the outcome of a request id is kept, in milliseconds of version time.
+  static let requestIDMilliseconds: UInt64 = 3_600_000
+  /// How far a session's time may lie ahead of a version's.
+  static let requestIDLeadMilliseconds: UInt64 = 60_000
+  /// The most nodes that pass one request on.
+  static let hops: UInt32 = 3
+  /// The most requests under way from this node to one other.
+  static let peerCalls = 65_536
+  /// The longest that a node works on one request, in milliseconds.
+  static let requestMilliseconds: UInt64 = 60_000
+  /// The longest range of versions that one request to the oracle takes.
+  static let versionsPerRequest: UInt32 = 100_000
+  /// The most bytes of records in one answer to a range request.
+  static let rangeCredit = ByteCount.mebibytes(1)
+  /// The most bytes of log entries that share one frame; a larger message still gets one of its own.
+  static let peerFrameBytes = ByteCount.mebibytes(2)
+  /// The size of one chunk of a replica's state on its way to another node.
+  static let snapshotChunk = ByteCount.kibibytes(256)
+  /// How long a node waits for versions from the oracle before it asks anew.
+  static let oracleMilliseconds: UInt64 = 2_000
+  /// The catalog is saved to its file after so many log entries.
+  static let catalogEntriesBetweenSaves = 256
+  /// A transfer of a replica without progress for so long has failed.
+  static let transferStallMilliseconds: UInt64 = 10_000
+  /// The largest file of the catalog or an identity that is read.
+  static let catalogFileBytes = ByteCount.mebibytes(64)
+  /// The longest that a stopping node waits for others to take its leaderships over.
+  static let drainMilliseconds: UInt64 = 5_000
+  /// The most join tokens that the catalog keeps at once.
+  static let tokens = 1000
+  /// How long a join token can be made to last.
+  static let tokenMilliseconds: UInt64 = 7 * 86_400_000
+}

@@ -1,0 +1,146 @@
+import Bytes
+import HashRing
+import Raft
+import Store
+import Wire
+
+// The store's life beneath the log: flushes, compactions, and the whole state on its way from and to other replicas.
+extension Partition {
+  /// The state beside the records as of the last applied entry.
+  private var presentState: StoreState? {
+    guard let replica else { return nil }
+    let state = PartitionState(
+      replica: replicaID, arc: arc, epoch: 0, lastVersion: lastVersion, sessions: sessions.encode())
+    return state.storeState(
+      at: SnapshotHeader(
+        index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
+  }
+
+  func flushIfNeeded() {
+    guard !isBusyWithJob, !isReceiving else { return }
+    if store.needsFlush {
+      flush()
+    } else if let job = store.nextCompaction() {
+      run(job)
+    }
+  }
+
+  func flush() {
+    guard !isBusyWithJob, !isReceiving, let state = presentState, let job = store.freeze(state: state) else { return }
+    isBusyWithJob = true
+    node.host.run(.background) {
+      job.run()
+    } then: { [self] result in
+      isBusyWithJob = false
+      do throws(StoreError) {
+        try store.install(result)
+        replica?.flushed(through: store.flushedState.appliedIndex)
+        flushIfNeeded()
+      } catch {
+        failed("flush", error)
+      }
+      node.pump()
+    }
+  }
+
+  private func run(_ job: CompactionJob) {
+    isBusyWithJob = true
+    node.host.run(.background) {
+      job.run()
+    } then: { [self] result in
+      isBusyWithJob = false
+      do throws(StoreError) {
+        try store.install(result)
+        flushIfNeeded()
+      } catch {
+        failed("compaction", error)
+      }
+      node.pump()
+    }
+  }
+
+  /// A job that failed left its inputs as they were and may be tried again; one whose outcome on disk is uncertain
+  /// stops the node (DESIGN §5).
+  private func failed(_ job: String, _ error: StoreError) {
+    let words = "partition \(group): \(job) failed: \(error)"
+    if case .fatal = error { return node.host.fatal(words) }
+    node.host.log(.error, words)
+  }
+
+  // MARK: Sending
+
+  func captureState() -> CapturedState? {
+    flush()
+    let cursor = store.exportCursor()
+    guard let (state, point) = try? PartitionState.read(cursor.state) else { return nil }
+    return CapturedState(point: point, state: state.encode()) {
+      var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
+      do throws(StoreError) {
+        while writer.count < Limits.snapshotChunk.rawValue, let record = try cursor.next() {
+          record.encode(into: &writer)
+        }
+        return .success(writer.count == 0 ? nil : writer.bytes)
+      } catch {
+        return .failure(SnapshotReadError(words: "\(error)"))
+      }
+    }
+  }
+
+  // MARK: Receiving
+
+  /// Holds back jobs of the store while another takes shape in its directory; false while one runs.
+  func beginReceiving() -> Bool {
+    guard !isBusyWithJob, !isReceiving else { return false }
+    isReceiving = true
+    return true
+  }
+
+  /// The arriving state was dropped; the store goes on.
+  func endReceiving() { isReceiving = false }
+
+  func install(_ received: ReceivedState, done: @escaping (Bool) -> Void) {
+    guard var state = PartitionState(untrusted: received.state), state.arc == arc,
+      let sessions = try? SessionTable(decoding: state.sessions)
+    else {
+      node.host.log(.error, "partition \(group): the state from node \(received.sender) is not this partition's")
+      isReceiving = false
+      return done(false)
+    }
+    state.replica = replicaID
+    let storeState = state.storeState(at: received.point)
+    let storage = node.storage
+    node.host.run(.background) { () -> StoreError? in
+      do throws(StoreError) {
+        try received.sink.finish(state: storeState)
+        return nil
+      } catch {
+        return error
+      }
+    } then: { [self] error in
+      isReceiving = false
+      do throws(StoreError) {
+        if let error { throw error }
+        store = try storage.openStore(directory)
+        self.sessions = sessions
+        lastVersion = state.lastVersion
+        node.versions.learned(lastVersion)
+        done(true)
+      } catch {
+        node.host.fatal("partition \(group): a received state can't be installed: \(error)")
+      }
+      node.pump()
+    }
+  }
+
+  /// Whether no job of the store is running, so that it can be ended.
+  var isIdle: Bool { !isBusyWithJob && !isReceiving }
+
+  /// Ends the replica's store: the catalog has confirmed that it is not wanted any more.
+  func destroy() {
+    do throws(StoreError) {
+      try store.destroy()
+    } catch {
+      node.host.log(.error, "partition \(group): its files can't be removed: \(error)")
+    }
+  }
+}

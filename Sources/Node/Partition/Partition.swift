@@ -1,0 +1,170 @@
+import Bytes
+import Environment
+import HashRing
+import Raft
+import Store
+import Wire
+
+/// The state machine of one partition on this node: its store, its request ids, and, while its replica leads, the
+/// writes and reads on their way.
+final class Partition: GroupMachine {
+  unowned let node: Node
+  let group: GroupID
+  let replicaID: ReplicaID
+  let directory: String
+  let arc: Arc
+  var store: PartitionStore
+  var sessions: SessionTable
+  /// The version of the last write applied.
+  var lastVersion: Version
+
+  // While leading:
+  let writes = WriteQueue()
+  /// Reads that wait for writes which were on their way when the read arrived: served once as many batches are done.
+  var barriers: [(batch: UInt64, done: (Bool) -> Void)] = []
+  var isBusyWithJob = false
+  var isReceiving = false
+  /// When this replica last knew that it had applied all that its leader had committed.
+  var caughtUpAt: Moment
+
+  init(
+    node: Node, group: GroupID, replicaID: ReplicaID, directory: String, arc: Arc, store: PartitionStore
+  ) throws(ByteError) {
+    self.node = node
+    self.group = group
+    self.replicaID = replicaID
+    self.directory = directory
+    self.arc = arc
+    self.store = store
+    sessions = try SessionTable(decoding: store.flushedState.sessions)
+    lastVersion = store.flushedState.lastVersion
+    caughtUpAt = node.now
+  }
+
+  /// The consensus half of this replica. A partition is made before its replica, and used only after.
+  var replica: GroupReplica? { node.replicas[group] }
+
+  // MARK: Applying
+
+  func apply(_ entry: LogEntry) {
+    guard !entry.payload.isEmpty else { return writes.endOvertaken(by: entry, in: self) }
+    do {
+      let last = try PartitionCommand.decode(entry.payload) { write in
+        store.apply(
+          payload: entry.payload, keyRange: write.key, valueRange: write.value, version: write.version, kind: write.kind)
+        sessions.record(
+          write.id, acknowledged: write.acknowledged, digest: write.digest, version: write.version)
+      }
+      precondition(last > lastVersion, "log order is version order")
+      lastVersion = last
+      node.versions.learned(last)
+    } catch {
+      // An unknown command is never skipped: later ones may depend on it (DESIGN §5).
+      return node.host.fatal("partition \(group): log entry \(entry.index) can't be applied: \(error)")
+    }
+    writes.applied(entry, in: self)
+  }
+
+  func caughtUp() {
+    guard let replica else { return }
+    if replica.applied.index >= replica.core.commit, replica.core.leader != .none { caughtUpAt = node.now }
+    flushIfNeeded()
+    node.planner.reconcile(self)
+  }
+
+  func roleChanged() {
+    // Also where this replica leads anew: what it began in an earlier term is not its to end.
+    writes.leadershipLost(in: self)
+    releaseBarriers(all: true)
+  }
+
+  func membershipChanged() {
+    node.planner.reconcile(self)
+  }
+
+  func tick() {
+    writes.expire(now: node.now, in: self)
+    node.planner.reconcile(self)
+  }
+
+  /// Whether the replica has been filled: it knows its own membership.
+  var hasState: Bool { replica.map { !$0.core.membership.voters.isEmpty } ?? false }
+
+  /// Why a request id is too old or too young to be sure that it was never applied; nil where it is neither.
+  func expiry(of id: RequestID) -> String? {
+    let (made, wall) = (id.session.milliseconds, node.host.clock.wallMilliseconds)
+    if made + Limits.requestIDMilliseconds < wall {
+      return "the request id is over an hour old: whether it was applied is not known any more"
+    }
+    if made > wall + Limits.requestIDLeadMilliseconds {
+      return "the request id lies over a minute in the future: set the client's clock"
+    }
+    return nil
+  }
+
+  // MARK: Reading
+
+  /// Gives the answer to a read of one key, linearizable as of now.
+  func get(_ request: WireGetRequest, reply: @escaping Reply) {
+    let key = Key(request.key.array)
+    let at = request.at == 0 ? Version.max : Version(rawValue: request.at)
+    whenReadable(at: at) { [self] failure in
+      if let failure { return reply(failure) }
+      reply(read(key, at: at))
+    }
+  }
+
+  /// Gives what this replica has, whatever its age.
+  func getEventually(_ request: WireGetRequest, reply: @escaping Reply) {
+    let at = request.at == 0 ? Version.max : Version(rawValue: request.at)
+    var body = read(Key(request.key.array), at: at)
+    if case .get(var response) = body, let replica {
+      let lag = replica.leads ? 0 : node.now.milliseconds(since: caughtUpAt)
+      response.lagMs = UInt32(clamping: lag)
+      body = .get(response)
+    }
+    reply(body)
+  }
+
+  private func read(_ key: Key, at version: Version) -> WireResponse.OneOf_Body {
+    do {
+      guard let record = try store.get(key, at: version), record.kind == .value else {
+        return .get(WireGetResponse())
+      }
+      return .get(
+        .with {
+          $0.found = true
+          $0.version = record.version.rawValue
+          $0.value = .init(record.value)
+        })
+    } catch {
+      return WireFailure.because(.damaged, "partition \(group) on node \(node.id): \(error)")
+    }
+  }
+
+  /// Calls back once a read at a version may be served from the store: this replica leads, and no write that is on
+  /// its way now can get that version or one below. With a failure where that can't be.
+  func whenReadable(at version: Version, _ done: @escaping (WireResponse.OneOf_Body?) -> Void) {
+    guard let replica else { return done(notLeader) }
+    replica.confirmLeadership { [self] leads in
+      guard leads else { return done(notLeader) }
+      guard version != .max, version > lastVersion, let batch = writes.newestBatch else { return done(nil) }
+      barriers.append((batch, { [self] served in done(served ? nil : notLeader) }))
+    }
+  }
+
+  /// Lets go of the reads whose writes are done.
+  func releaseBarriers(all lost: Bool = false) {
+    guard !barriers.isEmpty else { return }
+    let finished = writes.finishedBatch
+    let ready = lost ? barriers : barriers.filter { $0.batch <= finished }
+    barriers.removeAll { lost || $0.batch <= finished }
+    for barrier in ready { barrier.done(!lost) }
+  }
+
+  /// The answer of a replica that does not lead.
+  var notLeader: WireResponse.OneOf_Body {
+    let leader = replica.map { $0.core.leader == .none || $0.core.isLeader ? nil : $0.core.leader.node } ?? nil
+    return WireFailure.because(.notLeader, "node \(node.id) does not lead partition \(group)", leader: leader)
+  }
+}

@@ -1,0 +1,103 @@
+import Bytes
+import Environment
+import HashRing
+import Wire
+
+/// A write from its arrival at the leader to its answer.
+final class PendingWrite {
+  let id: RequestID
+  let acknowledged: UInt64
+  let digest: UInt64
+  let key: Key
+  let value: [UInt8]
+  let isDeletion: Bool
+  let condition: Condition
+  let deadline: Moment
+  /// Whoever waits: the sender, and those that sent the same id again meanwhile.
+  var replies: [Reply]
+
+  /// What must hold for the write to be made.
+  enum Condition: Equatable {
+    case none
+    case absent
+    case version(Version)
+  }
+
+  /// A write as a request describes it, or why it can't be one.
+  init(_ request: WireWriteRequest, deadline: Moment, reply: @escaping Reply) throws(InvalidWrite) {
+    guard let session = SessionID(request.session), request.sequence > 0 else {
+      throw InvalidWrite(words: "the request id is not a session of 16 bytes and a sequence above 0")
+    }
+    guard request.key.count <= Limits.keyBytes.rawValue else {
+      throw InvalidWrite(words: "the key has \(request.key.count) bytes; the limit is \(Limits.keyBytes)")
+    }
+    guard request.value.count <= Limits.valueBytes.rawValue else {
+      throw InvalidWrite(words: "the value has \(request.value.count) bytes; the limit is \(Limits.valueBytes)")
+    }
+    guard !request.key.isEmpty else { throw InvalidWrite(words: "the key is empty") }
+    guard !request.tombstone || request.value.isEmpty else {
+      throw InvalidWrite(words: "a deletion carries no value")
+    }
+    id = RequestID(session: session, sequence: request.sequence)
+    acknowledged = request.acknowledged
+    key = Key(request.key.array)
+    value = request.value.array
+    isDeletion = request.tombstone
+    switch request.condition {
+    case .none: condition = .none
+    case .ifAbsent: condition = .absent
+    case .ifVersion: condition = .version(Version(rawValue: request.expected))
+    case .UNRECOGNIZED(let code): throw InvalidWrite(words: "condition \(code) is of a newer release")
+    }
+    self.deadline = deadline
+    replies = [reply]
+    digest = PendingWrite.digest(key: key, value: value, isDeletion: isDeletion, condition: condition)
+  }
+
+  /// Whether the key's present state decides what becomes of the write.
+  var mustLook: Bool { isDeletion || condition != .none }
+
+  /// The bytes that the write holds in memory.
+  var bytes: Int { key.bytes.count + value.count + 128 }
+
+  func reply(_ body: WireResponse.OneOf_Body) {
+    for reply in replies { reply(body) }
+    replies.removeAll()
+  }
+
+  func done(_ version: Version) {
+    reply(.write(.with { $0.version = version.rawValue }))
+  }
+
+  func failed(_ code: WireFailure.Code, _ message: String) {
+    reply(WireFailure.because(code, message))
+  }
+
+  /// The write as the log holds it.
+  var command: PartitionCommand.Write {
+    PartitionCommand.Write(
+      id: id, acknowledged: acknowledged, digest: digest, kind: isDeletion ? .tombstone : .value, key: key,
+      value: value)
+  }
+
+  /// 64 bits over all that the write would do.
+  private static func digest(key: Key, value: [UInt8], isDeletion: Bool, condition: Condition) -> UInt64 {
+    var parts = ByteWriter(capacity: 32)
+    parts.u64(Position(of: key).rawValue)
+    parts.u64(Position(ofBytes: value).rawValue)
+    parts.u8(isDeletion ? 1 : 0)
+    switch condition {
+    case .none: parts.u8(0)
+    case .absent: parts.u8(1)
+    case .version(let version):
+      parts.u8(2)
+      parts.u64(version.rawValue)
+    }
+    return Position(ofBytes: parts.bytes).rawValue
+  }
+}
+
+/// Why a request is not a write.
+struct InvalidWrite: Error {
+  let words: String
+}

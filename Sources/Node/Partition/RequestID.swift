@@ -1,0 +1,36 @@
+import Bytes
+
+/// The name of one write, given by its client: a session (a UUIDv7, so that its age can be told) and a number within
+/// the session. A partition applies a request id at most once.
+struct RequestID: Hashable {
+  /// The 16 bytes of the session's UUIDv7 as two big-endian halves.
+  let session: SessionID
+  /// Counts the session's writes from 1.
+  let sequence: UInt64
+}
+
+/// A session's UUIDv7 (RFC 9562 §5.7).
+struct SessionID: Hashable, Comparable {
+  let high: UInt64
+  let low: UInt64
+
+  /// The session of these 16 bytes, or nil where they are not 16.
+  init?(_ bytes: some Collection<UInt8>) {
+    guard bytes.count == 16 else { return nil }
+    var halves = (UInt64(0), UInt64(0))
+    for (place, byte) in bytes.enumerated() {
+      if place < 8 { halves.0 = halves.0 << 8 | UInt64(byte) } else { halves.1 = halves.1 << 8 | UInt64(byte) }
+    }
+    (high, low) = halves
+  }
+
+  init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// When the session began, in milliseconds since 1970, by the client's clock.
+  var milliseconds: UInt64 { high >> 16 }
+
+  static func < (left: SessionID, right: SessionID) -> Bool { (left.high, left.low) < (right.high, right.low) }
+}

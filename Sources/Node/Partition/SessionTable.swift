@@ -1,0 +1,158 @@
+import Bytes
+
+/// The outcomes of a partition's recent writes by request id: replicated state, the same on every replica after the
+/// same log entry. A repeated request finds its first outcome here.
+struct SessionTable: Equatable {
+  /// What became of a request id.
+  struct Outcome: Equatable {
+    let sequence: UInt64
+    let digest: UInt64
+    let version: Version
+  }
+
+  fileprivate struct Session: Equatable {
+    var acknowledged: UInt64 = 0
+    var lastMilliseconds: UInt64 = 0
+    /// Ascending by sequence, all above `acknowledged`.
+    var outcomes: [Outcome] = []
+  }
+
+  /// What a lookup finds.
+  enum Lookup: Equatable {
+    case new
+    case done(Version)
+    /// The id was used for another payload.
+    case conflict
+    /// The client had said that it would not ask again.
+    case forgotten
+  }
+
+  private var sessions: [SessionID: Session] = [:]
+  /// Sessions by the minute of version time in which they were last used, for expiry; a session may stand in several
+  /// minutes, and only its last counts.
+  private var minutes: [(minute: UInt64, sessions: [SessionID])] = []
+
+  static func == (left: SessionTable, right: SessionTable) -> Bool { left.sessions == right.sessions }
+
+  /// The number of sessions kept.
+  var count: Int { sessions.count }
+
+  /// What is known of a request id.
+  func lookup(_ id: RequestID, digest: UInt64) -> Lookup {
+    guard let session = sessions[id.session] else { return .new }
+    guard id.sequence > session.acknowledged else { return .forgotten }
+    guard let place = session.place(of: id.sequence) else { return .new }
+    let outcome = session.outcomes[place]
+    return outcome.digest == digest ? .done(outcome.version) : .conflict
+  }
+
+  /// Notes the outcome of an applied write and drops what its client has acknowledged and what has expired.
+  mutating func record(_ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version) {
+    let now = version.milliseconds
+    let minute = now / 60_000
+    if sessions[id.session]?.lastMilliseconds.dividedIntoMinutes != minute { note(id.session, minute: minute) }
+    sessions[id.session, default: Session()].add(
+      Outcome(sequence: id.sequence, digest: digest, version: version), acknowledged: acknowledged, at: now)
+    expire(now: now)
+  }
+
+  private mutating func note(_ session: SessionID, minute: UInt64) {
+    if minutes.last?.minute == minute {
+      minutes[minutes.count - 1].sessions.append(session)
+    } else {
+      minutes.append((minute, [session]))
+    }
+  }
+
+  private mutating func expire(now: UInt64) {
+    while let oldest = minutes.first, (oldest.minute + 1) * 60_000 + Limits.requestIDMilliseconds < now {
+      for id in oldest.sessions {
+        if let session = sessions[id], session.lastMilliseconds.dividedIntoMinutes <= oldest.minute { sessions[id] = nil }
+      }
+      minutes.removeFirst()
+    }
+  }
+}
+
+extension SessionTable.Session {
+  fileprivate func place(of sequence: UInt64) -> Int? {
+    guard let last = outcomes.last, sequence <= last.sequence else { return nil }
+    let place = lowerBound(sequence)
+    return outcomes[place].sequence == sequence ? place : nil
+  }
+
+  private func lowerBound(_ sequence: UInt64) -> Int {
+    var low = 0
+    var high = outcomes.count
+    while low < high {
+      let middle = (low + high) / 2
+      if outcomes[middle].sequence < sequence { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  fileprivate mutating func add(_ outcome: SessionTable.Outcome, acknowledged: UInt64, at milliseconds: UInt64) {
+    lastMilliseconds = milliseconds
+    acknowledge(through: min(acknowledged, outcome.sequence &- 1))
+    insert(outcome)
+  }
+
+  private mutating func acknowledge(through sequence: UInt64) {
+    guard sequence > acknowledged else { return }
+    acknowledged = sequence
+    let keep = lowerBound(sequence + 1)
+    if keep > 0 { outcomes.removeFirst(keep) }
+  }
+
+  fileprivate mutating func insert(_ outcome: SessionTable.Outcome) {
+    outcomes.insert(outcome, at: lowerBound(outcome.sequence))
+  }
+}
+
+extension UInt64 {
+  fileprivate var dividedIntoMinutes: UInt64 { self / 60_000 }
+}
+
+// The form in which manifest and snapshots hold the table: sessions ascending, each with its outcomes.
+extension SessionTable {
+  /// The encoded table, the same for equal tables.
+  func encode() -> [UInt8] {
+    var writer = ByteWriter(capacity: 16 + sessions.count * 64)
+    writer.varint(UInt64(sessions.count))
+    for (id, session) in sessions.sorted(by: { $0.key < $1.key }) {
+      writer.u64(id.high)
+      writer.u64(id.low)
+      writer.varint(session.acknowledged)
+      writer.varint(session.lastMilliseconds)
+      writer.varint(UInt64(session.outcomes.count))
+      for outcome in session.outcomes {
+        writer.varint(outcome.sequence)
+        writer.u64(outcome.digest)
+        writer.u64(outcome.version.rawValue)
+      }
+    }
+    return writer.bytes
+  }
+
+  /// Reads a table that `encode` wrote; no bytes are an empty table.
+  init(decoding bytes: [UInt8]) throws(ByteError) {
+    guard !bytes.isEmpty else { return }
+    var reader = ByteReader(bytes)
+    var order: [(minute: UInt64, id: SessionID)] = []
+    for _ in 0..<(try reader.count(limit: bytes.count)) {
+      let id = SessionID(high: try reader.u64(), low: try reader.u64())
+      var session = Session()
+      session.acknowledged = try reader.varint()
+      session.lastMilliseconds = try reader.varint()
+      for _ in 0..<(try reader.count(limit: bytes.count)) {
+        session.insert(
+          Outcome(
+            sequence: try reader.varint(), digest: try reader.u64(), version: Version(rawValue: try reader.u64())))
+      }
+      sessions[id] = session
+      order.append((session.lastMilliseconds.dividedIntoMinutes, id))
+    }
+    try reader.finish()
+    for (minute, id) in order.sorted(by: { ($0.minute, $0.id) < ($1.minute, $1.id) }) { note(id, minute: minute) }
+  }
+}

@@ -1,0 +1,217 @@
+import Bytes
+import Environment
+import Raft
+import Wire
+
+/// The writes of a partition between arrival and answer, while its replica leads: waiting for their key, waiting for
+/// a version, in the log.
+///
+/// Writes that arrive while the batch before waits for its versions form the next batch. One batch at a time asks
+/// for versions, and proposes them before the next one asks: so the order of the log is the order of versions.
+final class WriteQueue {
+  /// Writes in one log entry.
+  struct Batch {
+    let number: UInt64
+    let term: Term
+    let writes: [PendingWrite]
+    var index = LogIndex.zero
+    var first = Version.zero
+  }
+
+  private var latches = KeyLatches()
+  /// Writes that are on their way, by id: a repetition joins the first.
+  private var underWay: [RequestID: PendingWrite] = [:]
+  private var queue: [PendingWrite] = []
+  private var queuedBytes = 0
+  private var awaitingVersions: Batch?
+  /// In log order.
+  private var proposed: [Batch] = []
+  private var nextBatch: UInt64 = 1
+
+  /// The number of the newest batch that has begun to ask for versions and isn't done; nil if there is none.
+  var newestBatch: UInt64? { awaitingVersions?.number ?? proposed.last?.number }
+  /// All batches up to this one are done.
+  var finishedBatch: UInt64 { (proposed.first?.number ?? awaitingVersions?.number ?? nextBatch) - 1 }
+
+  /// Whether writes wait for a batch to carry them.
+  var hasQueued: Bool { awaitingVersions == nil && !queue.isEmpty }
+
+  // MARK: Arrival
+
+  /// Takes a write in at the leader.
+  func add(_ write: PendingWrite, in partition: Partition) {
+    if let first = underWay[write.id] {
+      guard first.digest == write.digest else { return write.failed(.refused, WriteQueue.reused) }
+      first.replies += write.replies
+      return
+    }
+    switch partition.sessions.lookup(write.id, digest: write.digest) {
+    case .done(let version): return write.done(version)
+    case .conflict: return write.failed(.refused, WriteQueue.reused)
+    case .forgotten:
+      return write.failed(.refused, "the request id was acknowledged before: its outcome is no longer kept")
+    case .new: break
+    }
+    guard queue.count < Limits.queuedWrites, queuedBytes < Limits.queuedBytes.rawValue else {
+      return write.failed(.unavailable, "partition \(partition.group) has too many writes waiting; try again")
+    }
+    underWay[write.id] = write
+    admit(write, in: partition)
+  }
+
+  private static let reused = "the request id was used for another write"
+
+  private func admit(_ write: PendingWrite, in partition: Partition) {
+    guard latches.admits(write) else { return latches.wait(write) }
+    if write.mustLook {
+      guard decide(write, in: partition) else {
+        underWay[write.id] = nil
+        return
+      }
+    }
+    latches.begin(write.key)
+    queue.append(write)
+    queuedBytes += write.bytes
+    partition.node.versions.wanted(by: partition)
+  }
+
+  /// Looks at the key's present state; answers a write that changes nothing, and says whether it is to be made.
+  private func decide(_ write: PendingWrite, in partition: Partition) -> Bool {
+    let present: Record?
+    do {
+      present = try partition.store.get(write.key, at: .max).flatMap { $0.kind == .value ? $0 : nil }
+    } catch {
+      write.failed(.damaged, "partition \(partition.group) on node \(partition.node.id): \(error)")
+      return false
+    }
+    let holds =
+      switch write.condition {
+      case .none: true
+      case .absent: present == nil
+      case .version(let expected): (present?.version ?? .zero) == expected
+      }
+    guard holds else {
+      write.reply(
+        .failure(
+          .with {
+            $0.code = .conditionFalse
+            $0.version = present?.version.rawValue ?? 0
+            $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
+          }))
+      return false
+    }
+    if write.isDeletion, present == nil {
+      write.done(.zero)
+      return false
+    }
+    return true
+  }
+
+  // MARK: Versions and the log
+
+  /// The next batch to ask versions for, or nil: how many are needed.
+  func startBatch(term: Term) -> Int? {
+    guard awaitingVersions == nil, !queue.isEmpty else { return nil }
+    var bytes = 0
+    var count = 0
+    while count < queue.count, count < Limits.writesPerEntry {
+      bytes += queue[count].bytes
+      if count > 0, bytes > Limits.batchBytes.rawValue { break }
+      count += 1
+    }
+    let writes = Array(queue[..<count])
+    queue.removeFirst(count)
+    queuedBytes -= writes.reduce(0) { $0 + $1.bytes }
+    awaitingVersions = Batch(number: nextBatch, term: term, writes: writes)
+    nextBatch += 1
+    return count
+  }
+
+  /// The versions have come, or won't: proposes the batch, or ends it.
+  func received(first: Version?, in partition: Partition) {
+    guard var batch = awaitingVersions else { return }
+    awaitingVersions = nil
+    guard let first else {
+      return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave no version in time") }
+    }
+    guard let replica = partition.replica, replica.leads, replica.core.term == batch.term else {
+      return end(batch.writes, in: partition) { $0.reply(partition.notLeader) }
+    }
+    guard first > max(partition.lastVersion, proposed.last.map { $0.first } ?? .zero) else {
+      return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave an old version") }
+    }
+    let payload = PartitionCommand.encode(batch.writes.map(\.command), first: first)
+    do {
+      batch.index = try replica.propose(payload).index
+      batch.first = first
+      proposed.append(batch)
+    } catch {
+      let words = "the partition's log takes no entry now: \(error)"
+      end(batch.writes, in: partition) { $0.failed(.unavailable, words) }
+    }
+  }
+
+  /// An entry was applied: answers the writes in it.
+  func applied(_ entry: LogEntry, in partition: Partition) {
+    endOvertaken(by: entry, in: partition)
+    guard let batch = proposed.first, batch.index == entry.index, batch.term == entry.term else { return }
+    proposed.removeFirst()
+    var version = batch.first
+    end(batch.writes, in: partition) { write in
+      write.done(version)
+      version = version.advanced(by: 1)
+    }
+  }
+
+  /// An entry of another leader stands where batches were proposed: those are certainly not done.
+  func endOvertaken(by entry: LogEntry, in partition: Partition) {
+    while let batch = proposed.first, batch.index < entry.index || batch.index == entry.index && batch.term != entry.term
+    {
+      proposed.removeFirst()
+      end(batch.writes, in: partition) { $0.failed(.unavailable, "another leader's entry took the write's place") }
+    }
+  }
+
+  // MARK: Ends
+
+  /// The replica leads no more: what isn't in the log is certainly not done, the rest is unknown.
+  func leadershipLost(in partition: Partition) {
+    let unproposed = queue + (awaitingVersions?.writes ?? []) + latches.removeAll()
+    let unknown = proposed.flatMap(\.writes)
+    queue.removeAll()
+    queuedBytes = 0
+    awaitingVersions = nil
+    proposed.removeAll()
+    underWay.removeAll()
+    for write in unproposed { write.reply(partition.notLeader) }
+    for write in unknown {
+      write.failed(.unknownOutcome, "node \(partition.node.id) lost the leadership of partition \(partition.group)")
+    }
+  }
+
+  /// Ends the writes whose time is over: those not in the log for certain, those in it as unknown.
+  func expire(now: Moment, in partition: Partition) {
+    if queue.contains(where: { $0.deadline <= now }) {
+      let late = queue.filter { $0.deadline <= now }
+      queue.removeAll { $0.deadline <= now }
+      queuedBytes -= late.reduce(0) { $0 + $1.bytes }
+      end(late, in: partition) { $0.failed(.unavailable, "the oracle gave no version in time") }
+    }
+    for batch in proposed {
+      for write in batch.writes where write.deadline <= now {
+        write.failed(.unknownOutcome, "partition \(partition.group) found no majority in time")
+      }
+    }
+  }
+
+  private func end(_ writes: [PendingWrite], in partition: Partition, answer: (PendingWrite) -> Void) {
+    var woken: [PendingWrite] = []
+    for write in writes {
+      answer(write)
+      underWay[write.id] = nil
+      woken += latches.end(write.key)
+    }
+    for write in woken { admit(write, in: partition) }
+    partition.releaseBarriers()
+  }
+}

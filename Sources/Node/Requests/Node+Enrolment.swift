@@ -1,0 +1,85 @@
+import Bytes
+import Wire
+
+// How a node comes in: an invitation makes a token, the token and a signing request make a member. Both on the
+// catalog's leader.
+extension Node {
+  func invite(_ request: WireInviteRequest, reply: @escaping Reply) {
+    guard let state = catalog.catalog?.state else { return }
+    let wall = host.clock.wallMilliseconds
+    let ttl = request.ttlMs == 0 ? 3_600_000 : request.ttlMs
+    guard ttl <= Limits.tokenMilliseconds else {
+      return reply(WireFailure.because(.invalid, "an invitation lasts seven days at most"))
+    }
+    let secret = host.randomBytes(32)
+    let command = WireCatalogCommand.with {
+      $0.addToken = .with {
+        $0.hash = .init(host.authority.digest(secret))
+        $0.expires = wall + ttl
+      }
+    }
+    let token = WireJoinToken.with {
+      $0.cluster = cluster
+      $0.pin = .init(host.authority.digest(state.authority.array))
+      $0.secret = .init(secret)
+      $0.addresses = state.nodes.map(\.address)
+    }
+    catalog.propose(command) { [host] outcome in
+      guard case .applied = outcome else { return reply(outcome.body) }
+      reply(.invite(.with { $0.token = host.authority.text(of: token) }))
+    }
+  }
+
+  func enrol(_ request: WireEnrolRequest, reply: @escaping Reply) {
+    guard let state = catalog.catalog?.state else { return }
+    let hash = host.authority.digest(request.secret.array)
+    let wall = host.clock.wallMilliseconds
+    guard let token = state.tokens.first(where: { $0.hash.array == hash }), token.expires > wall else {
+      return reply(
+        WireFailure.because(.refused, "the token is unknown, used or expired; make another with kv invite"))
+    }
+    guard request.format >= state.format else {
+      return reply(
+        WireFailure.because(
+          .refused, "the cluster uses format \(state.format), the joiner knows \(request.format): use a newer kv"))
+    }
+    guard request.address.utf8.count <= 300, request.zone.utf8.count <= 100, request.address.contains(":") else {
+      return reply(WireFailure.because(.invalid, "the node's address or zone is malformed"))
+    }
+    let signingRequest = request.signingRequest.array
+    guard let publicKey = host.authority.publicKey(inRequest: signingRequest),
+      let own = catalog.catalog?.node(id)?.sealedAuthorityKey.array,
+      let sealed = host.authority.reseal(own, to: publicKey)
+    else { return reply(WireFailure.because(.invalid, "the signing request is malformed")) }
+    let number = NodeID(rawValue: state.nextNode)
+    let node = WireCatalogNode.with {
+      $0.id = number.rawValue
+      $0.address = request.address
+      $0.zone = request.zone
+      $0.publicKey = .init(publicKey)
+      $0.sealedAuthorityKey = .init(sealed)
+      $0.joined = wall
+      $0.token = .init(hash)
+      $0.format = request.format
+    }
+    catalog.propose(.with { $0.addNode = node }) { [self] outcome in
+      guard case .applied = outcome else { return reply(outcome.body) }
+      guard
+        let certificate = host.authority.certificate(
+          request: signingRequest, node: number, cluster: cluster, sealedKey: own,
+          authority: state.authority.array)
+      else { return reply(WireFailure.because(.internal, "the node's certificate can't be signed")) }
+      host.log(.info, "node \(number) joined from \(request.address)")
+      reply(
+        .enrol(
+          .with {
+            $0.node = number.rawValue
+            $0.cluster = cluster
+            $0.certificate = .init(certificate)
+            $0.authority = state.authority
+            $0.members = catalog.catalog?.members ?? []
+            $0.format = state.format
+          }))
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import Bytes
+import Environment
+import HashRing
+public import Wire
+
+// Requests from outside: who may ask what, and who answers it.
+extension Node {
+  /// Takes a request in. `reply` is called once, with the answer or a failure, before the request's time is over by
+  /// the node's clock or soon after.
+  public func handle(_ request: WireRequest, from caller: Caller, reply: @escaping Reply) {
+    guard let body = request.body else {
+      return reply(WireFailure.because(.invalid, "the request is empty, or of a newer release"))
+    }
+    if let refusal = refusal(of: body, to: caller) { return reply(WireFailure.because(.refused, refusal)) }
+    let patience = min(UInt64(request.timeoutMs == 0 ? 5_000 : request.timeoutMs), Limits.requestMilliseconds)
+    // Some of the caller's patience is left for the answer's way back.
+    let deadline = now.advanced(milliseconds: patience - min(patience / 10, 100))
+    switch body {
+    case .write(let write):
+      guard !write.key.isEmpty else { return reply(WireFailure.because(.invalid, "the key is empty")) }
+      route(request, key: write.key.array, deadline, reply)
+    case .get(let get):
+      if get.eventual, let partition = localPartition(of: get.key.array), partition.hasState {
+        return partition.getEventually(get, reply: reply)
+      }
+      route(request, key: get.key.array, deadline, reply)
+    case .range(let range):
+      serve(range, deadline: deadline, reply: reply)
+    case .map:
+      reply(catalog.catalog.map { .map(mapResponse($0)) } ?? stillJoining)
+    case .status:
+      reply(.status(status()))
+    case .now:
+      versions.latest { version in
+        guard let version else {
+          return reply(WireFailure.because(.unavailable, "the oracle did not answer in time"))
+        }
+        reply(.now(.with { $0.version = version.rawValue }))
+      }
+    case .invite, .enrol, .versions, .propose:
+      router.route(request, to: .catalog, deadline: deadline, reply: reply)
+    }
+  }
+
+  private var stillJoining: WireResponse.OneOf_Body {
+    WireFailure.because(.unavailable, "node \(id) has not heard from its cluster yet")
+  }
+
+  private func refusal(of body: WireRequest.OneOf_Body, to caller: Caller) -> String? {
+    switch (caller, body) {
+    case (.stranger, .enrol), (.node, _): nil
+    case (.stranger, _): "a peer without a certificate may only enrol"
+    case (.client, .versions), (.client, .propose), (.client, .enrol): "only nodes may ask this"
+    case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
+    case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
+    case (.client, _): nil
+    }
+  }
+
+  private func localPartition(of key: [UInt8]) -> Partition? {
+    guard let group = catalog.catalog?.map.lookup(Position(ofBytes: key)).group else { return nil }
+    return replicas[group]?.machine as? Partition
+  }
+
+  private func route(_ request: WireRequest, key: [UInt8], _ deadline: Moment, _ reply: @escaping Reply) {
+    guard let map = catalog.catalog?.map else { return reply(stillJoining) }
+    router.route(request, to: map.lookup(Position(ofBytes: key)).group, deadline: deadline, reply: reply)
+  }
+
+  /// Carries out a request for which this node's replica leads, or led a moment ago.
+  func serve(_ request: WireRequest, by replica: GroupReplica, deadline: Moment, reply: @escaping Reply) {
+    switch (request.body, replica.machine) {
+    case (.write(let write)?, let partition as Partition):
+      do {
+        let pending = try PendingWrite(write, deadline: deadline, reply: reply)
+        guard partition.arc.contains(Position(of: pending.key)), replica.leads else { return reply(partition.notLeader) }
+        if let expired = partition.expiry(of: pending.id) { return pending.failed(.refused, expired) }
+        partition.writes.add(pending, in: partition)
+      } catch {
+        reply(WireFailure.because(.invalid, error.words))
+      }
+    case (.get(let get)?, let partition as Partition):
+      whenNotFuture(Version(rawValue: get.at), reply) { partition.get(get, reply: reply) }
+    case (.versions(let wanted)?, let catalog as CatalogMachine):
+      guard wanted.count <= Limits.versionsPerRequest else {
+        return reply(WireFailure.because(.invalid, "at most \(Limits.versionsPerRequest) versions at once"))
+      }
+      catalog.takeVersions(UInt64(wanted.count)) { [self] first in
+        guard let first else {
+          return reply(WireFailure.because(.notLeader, "node \(id) is not sure to be the only oracle now"))
+        }
+        reply(.versions(.with { $0.first = first.rawValue }))
+      }
+    case (.propose(let proposal)?, let catalog as CatalogMachine):
+      guard let command = WireCatalogCommand(untrusted: proposal.command.array) else {
+        return reply(WireFailure.because(.invalid, "not a command of the catalog"))
+      }
+      catalog.propose(command) { reply($0.body) }
+    case (.invite(let invite)?, _ as CatalogMachine):
+      self.invite(invite, reply: reply)
+    case (.enrol(let enrol)?, _ as CatalogMachine):
+      self.enrol(enrol, reply: reply)
+    default:
+      reply(WireFailure.because(.invalid, "the request does not fit its group"))
+    }
+  }
+
+  /// Goes on if a version is known to have been given out: a read in the future could change its answer.
+  func whenNotFuture(_ version: Version, _ reply: @escaping Reply, _ body: @escaping () -> Void) {
+    guard version > versions.known else { return body() }
+    versions.latest { latest in
+      guard let latest else {
+        return reply(WireFailure.because(.unavailable, "the oracle did not answer in time"))
+      }
+      guard version <= latest else {
+        return reply(
+          WireFailure.because(
+            .futureVersion, "version \(version) lies in the future; the latest given out is \(latest)"))
+      }
+      body()
+    }
+  }
+
+  /// Brings a command to the catalog's leader, whichever node that is.
+  func proposeToCatalog(_ command: WireCatalogCommand, _ done: @escaping (Bool) -> Void) {
+    let request = WireRequest.with { $0.propose = .with { $0.command = .init(command.encoded) } }
+    router.route(request, to: .catalog, deadline: now.advanced(milliseconds: Limits.oracleMilliseconds)) { body in
+      if case .propose = body { done(true) } else { done(false) }
+    }
+  }
+
+  private func mapResponse(_ catalog: Catalog) -> WireMapResponse {
+    var response = WireMapResponse()
+    response.cluster = cluster
+    response.epoch = catalog.map.epoch
+    response.members = catalog.members
+    response.partitions = catalog.map.partitions.map { entry in
+      .with {
+        $0.group = entry.group.rawValue
+        $0.bits = UInt32(entry.arc.bits)
+        $0.prefix = entry.arc.prefix
+        $0.leader = router.leader(of: entry.group)?.rawValue ?? 0
+        $0.voters = entry.voters.map(\.rawValue)
+      }
+    }
+    return response
+  }
+}
+
+extension CatalogMachine.ProposalOutcome {
+  /// The answer to who proposed.
+  var body: WireResponse.OneOf_Body {
+    switch self {
+    case .applied: .propose(WireCatalogProposalResponse())
+    case .refused(let refusal): WireFailure.because(.refused, "the catalog refuses: \(refusal)")
+    case .notDone(let words): WireFailure.because(.unavailable, words)
+    case .unknown: WireFailure.because(.unknownOutcome, "the catalog's leader changed")
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Bytes
+import HashRing
+import Raft
+import Wire
+
+// What a node says of itself.
+extension Node {
+  func status() -> WireStatusResponse {
+    var status = WireStatusResponse()
+    status.node = id.rawValue
+    status.cluster = cluster
+    status.format = catalog.catalog?.state.format ?? 0
+    status.members = catalog.catalog?.members ?? []
+    status.diskFreeBytes = (try? storage.disk.freeBytes(storage.directory)) ?? 0
+    if let map = catalog.catalog?.map {
+      let wanted = min(Int(catalog.catalog?.state.replicasWanted ?? 0), status.members.count)
+      status.moving = UInt32(
+        map.partitions.count { entry in
+          entry.replicas.contains { $0.state != .voter } || entry.replicas.count < wanted
+        })
+    }
+    for group in replicas.keys.sorted() {
+      guard let replica = replicas[group] else { continue }
+      status.groups.append(groupStatus(replica))
+    }
+    if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
+    host.authority.processStatus(into: &status)
+    return status
+  }
+
+  private func groupStatus(_ replica: GroupReplica) -> WireStatusResponse.GroupStatus {
+    let raft = replica.core.status
+    var status = WireStatusResponse.GroupStatus()
+    status.group = replica.group.rawValue
+    status.replica = replica.id.rawValue
+    status.role =
+      switch raft.role {
+      case .leader: .leader
+      case .candidate, .preCandidate: .candidate
+      case .follower: raft.membership.isVoter(replica.id) ? .follower : .learner
+      }
+    status.term = raft.term.rawValue
+    status.leader = raft.leader.rawValue
+    status.commit = raft.commit.rawValue
+    status.applied = raft.applied.rawValue
+    status.last = raft.lastIndex.rawValue
+    status.voters = raft.membership.voters.map(\.rawValue)
+    status.learners = raft.membership.learners.map(\.rawValue)
+    if let partition = replica.machine as? Partition {
+      status.bits = UInt32(partition.arc.bits)
+      status.prefix = partition.arc.prefix
+      status.memtableBytes = UInt64(partition.store.memtableBytes)
+      status.tableBytes = partition.store.levels.reduce(0) { $0 + $1.bytes }
+      status.lastVersion = partition.lastVersion.rawValue
+    }
+    return status
+  }
+}

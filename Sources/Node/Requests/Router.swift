@@ -1,0 +1,165 @@
+import Bytes
+import Environment
+import HashRing
+import Wire
+
+/// Brings requests to the leader of their group: here, or at another node on the caller's behalf. A request for which
+/// no leader is known waits for one until its time is over.
+final class Router {
+  private unowned let node: Node
+  private var parked: [Routed] = []
+  private var asked: [ObjectIdentifier: Routed] = [:]
+  /// Where a group's leader was last heard of, for groups without a replica on this node.
+  private var hints: [GroupID: NodeID] = [:]
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  /// A request on its way.
+  private final class Routed {
+    let group: GroupID
+    let request: WireRequest
+    let deadline: Moment
+    let reply: Reply
+    /// Whether an attempt may have been applied although its answer was lost.
+    var mayBeApplied = false
+    var lastObstacle = "no leader is known"
+    /// Counts the attempts, so that the answer to one that was given up is not taken for that to the next.
+    var attempt = 0
+    /// The node that was asked and has not answered.
+    var asked: NodeID?
+
+    init(group: GroupID, request: WireRequest, deadline: Moment, reply: @escaping Reply) {
+      self.group = group
+      self.request = request
+      self.deadline = deadline
+      self.reply = reply
+    }
+
+    /// Whether repeating the request could apply it twice: never, writes carry ids and the rest is idempotent.
+    var changesState: Bool {
+      switch request.body {
+      case .write, .propose, .invite, .enrol: true
+      default: false
+      }
+    }
+  }
+
+  /// Routes a request of a group.
+  func route(_ request: WireRequest, to group: GroupID, deadline: Moment, reply: @escaping Reply) {
+    attempt(Routed(group: group, request: request, deadline: deadline, reply: reply))
+  }
+
+  /// Tries again what has waited, and ends what has waited too long.
+  func tick() {
+    let waiting = parked
+    parked.removeAll(keepingCapacity: true)
+    for routed in waiting { attempt(routed) }
+  }
+
+  private func attempt(_ routed: Routed) {
+    guard node.now < routed.deadline else { return giveUp(routed) }
+    if let replica = node.replicas[routed.group], replica.core.isLeader {
+      return node.serve(routed.request, by: replica, deadline: routed.deadline) { [self] body in
+        settle(routed, body, from: node.id)
+      }
+    }
+    guard let target = leader(of: routed.group), target != node.id, node.calls.hasRoom else {
+      return park(routed)
+    }
+    guard routed.request.hops < Limits.hops else {
+      return routed.reply(
+        WireFailure.because(.notLeader, "node \(node.id) does not lead group \(routed.group)", leader: target))
+    }
+    var request = routed.request
+    request.hops += 1
+    request.timeoutMs = UInt32(clamping: routed.deadline.milliseconds(since: node.now))
+    routed.attempt += 1
+    routed.asked = target
+    asked[ObjectIdentifier(routed)] = routed
+    let attempt = routed.attempt
+    node.call(target, request, deadline: routed.deadline) { [self] result in
+      guard routed.attempt == attempt, routed.asked != nil else { return }
+      routed.asked = nil
+      asked[ObjectIdentifier(routed)] = nil
+      switch result {
+      case .answered(let body): settle(routed, body, from: target)
+      case .lost: lost(routed, target)
+      }
+    }
+  }
+
+  private func lost(_ routed: Routed, _ target: NodeID) {
+    routed.mayBeApplied = routed.mayBeApplied || routed.changesState
+    routed.lastObstacle = "node \(target) did not answer"
+    hints[routed.group] = nil
+    park(routed)
+  }
+
+  /// A group has another leader: requests that wait for an answer of the one before don't wait any longer, for it may
+  /// be dead or frozen.
+  func leaderChanged(of group: GroupID, to leader: NodeID) {
+    guard !asked.isEmpty || !parked.isEmpty else { return }
+    let stuck = asked.values.filter { $0.group == group && $0.asked != leader }
+    for routed in stuck.sorted(by: { $0.deadline < $1.deadline }) {
+      guard let target = routed.asked else { continue }
+      routed.asked = nil
+      asked[ObjectIdentifier(routed)] = nil
+      lost(routed, target)
+    }
+    let waiting = parked.filter { $0.group == group }
+    parked.removeAll { $0.group == group }
+    for routed in waiting { attempt(routed) }
+  }
+
+  private func settle(_ routed: Routed, _ body: WireResponse.OneOf_Body, from target: NodeID) {
+    guard case .failure(let failure) = body else {
+      hints[routed.group] = target
+      return routed.reply(body)
+    }
+    routed.lastObstacle = failure.message
+    switch failure.code {
+    case .notLeader:
+      hints[routed.group] = failure.leader == 0 ? nil : NodeID(rawValue: failure.leader)
+      park(routed)
+    case .unknownOutcome where isRepeatable(routed.request):
+      routed.mayBeApplied = true
+      park(routed)
+    case .unavailable where routed.mayBeApplied:
+      routed.reply(
+        WireFailure.because(.unknownOutcome, "an attempt may have been applied; then: \(failure.message)"))
+    default:
+      routed.reply(body)
+    }
+  }
+
+  /// Whether the same request can be sent again although it may have been applied: its id keeps it from being so twice.
+  private func isRepeatable(_ request: WireRequest) -> Bool {
+    if case .write = request.body { true } else { false }
+  }
+
+  private func park(_ routed: Routed) {
+    guard node.now < routed.deadline else { return giveUp(routed) }
+    if routed.mayBeApplied, !isRepeatable(routed.request) { return giveUp(routed) }
+    parked.append(routed)
+  }
+
+  private func giveUp(_ routed: Routed) {
+    let group = routed.group == .catalog ? "the catalog" : "partition \(routed.group)"
+    if routed.mayBeApplied {
+      routed.reply(WireFailure.because(.unknownOutcome, "\(group): \(routed.lastObstacle)"))
+    } else {
+      routed.reply(WireFailure.because(.unavailable, "\(group): \(routed.lastObstacle)"))
+    }
+  }
+
+  /// The node that leads a group, as far as this one can tell.
+  func leader(of group: GroupID) -> NodeID? {
+    if let replica = node.replicas[group], replica.core.leader != .none { return replica.core.leader.node }
+    if let hint = hints[group] { return hint }
+    if node.replicas[group] != nil { return nil }
+    return node.catalog.catalog?.preferredLeader(of: group)
+      ?? node.catalog.catalog?.map.lookup(group)?.voters.first?.node
+  }
+}

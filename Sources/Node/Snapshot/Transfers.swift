@@ -1,0 +1,187 @@
+import Bytes
+import Environment
+import Raft
+import Wire
+
+/// The replica states on their way to and from this node, chunk by chunk: the receiver's credit for one chunk brings
+/// the next, so a slow receiver holds up nothing but itself.
+final class Transfers {
+  private unowned let node: Node
+  private var nextTransfer: UInt64 = 1
+  private var outgoing: [ReplicaID: [GroupID: OutgoingTransfer]] = [:]
+  private var incoming: [GroupID: IncomingTransfer] = [:]
+  private var received: [GroupID: ReceivedState] = [:]
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  // MARK: Sending
+
+  /// The core found a peer too far behind for the log: sends it the state as of now.
+  func begin(_ message: Message, group: GroupID) {
+    guard let replica = node.replicas[group], outgoing[message.to]?[group] == nil else { return }
+    guard let state = replica.machine.captureState() else {
+      return report(group, to: message.to, succeeded: false)
+    }
+    node.host.log(.info, "group \(group): sending its state at \(state.point.index) to node \(message.to.node)")
+    let transfer = OutgoingTransfer(
+      number: nextTransfer, group: group, message: message, state: state, startedAt: node.now)
+    nextTransfer += 1
+    outgoing[message.to, default: [:]][group] = transfer
+    sendNext(transfer)
+  }
+
+  private func sendNext(_ transfer: OutgoingTransfer) {
+    guard let next = transfer.state.nextChunk, !transfer.isLast else {
+      return send(transfer, data: [], isLast: true)
+    }
+    node.host.run(.background, next) { [self] result in
+      guard outgoing[transfer.target]?[transfer.group] === transfer else { return }
+      switch result {
+      case .success(let data?): send(transfer, data: data, isLast: false)
+      case .success(nil): send(transfer, data: [], isLast: true)
+      case .failure(let error):
+        node.host.log(.error, "group \(transfer.group): its state can't be read to be sent: \(error.words)")
+        finish(transfer, succeeded: false)
+      }
+      node.pump()
+    }
+  }
+
+  private func send(_ transfer: OutgoingTransfer, data: [UInt8], isLast: Bool) {
+    transfer.isLast = isLast
+    transfer.lastProgress = node.now
+    node.host.send(.snapshotChunk(transfer.chunk(data, isLast: isLast)), to: transfer.target.node)
+  }
+
+  /// The receiver took a chunk in, or gave up.
+  func receive(_ credit: WireSnapshotCredit, from sender: NodeID) {
+    let target = ReplicaID(rawValue: credit.from)
+    guard target.node == sender,
+      let transfer = outgoing[target]?[GroupID(rawValue: credit.group)], transfer.number == credit.transfer
+    else { return }
+    if credit.failed || credit.done { return finish(transfer, succeeded: credit.done) }
+    guard credit.sequence == transfer.sequence, !transfer.isLast else { return }
+    transfer.sequence += 1
+    sendNext(transfer)
+  }
+
+  private func finish(_ transfer: OutgoingTransfer, succeeded: Bool) {
+    outgoing[transfer.target]?[transfer.group] = nil
+    report(transfer.group, to: transfer.target, succeeded: succeeded)
+  }
+
+  private func report(_ group: GroupID, to target: ReplicaID, succeeded: Bool) {
+    guard let replica = node.replicas[group] else { return }
+    replica.core.reportSnapshot(to: target, succeeded: succeeded, now: node.now.rawValue)
+    node.schedule(replica)
+  }
+
+  /// Gives up on transfers without progress.
+  func tick() {
+    for (group, transfer) in incoming.sorted(by: { $0.key < $1.key })
+    where !transfer.isBusy && node.now.milliseconds(since: transfer.lastProgress) > Limits.transferStallMilliseconds {
+      drop(transfer, of: group)
+    }
+    let stalled = outgoing.values.flatMap(\.values).filter {
+      node.now.milliseconds(since: $0.lastProgress) > Limits.transferStallMilliseconds
+    }
+    for transfer in stalled.sorted(by: { $0.number < $1.number }) { finish(transfer, succeeded: false) }
+  }
+
+  // MARK: Receiving
+
+  /// Takes a chunk of a replica's state in.
+  func receive(_ chunk: WireSnapshotChunk, from sender: NodeID) {
+    let group = GroupID(rawValue: chunk.group)
+    guard let replica = node.replicas[group], replica.id.rawValue == chunk.to,
+      ReplicaID(rawValue: chunk.from).node == sender
+    else { return answer(chunk, to: sender) { $0.failed = true } }
+    if chunk.sequence == 0, !begin(chunk, replica, from: sender) {
+      return answer(chunk, to: sender) { $0.failed = true }
+    }
+    guard let transfer = incoming[group], transfer.number == chunk.transfer, transfer.sender == sender,
+      transfer.sequence == chunk.sequence, !transfer.isBusy
+    else { return answer(chunk, to: sender) { $0.failed = true } }
+    transfer.isBusy = true
+    transfer.sequence += 1
+    transfer.lastProgress = node.now
+    let storage = node.storage
+    let data = chunk.data.array
+    let trailer = chunk.hasTrailer ? chunk.trailer : nil
+    node.host.run(.background) { [sink = transfer.sink] in
+      sink.take(data, trailer: trailer, storage: storage)
+    } then: { [self] outcome in
+      transfer.isBusy = false
+      switch outcome {
+      case .more:
+        answer(chunk, to: sender) { _ in }
+      case .complete(let point, let state):
+        incoming[group] = nil
+        received[group] = ReceivedState(sender: sender, point: point, state: state, sink: transfer.sink)
+        replica.step(
+          Message(
+            kind: .snapshot, from: ReplicaID(rawValue: chunk.from), to: replica.id, term: Term(rawValue: chunk.term),
+            snapshot: point))
+        answer(chunk, to: sender) { $0.done = true }
+      case .failed(let words):
+        drop(transfer, of: group)
+        node.host.log(.error, "group \(group): the state from node \(sender) was dropped: \(words)")
+        answer(chunk, to: sender) { $0.failed = true }
+      }
+      node.pump()
+    }
+  }
+
+  /// Makes room for a new transfer; false while the store or an earlier transfer is busy.
+  private func begin(_ chunk: WireSnapshotChunk, _ replica: GroupReplica, from sender: NodeID) -> Bool {
+    if let earlier = incoming[replica.group] {
+      guard !earlier.isBusy else { return false }
+      drop(earlier, of: replica.group)
+    }
+    let partition = replica.machine as? Partition
+    guard received[replica.group] == nil, partition?.beginReceiving() ?? true else { return false }
+    incoming[replica.group] = IncomingTransfer(
+      number: chunk.transfer, sender: sender, directory: partition?.directory, startedAt: node.now)
+    return true
+  }
+
+  private func drop(_ transfer: IncomingTransfer, of group: GroupID) {
+    incoming[group] = nil
+    node.host.run(.background) { [sink = transfer.sink] in
+      sink.abandon()
+    } then: { [self] in
+      (node.replicas[group]?.machine as? Partition)?.endReceiving()
+    }
+  }
+
+  private func answer(
+    _ chunk: WireSnapshotChunk, to sender: NodeID, _ fill: (inout WireSnapshotCredit) -> Void
+  ) {
+    var credit = WireSnapshotCredit()
+    credit.group = chunk.group
+    credit.to = chunk.from
+    credit.from = chunk.to
+    credit.transfer = chunk.transfer
+    credit.sequence = chunk.sequence
+    fill(&credit)
+    node.host.send(.snapshotCredit(credit), to: sender)
+  }
+
+  /// Takes out the state that the core now wants installed. One that it doesn't want is dropped.
+  func takeReceived(group: GroupID, header: SnapshotHeader) -> ReceivedState? {
+    guard let state = received.removeValue(forKey: group) else { return nil }
+    return state.point == header ? state : nil
+  }
+
+  /// Drops a received state that the core had no use for: it had caught up by the log meanwhile.
+  func dropUnwanted(group: GroupID) {
+    guard let state = received.removeValue(forKey: group) else { return }
+    node.host.run(.background) {
+      state.sink.abandon()
+    } then: { [self] in
+      (node.replicas[group]?.machine as? Partition)?.endReceiving()
+    }
+  }
+}

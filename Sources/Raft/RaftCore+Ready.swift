@@ -1,0 +1,118 @@
+public import Bytes
+
+/// A write handed out and not yet durable.
+struct Ticket: Sendable {
+  let number: UInt64
+  let term: Term
+  let vote: ReplicaID
+  /// Once it is durable, so is the log up to here.
+  var upTo: LogIndex
+}
+
+extension RaftCore {
+  /// Whether `ready()` has anything to hand out.
+  public var hasReady: Bool {
+    replicationDue || handed < log.lastIndex || hardState != handedHardState || !outbox.isEmpty
+      || !outboxAfterPersist.isEmpty || hasCommitted || !readStates.isEmpty || !rejectedReads.isEmpty || roleChanged
+      || canStartRound || canInstall
+  }
+
+  /// Takes out everything to be done. The core regards it as under way from here on.
+  public mutating func ready() -> Ready {
+    if role == .leader {
+      startRound()
+      if replicationDue { replicate() }
+    }
+    replicationDue = false
+    lastTicket += 1
+    var ready = Ready()
+    ready.ticket = lastTicket
+    takeWrites(into: &ready)
+    ready.immediate = outbox
+    outbox = []
+    if tickets.isEmpty {
+      // Nothing to wait for.
+      ready.immediate.append(contentsOf: outboxAfterPersist)
+    } else {
+      ready.afterPersist = outboxAfterPersist
+    }
+    outboxAfterPersist = []
+    takeCommitted(into: &ready)
+    ready.readStates = readStates
+    readStates = []
+    ready.rejectedReads = rejectedReads
+    rejectedReads = []
+    ready.roleChange = roleChanged
+    roleChanged = false
+    if canInstall {
+      ready.snapshot = arrivedSnapshot
+      arrivedSnapshotIsHanded = true
+    }
+    return ready
+  }
+
+  private mutating func takeWrites(into ready: inout Ready) {
+    let last = log.lastIndex
+    ready.entries = log.slice(from: handed.next, through: last)
+    handed = last
+    ready.mustSync =
+      !ready.entries.isEmpty || hardState.term != handedHardState.term || hardState.vote != handedHardState.vote
+    // The commit index goes with every sync: a replica that has an entry must know, even after a crash, what was
+    // committed when the leader sent it, for it may not campaign while older membership changes are unapplied.
+    if ready.mustSync || hardState != handedHardState { ready.hardState = hardState }
+    handedHardState = hardState
+    if ready.mustSync {
+      tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last))
+    }
+  }
+
+  /// Whether a snapshot may be handed out: not while entries before it are being applied.
+  private var canInstall: Bool { arrivedSnapshot != nil && !arrivedSnapshotIsHanded && applied == applying }
+
+  private var hasCommitted: Bool { arrivedSnapshot == nil && applying < min(commit, stable) }
+
+  /// Only what is durable here is applied, lest a crash leave the state machine ahead of the log.
+  private mutating func takeCommitted(into ready: inout Ready) {
+    guard hasCommitted else { return }
+    ready.committed = log.slice(
+      from: applying.next, through: min(commit, stable), maxBytes: options.maxApplyBytes)
+    applying = ready.committed.last?.index ?? applying
+  }
+
+  /// All writes of the `Ready` with this ticket, and of all before it, are durable. Its `afterPersist` may leave.
+  public mutating func persisted(ticket: UInt64, now: UInt64) {
+    observe(now)
+    precondition(ticket <= lastTicket, "a ticket that was not handed out")
+    var done = 0
+    while done < tickets.count, tickets[done].number <= ticket {
+      durable = (tickets[done].term, tickets[done].vote)
+      stable = max(stable, tickets[done].upTo)
+      done += 1
+    }
+    guard done > 0 else { return }
+    tickets.removeFirst(done)
+    if role == .leader { countOwnLog() }
+    if role == .candidate, durable == (term, id) { recordVote(of: id, granted: true) }
+  }
+
+  /// The entries up to `index`, handed out by `ready()`, are applied.
+  public mutating func applied(to index: LogIndex) {
+    precondition(index <= applying, "an entry that was not handed out to be applied")
+    applied = max(applied, index)
+    leaveJointIfDue()
+  }
+
+  /// Forgets the entries up to `index`, which must be applied, and durable in a snapshot or in the state machine.
+  /// Peers that still need them get a snapshot.
+  public mutating func compact(through index: LogIndex) {
+    precondition(index <= applied, "an entry that is not applied can't be forgotten")
+    log.compact(through: index)
+  }
+
+  /// How far the log may well be forgotten when the state machine is durable up to `flushed`: entries that some peer
+  /// lacks are kept, up to `RaftOptions.maxLogBytes`; a follower, which can't know, keeps as much.
+  public func compactionIndex(flushed: LogIndex) -> LogIndex {
+    let needed = role == .leader ? peers.map(\.match).min() ?? .zero : .zero
+    return max(log.base.index, min(flushed, applied, max(needed, log.index(leaving: options.maxLogBytes))))
+  }
+}

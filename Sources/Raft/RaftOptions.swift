@@ -1,0 +1,46 @@
+/// The timing and the bounds of one replica. All replicas of a group must agree on the timing: leases rest on it.
+public struct RaftOptions: Sendable {
+  /// The shortest election timeout, in ticks; the real one is drawn from [electionTicks, 2 · electionTicks).
+  public var electionTicks: UInt64 = 10
+  /// The ticks between two heartbeats of a leader.
+  public var heartbeatTicks: UInt64 = 1
+  /// The length of a tick in nanoseconds.
+  public var tickNanoseconds: UInt64 = 100_000_000
+  /// How much slower or faster one replica's clock may run than another's, in thousandths: the part of the
+  /// election timeout by which a lease ends early.
+  public var leaseDriftPermille: UInt64 = 100
+  /// The most appends sent to one peer and not yet answered.
+  public var maxInflightMessages = 256
+  /// The most bytes of entries sent to one peer and not yet answered (one message may exceed it).
+  public var maxInflightBytes = 16 << 20
+  /// The most bytes of entries in one append (a single larger entry is sent alone).
+  public var maxMessageBytes = 1 << 20
+  /// The most bytes of entries that one `Ready` hands out to be applied (a single larger entry goes alone).
+  public var maxApplyBytes = 4 << 20
+  /// The most payload bytes that a leader has proposed and not yet committed.
+  public var maxUncommittedBytes = 64 << 20
+  /// The bytes of applied entries that are kept in memory for peers that lag (see `compactionIndex`).
+  public var maxLogBytes = 8 << 20
+  /// The most reads that wait for a confirmation of leadership.
+  public var maxPendingReads = 1 << 16
+
+  /// The defaults.
+  public init() {}
+
+  /// The shortest election timeout in nanoseconds. A replica that heard from a leader helps to elect no other for
+  /// so long.
+  public var electionTimeout: UInt64 { electionTicks * tickNanoseconds }
+  /// The time between two heartbeats in nanoseconds.
+  public var heartbeatInterval: UInt64 { heartbeatTicks * tickNanoseconds }
+  /// How long after a quorum's acknowledged messages were sent a lease lasts, in nanoseconds of the leader's clock.
+  public var leaseDuration: UInt64 { electionTimeout / 1000 * (1000 - leaseDriftPermille) }
+  /// An upper bound, on the leader's clock, of an election timeout measured on any other clock.
+  var slowestElectionTimeout: UInt64 { electionTimeout / (1000 - leaseDriftPermille) * 1000 + 1000 }
+
+  /// Whether the numbers make sense together; a core refuses to start otherwise.
+  var isValid: Bool {
+    electionTicks > heartbeatTicks && heartbeatTicks > 0 && tickNanoseconds >= 1000 && leaseDriftPermille < 1000
+      && maxInflightMessages > 0 && maxInflightBytes > 0 && maxMessageBytes > 0 && maxApplyBytes > 0
+      && maxUncommittedBytes > 0 && maxPendingReads > 0
+  }
+}

@@ -1,0 +1,73 @@
+import Bytes
+import Client
+import Environment
+import Glibc
+import Node
+import TLS
+import Wire
+
+/// Makes a new cluster of one node in an empty directory: authority, certificates, catalog, cluster file.
+enum ClusterMaker {
+  /// Makes everything; the directory is a node's from the last step on.
+  static func make(_ options: ServeOptions, listen: HostPort, address: String, on disk: any Disk) throws(ServerError) {
+    let cluster = "kv-" + hex(SystemRandomNumberGenerator.bytes(6))
+    let directory = options.directory
+    do {
+      let authority = try CertificateAuthority.create(clusterID: cluster)
+      let first = NodeID(rawValue: 1)
+      let key = try PrivateKey.generate()
+      let certificate = try authority.sign(
+        try SigningRequest(key: key), identity: .node(cluster: cluster, id: first))
+      try NodeCredentials(key: key, certificate: certificate, authority: authority.certificate)
+        .save(to: directory, on: disk)
+      try writeClusterFile(directory, authority: authority, address: address, on: disk)
+
+      let node = WireCatalogNode.with {
+        $0.id = first.rawValue
+        $0.address = address
+        $0.zone = options.zone
+        $0.joined = SystemClock().wallMilliseconds
+        $0.format = NodeDirectory.format
+      }
+      let publicKey = try key.publicKeyDER()
+      try NodeDirectory.createCluster(
+        directory, on: disk, cluster: cluster, partitions: options.partitions ?? ServeOptions.defaultPartitions,
+        authority: authority.certificate.der, node: node, publicKey: publicKey,
+        sealedAuthorityKey: try SealedBox.seal(try authority.key.der(), to: publicKey), listen: "\(listen)")
+    } catch let error as ServerError {
+      throw error
+    } catch let error as NodeError {
+      throw .node(error)
+    } catch let error as TLSError {
+      throw .tls(error)
+    } catch {
+      throw .identity(path: directory, words: "\(error)")
+    }
+  }
+
+  private static func writeClusterFile(
+    _ directory: String, authority: CertificateAuthority, address: String, on disk: any Disk
+  ) throws {
+    let key = try PrivateKey.generate()
+    let certificate = try authority.sign(
+      try SigningRequest(key: key),
+      identity: .client(cluster: authority.clusterID, name: "admin", role: .admin))
+    let file = ClusterFile(
+      cluster: authority.clusterID, addresses: [address], authority: authority.certificate.der,
+      certificate: certificate.der, privateKey: try key.der())
+    try disk.replace(directory + "/cluster.kv", with: Array(file.text.utf8))
+  }
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef")
+    return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+  }
+}
+
+extension SystemRandomNumberGenerator {
+  /// Unpredictable bytes from the system (getrandom(2)).
+  static func bytes(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+  }
+}

@@ -1,0 +1,70 @@
+import Bytes
+import Environment
+import Node
+import TLS
+import Wire
+
+/// A node's key and certificate, and the certificate of its cluster's authority: the files in `identity/`.
+///
+/// Immutable once made; `TLSContext`s are built from it.
+struct NodeCredentials: Sendable {
+  let key: PrivateKey
+  let certificate: Certificate
+  let authority: Certificate
+
+  private static func path(_ directory: String, _ name: String) -> String { "\(directory)/identity/\(name)" }
+
+  /// Writes the three files, mode 0600, durably.
+  func save(to directory: String, on disk: any Disk) throws(ServerError) {
+    do {
+      try disk.createDirectory(directory)
+      try disk.createDirectory(directory + "/identity")
+      try disk.syncDirectory(directory)
+      try disk.replace(NodeCredentials.path(directory, "node.key"), with: try key.der())
+      try disk.replace(NodeCredentials.path(directory, "node.crt"), with: certificate.der)
+      try disk.replace(NodeCredentials.path(directory, "ca.crt"), with: authority.der)
+    } catch let error as DiskError {
+      throw .node(.disk(error))
+    } catch let error as TLSError {
+      throw .tls(error)
+    } catch {
+      throw .identity(path: directory, words: "\(error)")
+    }
+  }
+
+  /// Reads the three files.
+  static func load(from directory: String, on disk: any Disk) throws(ServerError) -> NodeCredentials {
+    func read(_ name: String) throws(ServerError) -> [UInt8] {
+      do {
+        return try disk.contents(of: path(directory, name), limit: 64 << 10)
+      } catch {
+        throw .node(.disk(error))
+      }
+    }
+    do throws(TLSError) {
+      return NodeCredentials(
+        key: try PrivateKey(der: try read("node.key")), certificate: try Certificate(der: try read("node.crt")),
+        authority: try Certificate(der: try read("ca.crt")))
+    } catch {
+      throw .identity(path: directory + "/identity", words: "\(error)")
+    }
+  }
+
+  /// The context in which others connect to the node.
+  func serverContext(cluster: String) throws(ServerError) -> TLSContext {
+    do throws(TLSError) {
+      return try TLSContext.server(certificate: certificate, key: key, ca: authority, cluster: cluster)
+    } catch {
+      throw .tls(error)
+    }
+  }
+
+  /// The context in which the node connects to others.
+  func clientContext(cluster: String) throws(ServerError) -> TLSContext {
+    do throws(TLSError) {
+      return try TLSContext.client(certificate: certificate, key: key, ca: authority, cluster: cluster)
+    } catch {
+      throw .tls(error)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Bytes
+import Logging
+import NIOCore
+import Node
+import TLS
+import Transport
+import Wire
+
+/// A connection that arrived: a client's, another node's, or a joiner's.
+final class InboundSession: FrameReceiver {
+  private unowned let runner: NodeRunner
+  private let caller: Caller
+  private let describedPeer: String
+
+  init(runner: NodeRunner, connection: FramedConnection) {
+    self.runner = runner
+    switch connection.peer {
+    case .node(_, let id)?:
+      caller = .node(id)
+    case .client(_, _, let role)?:
+      caller = .client(canWrite: role != .reader, canAdminister: role == .admin)
+    case nil:
+      caller = .stranger
+    }
+    describedPeer = "\(connection.peer.map { "\($0)" } ?? "a joiner") at \(connection.remoteAddress)"
+  }
+
+  func connected(_ connection: FramedConnection) {
+    runner.logger.debug("connection from \(describedPeer)")
+  }
+
+  func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
+    let bytes = [UInt8](payload)
+    switch (FrameKind(rawValue: kind), caller) {
+    case (.request, _):
+      guard let request = WireRequest(untrusted: bytes) else { return refuse(kind, connection) }
+      let id = request.id
+      runner.node.handle(request, from: caller) { body in
+        guard connection.isOpen else { return }
+        var response = WireResponse()
+        response.id = id
+        response.body = body
+        connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
+      }
+    case (.peerBatch, .node(let sender)):
+      guard let batch = WirePeerBatch(untrusted: bytes) else { return refuse(kind, connection) }
+      runner.node.receive(.batch(batch), from: sender)
+    case (.snapshotChunk, .node(let sender)):
+      guard let chunk = WireSnapshotChunk(untrusted: bytes) else { return refuse(kind, connection) }
+      runner.node.receive(.snapshotChunk(chunk), from: sender)
+    case (.snapshotCredit, .node(let sender)):
+      guard let credit = WireSnapshotCredit(untrusted: bytes) else { return refuse(kind, connection) }
+      runner.node.receive(.snapshotCredit(credit), from: sender)
+    default:
+      refuse(kind, connection)
+    }
+  }
+
+  private func refuse(_ kind: UInt8, _ connection: FramedConnection) {
+    runner.logger.warning("a malformed frame of kind \(kind) from \(describedPeer); the connection is closed")
+    connection.close()
+  }
+
+  func readComplete(on connection: FramedConnection) { runner.schedulePump() }
+
+  func disconnected(_ connection: FramedConnection, reason: String) {
+    runner.logger.debug("connection from \(describedPeer) ended: \(reason)")
+  }
+}

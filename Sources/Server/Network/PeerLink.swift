@@ -1,0 +1,119 @@
+import Bytes
+import Environment
+import Logging
+import NIOCore
+import Node
+import TLS
+import Transport
+import Wire
+
+/// The connection that this node makes to another one, made again whenever it ends. Its frames arrive in order or not
+/// at all.
+final class PeerLink: FrameReceiver {
+  private unowned let runner: NodeRunner
+  let peer: NodeID
+  var address: HostPort
+  private var connection: FramedConnection?
+  private var isConnecting = false
+  private var resumption: [UInt8]?
+  private var failures = 0
+  private var retryAt: Moment
+  /// Requests that wait for the connection; consensus messages don't wait, the core sends them anew.
+  private var waiting: [(kind: FrameKind, payload: [UInt8])] = []
+
+  private static let mostWaiting = 4096
+  private static let longestPauseMilliseconds: UInt64 = 1_000
+
+  init(runner: NodeRunner, peer: NodeID, address: HostPort) {
+    self.runner = runner
+    self.peer = peer
+    self.address = address
+    retryAt = runner.clock.now
+  }
+
+  func send(_ frame: PeerFrame) {
+    guard let connection, connection.isOpen else {
+      connect()
+      switch frame {
+      case .request(let request) where waiting.count < PeerLink.mostWaiting:
+        waiting.append((.request, request.encoded))
+      case .request:
+        // As if the connection had ended: the caller is told at once instead of at its deadline.
+        runner.linkFailed(self)
+      default: break
+      }
+      return
+    }
+    let (kind, payload) = frame.encoded
+    connection.send(kind: kind.rawValue, payload: payload)
+  }
+
+  private func connect() {
+    guard !isConnecting, connection == nil, runner.clock.now >= retryAt, !runner.isStopping else { return }
+    isConnecting = true
+    Dialer.connect(
+      host: address.host, port: address.port, context: runner.clientContext, expected: peer, resuming: resumption,
+      on: runner.loop, receiver: self, logger: runner.logger
+    ) { [weak self] error in
+      self?.failed("\(error)")
+    }
+  }
+
+  private func failed(_ reason: String) {
+    isConnecting = false
+    connection = nil
+    failures += 1
+    let pause = min(PeerLink.longestPauseMilliseconds, 20 << UInt64(min(failures, 6)))
+    retryAt = runner.clock.now.advanced(milliseconds: pause)
+    if failures == 1 { runner.logger.warning("no connection to node \(peer) at \(address): \(reason)") }
+    waiting.removeAll()
+    runner.linkFailed(self)
+  }
+
+  /// Tries again if there is no connection: peers should find each other without waiting for something to say.
+  func tick() {
+    if connection == nil { connect() }
+    if let connection, let fresh = connection.resumption { resumption = fresh }
+  }
+
+  func close() { connection?.close() }
+
+  // MARK: FrameReceiver
+
+  func connected(_ connection: FramedConnection) {
+    isConnecting = false
+    if failures > 0 { runner.logger.info("connected to node \(peer) at \(address) again") }
+    failures = 0
+    self.connection = connection
+    for frame in waiting { connection.send(kind: frame.kind.rawValue, payload: frame.payload) }
+    waiting.removeAll()
+    connection.flush()
+  }
+
+  func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
+    guard FrameKind(rawValue: kind) == .response, let response = WireResponse(untrusted: [UInt8](payload)) else {
+      runner.logger.warning("node \(peer) answered with a malformed frame of kind \(kind); the connection is closed")
+      return connection.close()
+    }
+    runner.node.receive(.response(response), from: peer)
+  }
+
+  func readComplete(on connection: FramedConnection) { runner.schedulePump() }
+
+  func disconnected(_ connection: FramedConnection, reason: String) {
+    failed(reason)
+  }
+}
+
+extension PeerFrame {
+  /// The frame's kind and payload on the wire.
+  var encoded: (FrameKind, [UInt8]) {
+    switch self {
+    case .request(let request): (.request, request.encoded)
+    case .response(let response): (.response, response.encoded)
+    case .batch(let batch): (.peerBatch, batch.encoded)
+    case .snapshotChunk(let chunk): (.snapshotChunk, chunk.encoded)
+    case .snapshotCredit(let credit): (.snapshotCredit, credit.encoded)
+    }
+  }
+}

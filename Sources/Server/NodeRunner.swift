@@ -1,0 +1,137 @@
+import Bytes
+import Environment
+import Glibc
+import Logging
+import NIOCore
+import Node
+import TLS
+import Transport
+import Wire
+
+/// A running node: the `Node` on its event loop, with real sockets, threads and clocks around it. It executes and
+/// decides nothing.
+///
+/// Everything of it is touched on `loop` alone.
+final class NodeRunner: NodeHost {
+  let loop: any EventLoop
+  let logger: Logger
+  let clock: any Clock = SystemClock()
+  let clientContext: TLSContext
+  let authority: any Authority
+  private let opened: OpenedDirectory
+  private let workers: Workers
+  private var links: [NodeID: PeerLink] = [:]
+  private var listener: Listener?
+  private var ticker: RepeatedTask?
+  private var isPumpScheduled = false
+  private(set) var isStopping = false
+  private(set) lazy var node = Node(host: self, opened: opened)
+
+  init(loop: any EventLoop, opened: OpenedDirectory, credentials: NodeCredentials, logger: Logger) throws(ServerError) {
+    self.loop = loop
+    self.opened = opened
+    self.logger = logger
+    workers = Workers(loop: loop)
+    clientContext = try credentials.clientContext(cluster: opened.identity.cluster)
+    authority = SystemAuthority(credentials: credentials)
+  }
+
+  /// Starts the node behind a listener that is already bound.
+  func start(_ listener: Listener) throws(NodeError) {
+    self.listener = listener
+    try node.start(opened)
+    let interval = TimeAmount.milliseconds(Int64(Node.tickMilliseconds))
+    ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [unowned self] _ in tick() }
+  }
+
+  private func tick() {
+    for peer in links.keys.sorted() { links[peer]?.tick() }
+    node.tick()
+  }
+
+  /// A connection arrived.
+  func accept(_ connection: FramedConnection) -> any FrameReceiver {
+    InboundSession(runner: self, connection: connection)
+  }
+
+  /// Pumps the node at the end of the loop's turn: all that arrived in it shares one batch.
+  func schedulePump() {
+    guard !isPumpScheduled else { return }
+    isPumpScheduled = true
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    loop.execute {
+      bound.value.isPumpScheduled = false
+      bound.value.node.pump()
+    }
+  }
+
+  /// A link to a node broke or could not be made.
+  func linkFailed(_ link: PeerLink) {
+    node.disconnected(link.peer)
+    schedulePump()
+  }
+
+  // MARK: NodeHost
+
+  func send(_ frame: PeerFrame, to peer: NodeID) {
+    links[peer]?.send(frame)
+  }
+
+  func flush() {}
+
+  func run<Result: Sendable>(
+    _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
+  ) {
+    workers.run(lane, job, then: then)
+  }
+
+  func randomBytes(_ count: Int) -> [UInt8] { SystemRandomNumberGenerator.bytes(count) }
+
+  func fatal(_ reason: String) {
+    logger.critical("the node stops: \(reason)")
+    _exit(ServerError.fatalExitCode)
+  }
+
+  func log(_ level: Node.LogLevel, _ message: String) {
+    switch level {
+    case .debug: logger.debug("\(message)")
+    case .info: logger.info("\(message)")
+    case .warning: logger.warning("\(message)")
+    case .error: logger.error("\(message)")
+    }
+  }
+
+  func membersChanged(_ members: [WireMember]) {
+    for member in members where member.id != opened.identity.nodeID.rawValue {
+      let peer = NodeID(rawValue: member.id)
+      guard let address = HostPort(parsing: member.address) else {
+        logger.warning("node \(peer) has the address '\(member.address)', which is none")
+        continue
+      }
+      if let link = links[peer] {
+        link.address = address
+      } else {
+        links[peer] = PeerLink(runner: self, peer: peer, address: address)
+      }
+    }
+  }
+
+  // MARK: Stopping
+
+  /// Hands leaderships over, lets the log finish, closes connections; then calls back.
+  func stop(_ done: @escaping () -> Void) {
+    guard !isStopping else { return }
+    isStopping = true
+    logger.info("stopping: handing leaderships over")
+    node.drain { [self] in
+      ticker?.cancel()
+      listener?.stopAccepting()
+      listener?.closeAll()
+      for link in links.values { link.close() }
+      done()
+    }
+  }
+
+  /// Ends the worker threads; blocks until their jobs are done.
+  func stopWorkers() { workers.stop() }
+}

@@ -1,0 +1,142 @@
+import Bytes
+import Client
+import Environment
+import Logging
+import NIOCore
+import NIOPosix
+import Node
+import TLS
+import Transport
+import Wire
+
+/// Runs nodes.
+public enum Server {
+  /// Runs a node until SIGTERM or SIGINT; blocks. In an empty directory it makes a cluster first. `announce` gets one
+  /// line once the node serves.
+  public static func serve(_ options: ServeOptions, announce: @escaping @Sendable (String) -> Void) throws(ServerError) {
+    // Before any thread is made, so that all of them leave the signals to the one that waits for them.
+    let signals = StopSignals()
+    let disk = PosixDisk()
+    let lock = try lockDirectory(options.directory, on: disk)
+    try prepare(options, on: disk)
+    let opened: OpenedDirectory
+    do {
+      opened = try OpenedDirectory.open(options.directory, on: disk, cacheBytes: options.cacheBytes)
+    } catch {
+      throw .node(error)
+    }
+    try run(opened, options, signals, announce)
+    withExtendedLifetime(lock) {}
+  }
+
+  /// Enrols with a token and makes the directory; `serve` runs the node then.
+  public static func join(token text: String, _ options: ServeOptions) throws(ServerError) {
+    let disk = PosixDisk()
+    let lock = try lockDirectory(options.directory, on: disk)
+    guard try kind(options.directory, on: disk) == .empty else {
+      throw .usage("\(options.directory) is a node's already: run it with kv serve -d \(options.directory)")
+    }
+    let token: JoinToken
+    do throws(JoinTokenError) {
+      token = try JoinToken(parsing: text)
+    } catch {
+      throw .token(error)
+    }
+    let listen = try Address.choose(options.listen)
+    let address = try Address.advertised(options.advertise, listen: listen)
+    try Enrolment.enrol(token, listen: listen, address: address, options, on: disk)
+    withExtendedLifetime(lock) {}
+  }
+
+  private static func lockDirectory(_ directory: String, on disk: any Disk) throws(ServerError) -> DirectoryLock {
+    do throws(DiskError) {
+      try disk.createDirectory(directory)
+    } catch {
+      throw .node(.disk(error))
+    }
+    do throws(DirectoryLockError) {
+      return try DirectoryLock(directory: directory)
+    } catch {
+      throw .locked(error)
+    }
+  }
+
+  private static func kind(_ directory: String, on disk: any Disk) throws(ServerError) -> NodeDirectory.Kind {
+    do throws(NodeError) {
+      return try NodeDirectory.kind(of: directory, on: disk)
+    } catch {
+      throw .node(error)
+    }
+  }
+
+  /// Makes a cluster in an empty directory, and checks that the flags fit a directory that is a node's.
+  private static func prepare(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
+    switch try kind(options.directory, on: disk) {
+    case .empty:
+      let listen = try Address.choose(options.listen)
+      let address = try Address.advertised(options.advertise, listen: listen)
+      try ClusterMaker.make(options, listen: listen, address: address, on: disk)
+    case .node:
+      guard options.partitions == nil else {
+        throw .usage("--partitions is for a cluster's first start; this directory is a node's already")
+      }
+    case .foreign(let words):
+      throw .node(.foreign(path: options.directory, words: words))
+    }
+  }
+
+  private static func run(
+    _ opened: OpenedDirectory, _ options: ServeOptions, _ signals: StopSignals,
+    _ announce: @escaping @Sendable (String) -> Void
+  ) throws(ServerError) {
+    let stored = opened.identity.stored
+    let listen = try Address.choose(options.listen ?? stored.listen)
+    let credentials = try NodeCredentials.load(from: options.directory, on: PosixDisk())
+    let context = try credentials.serverContext(cluster: stored.cluster)
+    var logger = Logger(label: "kv")
+    logger[metadataKey: "node"] = "\(stored.node)"
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let loop = group.next()
+    let runner = try NodeRunner(loop: loop, opened: opened, credentials: credentials, logger: logger)
+    // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
+    let bound = UncheckedTransfer(runner)
+    do {
+      try loop.flatSubmit { [logger] in
+        Listener.bind(
+          host: listen.host, port: listen.port, context: context, loop: loop, logger: logger,
+          makeReceiver: { bound.value.accept($0) }
+        ).flatMapThrowing { try bound.value.start($0) }
+      }.wait()
+    } catch let error as NodeError {
+      throw .node(error)
+    } catch {
+      throw .listen(address: "\(listen)", words: "\(error)")
+    }
+    announce(greeting(opened, listen, options.directory))
+    signals.wait()
+    let stopped = loop.makePromise(of: Void.self)
+    loop.execute { bound.value.stop { stopped.succeed() } }
+    try? stopped.futureResult.wait()
+    bound.value.stopWorkers()
+    try? group.syncShutdownGracefully()
+    logger.info("stopped")
+  }
+
+  private static func greeting(_ opened: OpenedDirectory, _ listen: HostPort, _ directory: String) -> String {
+    let file = directory + "/cluster.kv"
+    let start = "kv: node \(opened.identity.nodeID) of cluster \(opened.identity.cluster) serves on \(listen)"
+    guard PosixDisk().exists(file) else { return start }
+    return "\(start); try: kv --cluster \(file) put greeting hello"
+  }
+}
+
+/// Carries a reference to another thread.
+///
+/// SAFETY: for one that is handed over once and used there alone from then on.
+struct UncheckedTransfer<Value>: @unchecked Sendable {
+  let value: Value
+
+  init(_ value: Value) {
+    self.value = value
+  }
+}

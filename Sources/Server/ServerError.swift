@@ -1,0 +1,43 @@
+public import Client
+public import Environment
+public import Node
+public import TLS
+
+/// Why a node does not run.
+public enum ServerError: Error, CustomStringConvertible {
+  /// Another process has the directory.
+  case locked(DirectoryLockError)
+  /// The directory can't be read, made or trusted.
+  case node(NodeError)
+  /// A file of the directory's identity is missing or malformed.
+  case identity(path: String, words: String)
+  /// A certificate or key could not be made or used.
+  case tls(TLSError)
+  /// The address can't be listened on.
+  case listen(address: String, words: String)
+  /// The flags don't fit each other or the directory.
+  case usage(String)
+  /// The token is malformed.
+  case token(JoinTokenError)
+  /// Enrolment failed.
+  case enrolment(ClientError)
+
+  /// What happened, why, and what to try.
+  public var description: String {
+    switch self {
+    case .locked(let error): "\(error): a node runs on this directory already"
+    case .node(let error): "\(error)"
+    case .identity(let path, let words): "\(path): \(words)"
+    case .tls(let error): "\(error)"
+    case .listen(let address, let words): "can't listen on \(address): \(words)"
+    case .usage(let words): words
+    case .token(let error): "\(error)"
+    case .enrolment(let error): "\(error)"
+    }
+  }
+}
+
+extension ServerError {
+  /// The exit status of a node that had to stop at once because its disk can't be trusted any more.
+  static let fatalExitCode: Int32 = 74
+}

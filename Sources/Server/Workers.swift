@@ -1,0 +1,38 @@
+import NIOCore
+import NIOPosix
+import Node
+
+/// The node's worker threads: one that appends to the log, and one for everything else that blocks.
+final class Workers {
+  private let loop: any EventLoop
+  private let log = NIOThreadPool(numberOfThreads: 1)
+  private let background = NIOThreadPool(numberOfThreads: 1)
+
+  init(loop: any EventLoop) {
+    self.loop = loop
+    log.start()
+    background.start()
+  }
+
+  /// Runs a job on a lane's thread and brings its result back to the loop.
+  func run<Result: Sendable>(
+    _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
+  ) {
+    let then = NIOLoopBound(then, eventLoop: loop)
+    let pool =
+      switch lane {
+      case .log: log
+      case .background: background
+      }
+    pool.submit { [loop] state in
+      guard state == .active else { return }
+      let result = job()
+      loop.execute { then.value(result) }
+    }
+  }
+
+  /// Lets what runs end and takes nothing new.
+  func stop() {
+    for pool in [log, background] { try? pool.syncShutdownGracefully() }
+  }
+}

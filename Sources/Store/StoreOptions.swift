@@ -1,0 +1,36 @@
+public import Table
+
+/// How a store is laid out in memory and on disk. May differ from one opening to the next.
+public struct StoreOptions: Sendable {
+  /// The memtable's size at which it wants to be flushed.
+  public var memtableBytes = 8 << 20
+  /// The layout of new tables.
+  public var table = TableOptions()
+  /// The tables in level 0 at which they are merged into level 1.
+  public var level0Files = 4
+  /// The bytes that level 1 holds before it spills into level 2.
+  public var levelBaseBytes = 32 << 20
+  /// How many times as much each deeper level holds.
+  public var levelRatio = 10
+  /// The size at which a compaction begins another output, at the next key.
+  public var targetFileBytes = 16 << 20
+  /// The size of a manifest above which it is written anew, if it has also grown to four times its first edit.
+  public var manifestBytes = 256 << 10
+
+  /// The defaults.
+  public init() {}
+
+  /// The levels: 0 for what was flushed, and up to 6 deeper ones.
+  static let levels = 7
+
+  /// The bytes that a level from 1 on may hold. The last one holds everything.
+  func capacity(ofLevel level: Int) -> UInt64 {
+    guard level < Self.levels - 1 else { return .max }
+    var capacity = UInt64(levelBaseBytes)
+    for _ in 1..<max(1, level) {
+      let (product, overflow) = capacity.multipliedReportingOverflow(by: UInt64(levelRatio))
+      capacity = overflow ? .max : product
+    }
+    return capacity
+  }
+}

@@ -1,0 +1,63 @@
+import Bytes
+import Environment
+import Synchronization
+import Table
+
+/// A table that belongs, or belonged, to a store. When the last file set, cursor or job lets go of one that a
+/// compaction has replaced, its path goes to the trash.
+final class TableFile: Sendable {
+  let entry: TableEntry
+  let reader: TableReader
+  private let trash: Trash
+  private let isObsolete = Atomic<Bool>(false)
+
+  init(_ entry: TableEntry, reader: TableReader, trash: Trash) {
+    self.entry = entry
+    self.reader = reader
+    self.trash = trash
+  }
+
+  deinit {
+    if isObsolete.load(ordering: .acquiring) { trash.add(reader.path) }
+  }
+
+  /// The same table in another level.
+  func moved(to level: Int) -> TableFile {
+    var entry = entry
+    entry.level = level
+    return TableFile(entry, reader: reader, trash: trash)
+  }
+
+  /// Lets the file be removed once nobody holds it.
+  func retire() {
+    isObsolete.store(true, ordering: .releasing)
+  }
+
+  var minKey: Key { reader.properties.minKey }
+  var maxKey: Key { reader.properties.maxKey }
+
+  /// Whether some key of this table lies within the keys of another, or between them.
+  func overlaps(_ minKey: Key, _ maxKey: Key) -> Bool {
+    self.minKey <= maxKey && minKey <= self.maxKey
+  }
+}
+
+/// The paths of files that nobody needs any more, until a job on a worker thread removes them.
+final class Trash: Sendable {
+  private let paths = Mutex<[String]>([])
+
+  var isEmpty: Bool { paths.withLock { $0.isEmpty } }
+
+  func add(_ path: String) {
+    paths.withLock { $0.append(path) }
+  }
+
+  /// Removes the files. One that can't be removed is an orphan, which the next opening of the store removes.
+  func empty(on disk: any Disk) {
+    let all = paths.withLock { paths in
+      defer { paths = [] }
+      return paths
+    }
+    for path in all { try? disk.remove(path) }
+  }
+}

@@ -1,0 +1,303 @@
+public import Bytes
+internal import COpenSSL
+
+/// One TLS connection without its socket: ciphertext in, ciphertext out, plaintext in, plaintext out.
+///
+/// Loop-confined: used by one thread at a time. Input is lent for the length of a call and taken whole; output goes to
+/// memory that the caller lends, or waits inside until it is taken. After an error the session is over, but
+/// `takeOutput` may still hold the alert that tells the peer why.
+public final class TLSSession {
+  /// What the two sides agreed to speak (ALPN).
+  public enum Kind: Sendable {
+    /// `kv/1`: both sides have shown a certificate.
+    case member
+    /// `kv-join/1`: a joiner without one.
+    case enrolment
+
+    var alpn: [UInt8] {
+      switch self {
+      case .member: Kind.memberName
+      case .enrolment: Kind.enrolmentName
+      }
+    }
+    private static let memberName = Array("kv/1".utf8)
+    private static let enrolmentName = Array("kv-join/1".utf8)
+  }
+
+  /// What a read gave.
+  public enum Progress: Equatable, Sendable {
+    /// This many bytes of plaintext, at least one.
+    case bytes(Int)
+    /// Nothing before more ciphertext arrives.
+    case wantsInput
+    /// The peer has said farewell (close_notify); nothing follows.
+    case end
+  }
+
+  enum State {
+    case handshaking
+    case established
+    /// close_notify came; what is written may still leave.
+    case ended
+    case failed(TLSError)
+  }
+
+  /// Where an SSL keeps its session.
+  static let selfIndex: Int32 = {
+    _ = OpenSSL.start
+    return kv_ssl_new_ex_index()
+  }()
+
+  let ssl: OpaquePointer
+  let check: PeerCheck
+  private let io: UnsafeMutablePointer<kv_lent_io>
+  private var state = State.handshaking
+  private var refusal: TLSError?
+  private var sawFirstBytes = false
+  private var saidFarewell = false
+  private var writtenWithKey = 0
+  /// After so many bytes this side takes a new key: well before the 2^24.5 full records after which AES-GCM wears out
+  /// (RFC 8446 §5.5).
+  var keyLifetime = 1 << 36
+
+  /// What was agreed; `member` before the handshake is done.
+  public private(set) var kind = Kind.member
+  /// Who the peer is; nil before the handshake is done, and for a joiner.
+  public private(set) var peer: PeerIdentity?
+  /// The serial number of the peer's certificate; empty where there is none.
+  public private(set) var peerSerial: [UInt8] = []
+  /// Whether an earlier session was resumed.
+  public private(set) var isResumed = false
+
+  private init(context: TLSContext, expected: NodeID?) throws(TLSError) {
+    ERR_clear_error()
+    let ssl = try OpenSSL.made(SSL_new(context.pointer), "a TLS connection")
+    guard let bio = kv_lent_bio_new(), let io = kv_lent_bio_io(bio) else {
+      SSL_free(ssl)
+      throw OpenSSL.failure("a BIO")
+    }
+    // SAFETY: the SSL owns the BIO from here on, and the BIO owns `io`: both live until `deinit`.
+    SSL_set_bio(ssl, bio, bio)
+    self.ssl = ssl
+    self.io = io
+    check = PeerCheck(context: context, expected: expected)
+    // SAFETY: the SSL dies in `deinit`, before this object's memory does.
+    SSL_set_ex_data(ssl, TLSSession.selfIndex, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  deinit {
+    SSL_free(ssl)
+  }
+
+  /// The server's side of a connection that arrived.
+  public convenience init(server context: TLSContext) throws(TLSError) {
+    precondition(context.isServer)
+    try self.init(context: context, expected: nil)
+    SSL_set_accept_state(ssl)
+  }
+
+  /// The client's side. With `expected`, a server that is another node is refused. `resuming` is what `resumption` gave
+  /// earlier; where it can't be used the handshake is a full one.
+  public convenience init(
+    client context: TLSContext, expected: NodeID? = nil, resuming: [UInt8]? = nil
+  ) throws(TLSError) {
+    precondition(!context.isServer)
+    try self.init(context: context, expected: expected)
+    SSL_set_connect_state(ssl)
+    if let resuming { offer(resuming) }
+  }
+
+  /// Whether the handshake is done and both directions work.
+  public var isEstablished: Bool {
+    if case .established = state { return true }
+    return false
+  }
+
+  /// Notes why a callback of libssl refuses the peer.
+  func refuse(_ error: TLSError) {
+    if refusal == nil { refusal = error }
+  }
+
+  /// Lends ciphertext that arrived to the calls made in `body`, which must go on until one of them wants more input,
+  /// fails or ends: what they leave of it is lost.
+  public func withInput<Result>(
+    _ ciphertext: UnsafeRawBufferPointer, _ body: () throws(TLSError) -> Result
+  ) throws(TLSError) -> Result {
+    if !sawFirstBytes, let first = ciphertext.first {
+      sawFirstBytes = true
+      // A record begins with its type, here handshake or alert, and the major version 3 (RFC 8446 §5.1).
+      if (first != 0x16 && first != 0x15) || ciphertext.count > 1 && ciphertext[1] != 3 {
+        let error = TLSError.notTLS(found: Escaping.text(Array(ciphertext.prefix(16))))
+        state = .failed(error)
+        throw error
+      }
+    }
+    // SAFETY: the pointer is used only until the end of this function, during which the caller keeps the buffer.
+    io.pointee.input = ciphertext.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    io.pointee.input_count = ciphertext.count
+    defer {
+      io.pointee.input = nil
+      io.pointee.input_count = 0
+    }
+    return try body()
+  }
+
+  /// Carries the handshake on; true once it is done. Without input it makes a client's first message.
+  public func handshake() throws(TLSError) -> Bool {
+    switch state {
+    case .handshaking: break
+    case .established: return true
+    case .ended: throw .closed
+    case .failed(let error): throw error
+    }
+    ERR_clear_error()
+    let result = SSL_do_handshake(ssl)
+    if result == 1 {
+      try finishHandshake()
+      return true
+    }
+    guard SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ else { throw fail(result) }
+    return false
+  }
+
+  private func finishHandshake() throws(TLSError) {
+    do throws(TLSError) {
+      let agreed = try agreedKind()
+      let certificate = SSL_get0_peer_certificate(ssl)
+      if agreed == .member || !check.context.isServer {
+        // Checked here once more for resumed sessions, in which libssl checks no certificate.
+        guard let certificate else { throw .noCertificate(.peer) }
+        if let refusal = check.refusal(of: certificate) { throw refusal }
+        peer = Certificate.identity(of: certificate)
+        peerSerial = Certificate.serial(of: certificate)
+      }
+      kind = agreed
+      isResumed = SSL_session_reused(ssl) == 1
+      state = .established
+    } catch {
+      SSL_shutdown(ssl)
+      state = .failed(error)
+      throw error
+    }
+  }
+
+  private func agreedKind() throws(TLSError) -> Kind {
+    var start: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(ssl, &start, &count)
+    // SAFETY: the name lives as long as the SSL and is only compared here.
+    let name = UnsafeBufferPointer(start: start, count: Int(count))
+    if name.elementsEqual(Kind.member.alpn) { return .member }
+    if name.elementsEqual(Kind.enrolment.alpn) { return .enrolment }
+    throw .alpn
+  }
+
+  /// Decrypts into a buffer that is not empty.
+  public func read(into buffer: UnsafeMutableRawBufferPointer) throws(TLSError) -> Progress {
+    switch state {
+    case .established: break
+    case .handshaking: return .wantsInput
+    case .ended: return .end
+    case .failed(let error): throw error
+    }
+    ERR_clear_error()
+    var count = 0
+    // SAFETY: writes at most `buffer.count` bytes.
+    let result = SSL_read_ex(ssl, buffer.baseAddress, buffer.count, &count)
+    if result == 1 { return .bytes(count) }
+    switch SSL_get_error(ssl, result) {
+    case SSL_ERROR_WANT_READ: return .wantsInput
+    case SSL_ERROR_ZERO_RETURN:
+      state = .ended
+      return .end
+    default: throw fail(result)
+    }
+  }
+
+  /// The most ciphertext that a number of plaintext bytes, written at once, becomes: each record of 16 KiB adds a
+  /// header of 5 bytes, the inner type and a tag of 16 (RFC 8446 §5.2).
+  public static func ciphertextBytes(for plaintextBytes: Int) -> Int {
+    plaintextBytes + (plaintextBytes / 16_384 + 1) * 22
+  }
+
+  /// Encrypts all of a buffer. Gives the number of ciphertext bytes written to `output`; what finds no room there waits
+  /// for `takeOutput`, as does everything while anything waits.
+  public func write(
+    _ plaintext: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+  ) throws(TLSError) -> Int {
+    switch state {
+    case .established, .ended: break
+    case .handshaking: throw .invalid("plaintext before the handshake is done")
+    case .failed(let error): throw error
+    }
+    guard !saidFarewell else { throw .closed }
+    ERR_clear_error()
+    // SAFETY: the pointer is used only until the end of this function, during which the caller keeps the buffer.
+    io.pointee.output = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    io.pointee.output_capacity = output.count
+    io.pointee.output_count = 0
+    defer {
+      io.pointee.output = nil
+      io.pointee.output_capacity = 0
+      io.pointee.output_count = 0
+    }
+    try renewKey(before: plaintext.count)
+    var rest = plaintext
+    while let start = rest.baseAddress, !rest.isEmpty {
+      var count = 0
+      let result = SSL_write_ex(ssl, start, rest.count, &count)
+      guard result == 1 else { throw fail(result) }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+    return io.pointee.output_count
+  }
+
+  private func renewKey(before count: Int) throws(TLSError) {
+    writtenWithKey += count
+    guard writtenWithKey > keyLifetime else { return }
+    writtenWithKey = count
+    try OpenSSL.check(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), "a key update")
+  }
+
+  /// The number of ciphertext bytes that wait for `takeOutput`: handshake messages, alerts, what a write left over.
+  public var pendingOutput: Int { io.pointee.spill_count }
+
+  /// Moves waiting ciphertext into a buffer; gives the number of bytes.
+  public func takeOutput(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    // SAFETY: copies at most `buffer.count` bytes.
+    kv_lent_spill_take(io, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count)
+  }
+
+  /// Says farewell (close_notify), once; nothing can be written afterwards.
+  public func close() {
+    guard !saidFarewell else { return }
+    saidFarewell = true
+    switch state {
+    case .established, .ended:
+      ERR_clear_error()
+      SSL_shutdown(ssl)
+    case .handshaking, .failed: break
+    }
+  }
+
+  /// What it means that the transport has no more input: nil after the peer's farewell, else an error.
+  public func inputEnded() -> TLSError? {
+    switch state {
+    case .ended: return nil
+    case .failed(let error): return error
+    case .handshaking:
+      state = .failed(.closedDuringHandshake)
+      return .closedDuringHandshake
+    case .established:
+      state = .failed(.truncated)
+      return .truncated
+    }
+  }
+
+  private func fail(_ result: Int32) -> TLSError {
+    let error = refusal ?? TLSError(libraryResult: result)
+    ERR_clear_error()
+    state = .failed(error)
+    return error
+  }
+}

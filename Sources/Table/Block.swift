@@ -1,0 +1,65 @@
+import Bytes
+import Environment
+
+/// A block as it lies in memory: its checksum was right when it was loaded, and a block of entries was walked once, so
+/// that cursors over it need no bounds checks.
+///
+/// SAFETY: `base` owns `count` bytes that nobody writes after `init`; hence Sendable.
+final class Block: @unchecked Sendable {
+  private let base: UnsafeMutableRawPointer
+  private let count: Int
+
+  /// What the block holds.
+  var payload: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: base + TableFormat.blockHeaderBytes, count: count - TableFormat.blockHeaderBytes)
+  }
+
+  /// The bytes that the block takes in memory, about.
+  var cost: Int { count + 128 }
+
+  /// Reads a block and checks everything that can be checked.
+  init(_ handle: BlockHandle, type: BlockType, of file: any DiskFile) throws(TableError) {
+    count = Int(handle.length)
+    base = .allocate(byteCount: count, alignment: 16)
+    // Once all members are set, an error thrown here runs deinit, which frees the memory.
+    let found: Int
+    do throws(DiskError) {
+      found = try file.read(at: handle.offset, into: UnsafeMutableRawBufferPointer(start: base, count: count))
+    } catch {
+      throw .io(error)
+    }
+    func corrupt(_ offset: Int, _ expected: String, _ found: String) -> TableError {
+      .corrupt(path: file.path, offset: handle.offset + UInt64(offset), expected: expected, found: found)
+    }
+    guard found == count else { throw corrupt(found, "\(count) bytes of a block", "the end of the file") }
+    let stored = base.load(as: UInt32.self).littleEndian
+    let actual = Self.checksum(UnsafeRawBufferPointer(start: base, count: count), at: handle.offset)
+    guard stored == actual else { throw corrupt(0, "CRC-32C \(hexadecimal(actual))", hexadecimal(stored)) }
+    let length = base.load(fromByteOffset: 4, as: UInt32.self).littleEndian
+    guard Int(length) == payload.count else { throw corrupt(4, "a payload of \(payload.count) bytes", "\(length)") }
+    let code = base.load(fromByteOffset: 8, as: UInt8.self)
+    guard code == type.rawValue else { throw corrupt(8, "block type \(type.rawValue)", "\(code)") }
+    let compression = base.load(fromByteOffset: 9, as: UInt8.self)
+    guard compression == 0 else { throw corrupt(9, "compression 0", "\(compression)") }
+    let flags = base.load(fromByteOffset: 10, as: UInt16.self).littleEndian
+    guard flags == 0 else { throw corrupt(10, "flags 0", "\(flags)") }
+    guard type == .data || type == .index || type == .topIndex else { return }
+    if let (offset, expected, found) = BlockEntries.firstFault(payload) {
+      throw corrupt(TableFormat.blockHeaderBytes + offset, expected, found)
+    }
+  }
+
+  deinit {
+    base.deallocate()
+  }
+
+  /// The checksum of a block whose header's first four bytes are where it will go: over the block's offset in the
+  /// file (so that a block that was written or read in the wrong place is found out), then all that follows.
+  static func checksum(_ block: UnsafeRawBufferPointer, at offset: UInt64) -> UInt32 {
+    let seed = withUnsafeBytes(of: offset.littleEndian) { CRC32C.checksum($0) }
+    return CRC32C.checksum(UnsafeRawBufferPointer(rebasing: block[4...]), seed: seed)
+  }
+
+  /// The entries of a data or index block.
+  var entries: BlockEntries { BlockEntries(validated: payload) }
+}

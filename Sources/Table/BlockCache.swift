@@ -1,0 +1,52 @@
+import Bytes
+import Synchronization
+
+/// The blocks that a node keeps in memory, for all of its tables: a byte budget, and the clock algorithm (second
+/// chance) to stay within it. A block enters without the mark that a hit sets, so a scan evicts what it brought in
+/// before what is read again.
+public final class BlockCache: Sendable {
+  private let shards: [Shard]
+
+  /// A cache of at most about `byteBudget` bytes.
+  public init(byteBudget: Int) {
+    let count = byteBudget >= 64 << 20 ? 8 : 1
+    shards = (0..<count).map { _ in Shard(byteBudget: max(0, byteBudget) / count) }
+  }
+
+  /// The bytes held now.
+  public var byteCount: Int { shards.reduce(0) { $0 + $1.byteCount } }
+
+  /// A number for a table, by which its blocks are found; never given out twice.
+  static func nextTableID() -> UInt64 {
+    lastTableID.add(1, ordering: .relaxed).newValue
+  }
+
+  private static let lastTableID = Atomic<UInt64>(0)
+
+  private func shard(_ hash: UInt64) -> Shard { shards[Int(hash >> 56) & (shards.count - 1)] }
+
+  /// The block of a table at an offset, if it is held.
+  func block(table: UInt64, offset: UInt64) -> Block? {
+    let hash = BlockCacheMap.hash(table, offset)
+    return shard(hash).map.withLock { $0.find(hash, table, offset) }
+  }
+
+  /// Keeps a block, unless it alone would take a large part of the budget.
+  func insert(_ block: Block, table: UInt64, offset: UInt64) {
+    let hash = BlockCacheMap.hash(table, offset)
+    // What is evicted is freed after the lock is released.
+    let evicted = shard(hash).map.withLock { $0.insert(hash, table, offset, block) }
+    _ = consume evicted
+  }
+
+  /// A part of the cache with a lock of its own.
+  private final class Shard: Sendable {
+    let map: Mutex<BlockCacheMap>
+
+    init(byteBudget: Int) {
+      map = Mutex(BlockCacheMap(byteBudget: byteBudget))
+    }
+
+    var byteCount: Int { map.withLock { $0.byteCount } }
+  }
+}

@@ -1,0 +1,75 @@
+import Bytes
+
+/// The fixed end of a table.
+struct TableFooter: Equatable, Sendable {
+  /// The top index.
+  let topIndex: BlockHandle
+  /// The Bloom filter, if the table has one.
+  let filter: BlockHandle?
+  /// The properties.
+  let properties: BlockHandle
+  /// The size of the whole file, footer included.
+  let fileBytes: UInt64
+
+  /// The footer's 64 bytes.
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter(capacity: TableFormat.footerBytes)
+    topIndex.encode(into: &writer)
+    (filter ?? BlockHandle(offset: 0, length: 0)).encode(into: &writer)
+    properties.encode(into: &writer)
+    writer.u32(0)
+    writer.u64(fileBytes)
+    writer.u32(TableFormat.version)
+    writer.u32(CRC32C.checksum(writer.bytes + TableFormat.magic))
+    writer.raw(TableFormat.magic)
+    return writer.bytes
+  }
+
+  /// Reads a footer. Every error's offset counts from the footer's first byte.
+  init(decoding bytes: [UInt8]) throws(ByteError) {
+    var reader = ByteReader(bytes)
+    guard bytes.count == TableFormat.footerBytes else {
+      throw .truncated(offset: 0, needed: TableFormat.footerBytes, available: bytes.count)
+    }
+    let magicOffset = bytes.count - TableFormat.magic.count
+    guard Array(bytes[magicOffset...]) == TableFormat.magic else {
+      throw .malformed(
+        offset: magicOffset, expected: "kv-table", found: Escaping.text(Array(bytes[magicOffset...])))
+    }
+    let checksumOffset = magicOffset - 4
+    let expected = CRC32C.checksum(Array(bytes[..<checksumOffset]) + TableFormat.magic)
+    var checksumReader = ByteReader(bytes, range: checksumOffset..<magicOffset)
+    let found = try checksumReader.u32()
+    guard found == expected else {
+      throw .malformed(offset: checksumOffset, expected: "CRC-32C \(hexadecimal(expected))", found: hexadecimal(found))
+    }
+    let versionOffset = checksumOffset - 4
+    var versionReader = ByteReader(bytes, range: versionOffset..<checksumOffset)
+    let version = try versionReader.u32()
+    guard version == TableFormat.version else {
+      throw .malformed(offset: versionOffset, expected: "format version \(TableFormat.version)", found: "\(version)")
+    }
+    var sizeReader = ByteReader(bytes, range: versionOffset - 8..<versionOffset)
+    let fileBytes = try sizeReader.u64()
+    let limit = fileBytes >= UInt64(bytes.count) ? fileBytes - UInt64(bytes.count) : 0
+    topIndex = try BlockHandle(from: &reader, limit: limit)
+    if bytes[12..<24].allSatisfy({ $0 == 0 }) {
+      filter = nil
+      _ = try reader.range(BlockHandle.encodedBytes)
+    } else {
+      filter = try BlockHandle(from: &reader, limit: limit)
+    }
+    properties = try BlockHandle(from: &reader, limit: limit)
+    let flagsOffset = reader.offset
+    let flags = try reader.u32()
+    guard flags == 0 else { throw .malformed(offset: flagsOffset, expected: "flags 0", found: "\(flags)") }
+    self.fileBytes = fileBytes
+  }
+
+  init(topIndex: BlockHandle, filter: BlockHandle?, properties: BlockHandle, fileBytes: UInt64) {
+    self.topIndex = topIndex
+    self.filter = filter
+    self.properties = properties
+    self.fileBytes = fileBytes
+  }
+}

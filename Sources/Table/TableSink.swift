@@ -1,0 +1,53 @@
+import Bytes
+import Environment
+
+/// The file that a table is written to, behind a buffer.
+final class TableSink {
+  private static let bufferBytes = 256 << 10
+
+  private let file: any DiskFile
+  private let buffer = GrowingBytes(capacity: 4 << 10)
+  private var written: UInt64 = 0
+
+  init(disk: any Disk, path: String) throws(TableError) {
+    do throws(DiskError) { file = try disk.open(path, .create) } catch { throw .io(error) }
+  }
+
+  /// The offset of what is written next.
+  var offset: UInt64 { written + UInt64(buffer.count) }
+
+  /// Appends a block with the builder's payload, which empties the builder.
+  func write(_ builder: BlockBuilder, type: BlockType) throws(TableError) -> BlockHandle {
+    try builder.finish { (payload) throws(TableError) in try write(payload, type: type) }
+  }
+
+  /// Appends a block.
+  func write(_ payload: UnsafeRawBufferPointer, type: BlockType) throws(TableError) -> BlockHandle {
+    let start = offset
+    let first = buffer.count
+    buffer.append(u32: 0)
+    buffer.append(u32: UInt32(payload.count))
+    buffer.append(u8: type.rawValue)
+    buffer.append(u8: 0)
+    buffer.append(u8: 0)
+    buffer.append(u8: 0)
+    buffer.append(payload)
+    let block = UnsafeRawBufferPointer(rebasing: buffer.bytes[first...])
+    buffer.patch(u32: Block.checksum(block, at: start), at: first)
+    if buffer.count >= Self.bufferBytes { try flush() }
+    return BlockHandle(offset: start, length: UInt32(TableFormat.blockHeaderBytes + payload.count))
+  }
+
+  /// Appends the footer and makes everything durable.
+  func finish(_ footer: [UInt8]) throws(TableError) {
+    footer.withRawBytes { buffer.append($0) }
+    try flush()
+    do throws(DiskError) { try file.sync() } catch { throw .io(error) }
+  }
+
+  private func flush() throws(TableError) {
+    do throws(DiskError) { try file.write(buffer.bytes, at: written) } catch { throw .io(error) }
+    written += UInt64(buffer.count)
+    buffer.removeAll()
+  }
+}

@@ -1,0 +1,255 @@
+import Bytes
+import Environment
+import Log
+import Simulation
+import Testing
+
+@Suite("Damage to the shared log")
+struct LogDamageTests {
+  let disk = SimulatedDisk()
+
+  /// A log of two segments and four groups.
+  private func fill() throws -> LogModel {
+    var model = LogModel()
+    let (log, _) = try open(disk)
+    let batches: [[LogWrite]] = [
+      [LogWrite(group: group(0), hardState: hardState(1, vote: 3), entries: entries(1...3))],
+      [
+        LogWrite(group: group(1), hardState: hardState(2), entries: entries(1...2, term: 2)),
+        LogWrite(group: group(2), entries: entries(11...12), reset: LogPoint(index: index(10), term: Term(rawValue: 1))),
+      ],
+      [LogWrite(group: group(0), entries: entries(3...5, term: 2, bytes: 600))],
+      [LogWrite(group: group(3), hardState: hardState(5, vote: 9))],
+      [LogWrite(group: group(1), entries: entries(3...4, term: 2, bytes: 700))],
+      [LogWrite(group: group(2), hardState: hardState(2, commit: 11), compactedThrough: index(11))],
+      [LogWrite(group: group(0), hardState: hardState(2, commit: 5), entries: entries(6...6, term: 2))],
+    ]
+    for batch in batches {
+      try log.append(batch, sync: true)
+      _ = model.apply(batch)
+    }
+    return model
+  }
+
+  @Test("Every byte flipped is detected or harmless: never wrong entries, never a crash, always the file and the place")
+  func everyByte() throws {
+    let model = try fill()
+    let written: [GroupID: [LogEntry]] = [
+      group(0): entries(1...3) + entries(3...5, term: 2, bytes: 600) + entries(6...6, term: 2),
+      group(1): entries(1...2, term: 2) + entries(3...4, term: 2, bytes: 700), group(2): entries(11...12),
+    ]
+    var detected = 0
+    for path in try disk.list("log").map({ "log/" + $0 }) {
+      let size = try disk.contents(of: path, limit: 1 << 20).count
+      for at in 0..<size {
+        let copy = disk.clone()
+        copy.flip(path, at: at, mask: 1 << UInt8(at % 8))
+        let (_, held) = try open(copy)
+        if LogModel(held) == model, held.damage.isEmpty { continue }
+        detected += 1
+        let damage = try #require(held.damage.first, "\(path) byte \(at)")
+        #expect(damage.path == path && damage.offset <= at, "\(path) byte \(at): \(damage)")
+        for (id, recovered) in held.groups {
+          if recovered.health == .intact {
+            #expect(model.groups[id] == LogModel(RecoveredLog(groups: [(id, recovered)], damage: []))?.groups[id])
+          } else {
+            #expect(recovered.entries.allSatisfy { written[id, default: []].contains($0) }, "\(path) byte \(at)")
+            #expect(held.damage.contains { $0.affected.contains { $0.group == id } }, "\(path) byte \(at)")
+          }
+        }
+        if held.groups.count < model.groups.count { #expect(held.damage.contains { $0.mayHideGroups }) }
+      }
+    }
+    #expect(detected > 3_000, "most bytes in use matter")
+  }
+
+  @Test("flipped-in-the-middle: the group and the entries are named, nothing is cut off, and others go on")
+  func flippedInTheMiddle() throws {
+    let model = try fill()
+    let flipped = entries(4...4, term: 2, bytes: 600)[0].payload
+    let place = try offset(of: flipped, in: segment(1), on: disk)
+    disk.flip(segment(1), at: place + 5)
+    let before = try disk.contents(of: segment(1), limit: 4096)
+    let (log, held) = try open(disk)
+    let damage = try #require(held.damage.first)
+    #expect(held.damage.count == 1)
+    #expect(damage.path == segment(1) && damage.offset <= place && !damage.mayHideGroups)
+    #expect(
+      damage.affected
+        == [LogDamage.Affected(group: group(0), entries: index(3)...index(5), isCertain: true)])
+    #expect(damage.description.contains("group 0 entries 3 to 5"))
+    #expect(held[0]?.health == .damaged)
+    #expect(held[0]?.entries == entries(1...2))
+    for other in 1...3 as ClosedRange<UInt32> {
+      #expect(held[other]?.health == .intact)
+      #expect(held[other]?.entries == model.groups[group(other)]?.entries)
+    }
+    #expect(try disk.contents(of: segment(1), limit: 4096) == before, "the damaged segment stays as it is")
+    try log.append([LogWrite(group: group(1), entries: entries(5...5, term: 2))], sync: true)
+    let (_, again) = try open(disk)
+    #expect(again[0]?.health == .damaged)
+    #expect(again[1]?.entries.last?.index == index(5))
+  }
+
+  @Test("A damaged group is whole again once its lost entries are written anew, compacted or reset")
+  func healed() throws {
+    _ = try fill()
+    let place = try offset(of: entries(4...4, term: 2, bytes: 600)[0].payload, in: segment(1), on: disk)
+    disk.flip(segment(1), at: place)
+    let heals: [(LogWrite, [LogEntry])] = [
+      (LogWrite(group: group(0), entries: entries(3...4, term: 3)), entries(1...2) + entries(3...4, term: 3)),
+      (LogWrite(group: group(0), compactedThrough: index(5)), entries(6...6, term: 2)),
+      (
+        LogWrite(
+          group: group(0), hardState: hardState(4), reset: LogPoint(index: index(9), term: Term(rawValue: 2))), []
+      ),
+    ]
+    for (heal, expected) in heals {
+      let copy = disk.clone()
+      let (log, _) = try open(copy)
+      try log.append([heal], sync: true)
+      let (_, held) = try open(copy)
+      #expect(held[0]?.health == .intact)
+      #expect(held[0]?.entries == expected)
+      #expect(held.damage.map(\.affected) == [[]], "the bytes are still bad, but nobody's")
+    }
+  }
+
+  @Test("A frame whose head is lost makes suspects of the groups that wrote nothing since, and of no others")
+  func lostFrame() throws {
+    _ = try fill()
+    // The frame of group 3: its only record. Groups 0, 1, 2 wrote later, so their counts show that nothing is missing.
+    let (path, at) = try frame(number: 4)
+    disk.flip(path, at: at + 20)
+    let (log, held) = try open(disk)
+    #expect(held.damage.count == 1)
+    #expect(held.damage.first?.offset == at && held.damage.first?.mayHideGroups == true)
+    #expect(held.damage.first?.expected == "frame 4")
+    #expect(held.groups.map { $0.0.rawValue } == [0, 1, 2])
+    #expect(held.groups.allSatisfy { $0.1.health == .intact })
+    _ = log
+    // The frame of group 1's last record: groups 0 and 2 wrote later, 3 may have lost something, 1 can't know either.
+    let (second, place) = try frame(number: 5)
+    disk.flip(path, at: at + 20)
+    disk.flip(second, at: place + 20)
+    let (more, suspects) = try open(disk)
+    #expect(suspects[0]?.health == .intact && suspects[2]?.health == .intact)
+    #expect(suspects[1]?.health == .suspect && suspects[3]?.health == .suspect)
+    #expect(suspects.damage.first?.affected.map(\.group) == [group(1), group(3)])
+    // To write on does not make them look well again.
+    try more.append([LogWrite(group: group(1), hardState: hardState(7))], sync: true)
+    let (_, later) = try open(disk)
+    #expect(later[1]?.health == .damaged && later[3]?.health == .suspect)
+    let reset = LogPoint(index: index(20), term: Term(rawValue: 7))
+    let (last, _) = try open(disk)
+    try last.append([LogWrite(group: group(1), hardState: hardState(8), reset: reset)], sync: true)
+    let (_, healed) = try open(disk)
+    #expect(healed[1]?.health == .intact)
+  }
+
+  /// Where a frame is. The number follows eight bytes of magic and checksum.
+  private func frame(number: UInt8) throws -> (String, Int) {
+    for path in [segment(1), segment(2)] {
+      let content = try disk.contents(of: path, limit: 4096)
+      for at in stride(from: 1024, to: content.count - 40, by: 8)
+      where Array(content[at..<at + 4]) == Array("kvLB".utf8) && content[at + 8] == number { return (path, at) }
+    }
+    throw DiskError(operation: "find", path: "frame", code: 0)
+  }
+
+  @Test("What was lost stays known when its segment is reclaimed")
+  func lossOutlivesSegment() throws {
+    _ = try fill()
+    let (path, at) = try frame(number: 5)
+    disk.flip(path, at: at + 20)
+    let (log, _) = try open(disk)
+    for number in 7...60 as ClosedRange<UInt64> {
+      try log.append(
+        [
+          LogWrite(group: group(0), entries: entries(number...number, term: 2, bytes: 300), compactedThrough: index(number)),
+          LogWrite(group: group(1), compactedThrough: index(2)), LogWrite(group: group(2), compactedThrough: index(12)),
+        ], sync: true)
+    }
+    #expect(!disk.exists(path) && disk.exists(path + ".damaged"))
+    let (_, held) = try open(disk)
+    #expect(held[3]?.health == .damaged)
+    #expect(held[0]?.health == .intact)
+    #expect(held.damage.map(\.path) == [path + ".damaged"])
+    try disk.remove(path + ".damaged")
+    let (_, clean) = try open(disk)
+    #expect(clean.damage == [])
+  }
+
+  @Test("One bad header copy costs nothing; two are reported, and the frames are still found")
+  func headers() throws {
+    let model = try fill()
+    disk.flip(segment(1), at: 3)
+    let (_, half) = try open(disk)
+    #expect(LogModel(half) == model && half.damage == [])
+    disk.flip(segment(1), at: 512 + 30)
+    disk.flip(segment(2), at: 9)
+    let (_, held) = try open(disk)
+    #expect(LogModel(held) == model)
+    #expect(held.damage.map(\.path) == [segment(1)])
+    disk.flip(segment(2), at: 512)
+    let (_, none) = try open(disk.clone())
+    #expect(none.groups.isEmpty && none.damage.count == 2 && none.damage.allSatisfy { $0.mayHideGroups })
+    disk.flip(segment(1), at: 3)
+    let (_, again) = try open(disk)
+    #expect(LogModel(again) == model, "frames that bear its number show that the last file is a segment")
+  }
+
+  @Test("A missing segment is named")
+  func missing() throws {
+    _ = try fill()
+    try disk.remove(segment(1))
+    let (_, held) = try open(disk)
+    #expect(held.damage.first?.path == segment(1) && held.damage.first?.found == "no such file")
+    #expect(held.groups.allSatisfy { $0.1.health != .intact })
+  }
+
+  @Test("Sectors that can't be read are damage, wherever the log holds something; elsewhere they don't matter")
+  func unreadable() throws {
+    let big = LogOptions(segmentBytes: .kibibytes(32), identity: 7)
+    let (log, _) = try open(disk, big)
+    for number in 1...4 as ClosedRange<UInt64> {
+      try log.append(
+        [LogWrite(group: group(UInt32(number)), entries: entries(1...10, bytes: 300))], sync: true)
+    }
+    for (block, isUsed) in [(1, true), (3, true), (7, false)] {
+      let copy = disk.clone()
+      copy.inject(
+        DiskFault(times: nil) {
+          $0.kind == .read && $0.offset < UInt64(block + 1) * 4096
+            && $0.offset + UInt64($0.count) > UInt64(block) * 4096
+        })
+      // The end may not be readable either, which is where the log would be written again.
+      guard isUsed else {
+        let (_, held) = try open(copy, big)
+        #expect(held.damage == [])
+        continue
+      }
+      let held = try open(copy, big).held
+      let damage = try #require(held.damage.first, "block \(block)")
+      #expect(damage.found.contains("error 5"))
+      #expect(held.groups.contains { $0.1.health != .intact } || damage.mayHideGroups)
+    }
+  }
+
+  @Test("A torn tail is dropped without a word")
+  func tornTail() throws {
+    let (log, _) = try open(disk)
+    try log.append([LogWrite(group: group(1), entries: entries(1...2))], sync: true)
+    try log.append([LogWrite(group: group(1), entries: entries(3...3, bytes: 600))], sync: false)
+    try log.append([LogWrite(group: group(1), entries: entries(4...4))], sync: false)
+    let place = try offset(of: entries(3...3, bytes: 600)[0].payload, in: segment(1), on: disk)
+    disk.flip(segment(1), at: place)
+    let (again, held) = try open(disk)
+    #expect(held.damage == [])
+    #expect(held[1]?.entries == entries(1...2))
+    // What lay behind the torn frame does not come back, not even behind one of the same size.
+    try again.append([LogWrite(group: group(1), entries: entries(3...3, term: 9, bytes: 600))], sync: true)
+    let (_, last) = try open(disk)
+    #expect(last[1]?.entries == entries(1...2) + entries(3...3, term: 9, bytes: 600))
+  }
+}

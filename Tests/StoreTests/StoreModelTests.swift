@@ -1,0 +1,164 @@
+import Bytes
+import Environment
+import Simulation
+import Table
+import Testing
+
+@testable import Store
+
+@Suite struct StoreModelTests {
+  @Test("a store answers as a sorted map of versions does, whatever was flushed, compacted or opened anew", arguments: 0..<24 as Range<UInt64>)
+  func model(seed: UInt64) throws {
+    var run = try ModelRun(seed: seed)
+    for step in 0..<700 {
+      do {
+        try run.step()
+      } catch {
+        Issue.record("seed \(seed) step \(step): \(error)")
+        return
+      }
+      if run.hasFailed { Issue.record("seed \(seed) step \(step)") }
+      if run.hasFailed { return }
+    }
+    try run.finish()
+    #expect(!run.hasFailed, "seed \(seed) at the end")
+  }
+}
+
+/// One random history of a store and its model.
+private struct ModelRun {
+  private var random: SplitMix64
+  private let disk = SimulatedDisk()
+  private let options: StoreOptions
+  private let keys: Int
+  private var store: PartitionStore
+  private var model = Model()
+  private var flush: FlushJob?
+  private var compaction: CompactionJob?
+  private var export: (cursor: ExportCursor, expected: [Record])?
+  private(set) var hasFailed = false
+
+  init(seed: UInt64) throws {
+    random = SplitMix64(seed: seed)
+    options = StoreOptions.tiny(seed)
+    keys = [5, 40, 300][Int(seed % 3)]
+    store = try createStore(disk, options)
+  }
+
+  private var someKey: Key { mutating get { Key("key/\(Int.random(in: 0..<keys, using: &random))") } }
+
+  private var someVersion: Version {
+    mutating get {
+      if random.next() % 3 == 0 { return .max }
+      return Version(rawValue: UInt64.random(in: 0...(model.log.last?.version.rawValue ?? 0) + 1, using: &random))
+    }
+  }
+
+  private mutating func check(_ condition: Bool, _ what: String) {
+    guard !condition else { return }
+    Issue.record("\(what) disagrees")
+    hasFailed = true
+  }
+
+  mutating func step() throws {
+    switch random.next() % 100 {
+    case 0..<55: put()
+    case 55..<70:
+      let (key, version) = (someKey, someVersion)
+      check(try store.get(key, at: version) == model.get(key, at: version), "get")
+    case 70..<74:
+      let key = someKey
+      check(try store.history(key) == model.history(key), "history")
+    case 74..<82: try range()
+    case 82..<88: startFlush()
+    case 88..<93: startCompaction()
+    case 93..<97: try finishJobs()
+    case 97: export = try exporting()
+    case 98: try finishExport()
+    default: try reopen()
+    }
+  }
+
+  private mutating func put() {
+    let record = randomRecord(after: model.log.last?.version ?? .zero, keys: keys, &random)
+    model.apply(record)
+    if random.next() % 2 == 0 { return store.apply(record) }
+    let payload = [9, 9] + record.key.bytes + [9] + record.value
+    let valueStart = 3 + record.key.bytes.count
+    store.apply(
+      payload: payload, keyRange: 2..<valueStart - 1, valueRange: valueStart..<payload.count,
+      version: record.version, kind: record.kind)
+  }
+
+  private mutating func range() throws {
+    var bounds = [random.next() % 3 == 0 ? nil : someKey, random.next() % 3 == 0 ? nil : someKey]
+    if let left = bounds[0], let right = bounds[1], right < left { bounds.swapAt(0, 1) }
+    let version = someVersion
+    let reverse = random.next() % 2 == 0
+    check(
+      try store.records(from: bounds[0], to: bounds[1], at: version, reverse: reverse)
+        == model.live(from: bounds[0], to: bounds[1], at: version, reverse: reverse), "range")
+  }
+
+  private mutating func startFlush() {
+    if let job = store.freeze(state: model.state) { flush = job }
+  }
+
+  private mutating func startCompaction() {
+    guard flush == nil, compaction == nil else { return }
+    compaction = random.next() % 10 == 0 ? store.fullCompaction() : store.nextCompaction()
+  }
+
+  private mutating func finishJobs() throws {
+    if let job = flush { try store.install(job.run()) }
+    if let job = compaction { try store.install(job.run()) }
+    (flush, compaction) = (nil, nil)
+  }
+
+  private func exporting() throws -> (cursor: ExportCursor, expected: [Record]) {
+    let cursor = store.exportCursor()
+    return (cursor, Model(model.log.prefix(Int(cursor.state.appliedIndex.rawValue))).all)
+  }
+
+  /// Reads what was to be exported when the cursor was made, long after.
+  private mutating func finishExport() throws {
+    guard let (cursor, expected) = export else { return }
+    var records: [Record] = []
+    while let record = try cursor.next() { records.append(record) }
+    check(records == expected, "export")
+    if let middle = expected.dropFirst(expected.count / 2).first {
+      try cursor.seek(middle.key, middle.version)
+      check(try cursor.next() == middle, "export after a seek")
+    }
+    export = nil
+  }
+
+  /// Drops the store, with a crash or without, and applies again what had not been flushed.
+  private mutating func reopen() throws {
+    try finishExport()
+    (flush, compaction) = (nil, nil)
+    if random.next() % 2 == 0 { disk.crash(seed: random.next()) }
+    store = try openStore(disk, options)
+    let flushed = Int(store.flushedState.appliedIndex.rawValue)
+    let log = model.log
+    model = Model(log.prefix(flushed))
+    check(store.flushedState == model.state, "the state after opening")
+    check(try store.exported() == model.all, "the records after opening")
+    for record in log.dropFirst(flushed) {
+      model.apply(record)
+      store.apply(record)
+    }
+  }
+
+  mutating func finish() throws {
+    try finishJobs()
+    try store.settle(model.state)
+    check(try store.exported() == model.all, "the export at the end")
+    check(store.flushedState == model.state, "the state at the end")
+    if let job = store.fullCompaction() { try store.install(job.run()) }
+    check(try store.exported() == model.all, "the export after a full compaction")
+    check(store.levels.filter { $0.files > 0 }.count <= 1, "the number of levels after a full compaction")
+    try store.destroy()
+    check(!disk.exists(directory), "the directory after its end")
+  }
+}

@@ -1,0 +1,48 @@
+import Bytes
+import Environment
+import Simulation
+import Testing
+
+@testable import Table
+
+@Suite struct BlockCacheTests {
+  /// A block with a payload of about 1000 bytes.
+  private func block() throws -> Block {
+    let record = Record(key: Key("k"), version: .zero, value: [UInt8](repeating: 1, count: 1000))
+    let file = try makeTable([record]).open("/t.sst", .read)
+    return try Block(BlockHandle(offset: 0, length: UInt32(12 + 1000 + 14 + 8)), type: .data, of: file)
+  }
+
+  @Test("the budget is kept, and blocks that were used again outlive those that weren't")
+  func clock() throws {
+    let block = try block()
+    let cache = BlockCache(byteBudget: 20 * block.cost)
+    for number in 0..<10 as Range<UInt64> { cache.insert(block, table: 1, offset: number) }
+    for number in 0..<5 as Range<UInt64> { #expect(cache.block(table: 1, offset: number) != nil) }
+    for number in 0..<14 as Range<UInt64> { cache.insert(block, table: 2, offset: number) }
+    #expect(cache.byteCount <= 20 * block.cost)
+    for number in 0..<5 as Range<UInt64> { #expect(cache.block(table: 1, offset: number) != nil, "\(number)") }
+    #expect((5..<10).contains { cache.block(table: 1, offset: $0) == nil })
+  }
+
+  @Test("random insertions and look-ups give what was put there, within the budget")
+  func model() throws {
+    let blocks = try (0..<4).map { _ in try block() }
+    var random = SplitMix64(seed: 11)
+    for capacity in [0, 3, 4, 17, 100] {
+      let cache = BlockCache(byteBudget: capacity * blocks[0].cost)
+      for step in 0..<2000 {
+        let place = random.next() % 200
+        let expected = blocks[Int(place % 4)]
+        if random.next() % 2 == 0 {
+          cache.insert(expected, table: 7, offset: place)
+        } else if let found = cache.block(table: 7, offset: place) {
+          #expect(found === expected, "capacity \(capacity) step \(step)")
+        }
+        #expect(cache.block(table: 8, offset: place) == nil)
+      }
+      #expect(cache.byteCount <= capacity * blocks[0].cost)
+      #expect(capacity < 4 || cache.byteCount >= (capacity - 1) * blocks[0].cost)
+    }
+  }
+}

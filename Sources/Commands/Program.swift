@@ -29,7 +29,8 @@ public enum Program {
     }
   }
 
-  private static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
+  /// Carries out a command line, and leaves its errors to the caller.
+  static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
     do {
       var command = try KVCommand.parseAsRoot(arguments)
       if let command = command as? any Executable { return try command.execute(output) }
@@ -42,15 +43,15 @@ public enum Program {
     }
   }
 
-  /// Prints what the parser has to say: help that was asked for, or what is wrong with the command line.
+  /// Prints help that was asked for; throws what is wrong with the command line.
   private static func answer(_ error: any Error, _ output: OutputStream) throws(CommandError) -> ExitCode {
     let text = printable(KVCommand.fullMessage(for: error))
     if KVCommand.exitCode(for: error).isSuccess {
       try output.line(text)
       return .done
     }
-    StandardError.write("kv: \(text)\n")
-    return .usage
+    let mark = "Error: "
+    throw .usage(text.hasPrefix(mark) ? String(text.dropFirst(mark.count)) : text)
   }
 
   /// The parser's text with arguments back in their own bytes, escaped where they aren't printable.

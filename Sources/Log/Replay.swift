@@ -21,6 +21,7 @@ struct Replay {
 
   /// Notes damage that hides records of unknown groups.
   mutating func lose(_ path: String, at offset: Int, expected: String, found: String) {
+    nextNumber = nil
     losses.append(damage.count)
     damage.append(
       LogDamage(
@@ -43,7 +44,6 @@ struct Replay {
       switch item {
       case .gap(let range):
         lose(path, at: range, reader)
-        nextNumber = nil
       case .frame(let frame):
         if let expected = nextNumber, frame.header.number != expected {
           lose(
@@ -166,6 +166,7 @@ extension Replay {
       let entries = group.slots.entries(after: floor) ?? []
       let isWhole = group.track.losses.isEmpty && entries.count == group.track.last - floor
       let health: RecoveredGroup.Health = isWhole ? missed.isEmpty ? .intact : .suspect : .damaged
+      if health == .damaged { blame(id) }
       if !missed.isEmpty {
         group.track.ordinal += UInt64(missed.count)
         group.track.losses.insert(.records)
@@ -182,6 +183,12 @@ extension Replay {
     }
     dropHealed(recovered)
     return (recovered, tracks)
+  }
+
+  /// Where nothing says yet what damaged a group, it began within or behind the losses: any may be the one.
+  private mutating func blame(_ group: GroupID) {
+    if damage.contains(where: { $0.affected.contains { $0.group == group } }) { return }
+    for loss in losses { affect(loss, group, isCertain: losses.count == 1) }
   }
 
   /// Groups that were reset, removed or compacted past the damage since are no longer affected.

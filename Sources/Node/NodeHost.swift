@@ -38,13 +38,13 @@ public protocol NodeHost: AnyObject {
   /// The node can't go on: what it may have promised is no longer certain. It is stopped at once.
   func fatal(_ reason: String)
   /// Something that an operator should read.
-  func log(_ level: LogLevel, _ message: String)
+  func log(_ level: Severity, _ message: String)
   /// The members' addresses have changed.
   func membersChanged(_ members: [WireMember])
 }
 
 /// How much a log line matters.
-public enum LogLevel: Sendable {
+public enum Severity: Sendable {
   case debug
   case info
   case warning

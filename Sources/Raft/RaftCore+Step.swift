@@ -80,6 +80,6 @@ extension RaftCore {
     } else {
       handleHeartbeatResponse(message, from: i)
     }
-    advanceTransfer()
+    if transfer?.target == message.from { advanceTransfer() }
   }
 }

@@ -23,7 +23,8 @@ extension RaftCore {
     advanceTransfer()
   }
 
-  /// Tells the target to campaign, once its log is complete and at most once per heartbeat.
+  /// Tells the target to campaign, once its log is complete, and again when it is heard from and still follows, at
+  /// most once per heartbeat.
   ///
   /// Its candidacy overrides the promises that our lease rests on, so there must be a time after which it can't
   /// succeed, however late messages arrive: it campaigns only within an election timeout, on its own clock, of a

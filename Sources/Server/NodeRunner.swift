@@ -41,7 +41,8 @@ final class NodeRunner: NodeHost {
     self.listener = listener
     try node.start(opened)
     let interval = TimeAmount.milliseconds(Int64(Node.tickMilliseconds))
-    ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [unowned self] _ in tick() }
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.tick() }
   }
 
   private func tick() {
@@ -92,7 +93,7 @@ final class NodeRunner: NodeHost {
     _exit(ServerError.fatalExitCode)
   }
 
-  func log(_ level: Node.LogLevel, _ message: String) {
+  func log(_ level: Severity, _ message: String) {
     switch level {
     case .debug: logger.debug("\(message)")
     case .info: logger.info("\(message)")

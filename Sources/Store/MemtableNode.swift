@@ -8,7 +8,7 @@ import Table
 /// Layout: count, next leaf, previous leaf, words, records, and in inner nodes children; each field takes 8 bytes.
 ///
 /// SAFETY: `base` is a node that `make` laid out in an arena and lives as long as that. Slots below `count` are
-/// initialized, and `count` never exceeds `capacity`.
+/// initialized, words beyond are the largest there is, and `count` never exceeds `capacity`.
 struct MemtableNode: Equatable {
   static let capacity = 64
   private static let wordsOffset = 24
@@ -28,7 +28,9 @@ struct MemtableNode: Equatable {
   private static func make(bytes: Int, in arena: inout Arena) -> MemtableNode {
     let base = arena.allocate(bytes)
     base.initializeMemory(as: UInt64.self, repeating: 0, count: 3)
-    return MemtableNode(base: base)
+    let node = MemtableNode(base: base)
+    node.words.initialize(repeating: .max, count: capacity)
+    return node
   }
 
   @inline(__always) var count: Int {
@@ -65,9 +67,10 @@ struct MemtableNode: Equatable {
   func lowerBound(
     from start: Int, _ word: UInt64, _ key: UnsafeRawBufferPointer, _ version: Version
   ) -> Int {
-    var low = firstSlot(from: start, notBelow: word)
+    let count = count
+    var low = min(max(firstSlot(notBelow: word), start), count)
     guard low < count, words[low] == word else { return low }
-    var high = word == .max ? count : firstSlot(from: low, notBelow: word + 1)
+    var high = word == .max ? count : min(firstSlot(notBelow: word + 1), count)
     while low < high {
       let middle = (low &+ high) / 2
       if record(middle).precedes(key, version) { low = middle &+ 1 } else { high = middle }
@@ -75,18 +78,18 @@ struct MemtableNode: Equatable {
     return low
   }
 
-  /// The first slot from `start` on whose word is at least `word`. Written so that it compiles to conditional moves.
+  /// The first slot whose word is at least `word`; slots beyond `count` have the largest. Counts in two steps, first
+  /// groups of eight, then the words of one group: all the loads of a step can be under way at once, and nothing
+  /// branches on what they bring.
   @inline(__always)
-  private func firstSlot(from start: Int, notBelow word: UInt64) -> Int {
+  private func firstSlot(notBelow word: UInt64) -> Int {
     let words = words
-    var low = start
-    var size = count &- start
-    while size > 1 {
-      let half = size / 2
-      low = words[low &+ half &- 1] < word ? low &+ half : low
-      size &-= half
-    }
-    return size == 1 && words[low] < word ? low &+ 1 : low
+    var group = 0
+    for index in 0..<Self.capacity / 8 { group &+= words[index &* 8 &+ 7] < word ? 1 : 0 }
+    guard group < Self.capacity / 8 else { return Self.capacity }
+    var slot = group &* 8
+    for index in 0..<8 { slot &+= words[group &* 8 &+ index] < word ? 1 : 0 }
+    return slot
   }
 
   /// Opens a slot and puts a record there; in an inner node with the child that it begins.
@@ -110,6 +113,7 @@ struct MemtableNode: Equatable {
     other.records.update(from: records + slot, count: moved)
     if isInner { other.children.update(from: children + slot, count: moved) }
     other.count = moved
+    (words + slot).update(repeating: .max, count: moved)
     count = slot
   }
 }

@@ -20,22 +20,21 @@ let verifyChain: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> In
 }
 
 /// Refuses a TLS 1.3 client that offers no ALPN: the selection below is not called for it.
-let requireALPN:
-  @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = {
-    ssl, alert, _ in
-    var start: UnsafePointer<UInt8>?
-    var count = 0
-    func offers(_ number: Int32) -> Bool {
-      SSL_client_hello_get0_ext(ssl, UInt32(number), &start, &count) == 1
-    }
-    // A client without supported_versions speaks TLS 1.2 at most: libssl refuses it under that name.
-    guard offers(TLSEXT_TYPE_supported_versions), !offers(TLSEXT_TYPE_application_layer_protocol_negotiation) else {
-      return SSL_CLIENT_HELLO_SUCCESS
-    }
-    session(of: ssl)?.refuse(.alpn)
-    alert?.pointee = SSL_AD_NO_APPLICATION_PROTOCOL
-    return SSL_CLIENT_HELLO_ERROR
+let requireALPN: @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = {
+  ssl, alert, _ in
+  var start: UnsafePointer<UInt8>?
+  var count = 0
+  func offers(_ number: Int32) -> Bool {
+    SSL_client_hello_get0_ext(ssl, UInt32(number), &start, &count) == 1
   }
+  // A client without supported_versions speaks TLS 1.2 at most: libssl refuses it under that name.
+  guard offers(TLSEXT_TYPE_supported_versions), !offers(TLSEXT_TYPE_application_layer_protocol_negotiation) else {
+    return SSL_CLIENT_HELLO_SUCCESS
+  }
+  session(of: ssl)?.refuse(.alpn)
+  alert?.pointee = SSL_AD_NO_APPLICATION_PROTOCOL
+  return SSL_CLIENT_HELLO_ERROR
+}
 
 /// Chooses the protocol. Only a joiner's goes without a certificate, and gets no session to resume.
 let selectALPN:

@@ -4,10 +4,12 @@ import Environment
 /// A block as it lies in memory: its checksum was right when it was loaded, and a block of entries was walked once, so
 /// that cursors over it need no bounds checks.
 ///
-/// SAFETY: `base` owns `count` bytes that nobody writes after `init`; hence Sendable.
+/// SAFETY: `base` owns `count` bytes. Nothing changes after `init`; hence Sendable.
 final class Block: @unchecked Sendable {
   private let base: UnsafeMutableRawPointer
   private let count: Int
+  /// The entries of a data or index block; nobody asks for those of another.
+  private var decoded: BlockEntries?
 
   /// What the block holds.
   var payload: UnsafeRawBufferPointer {
@@ -47,6 +49,7 @@ final class Block: @unchecked Sendable {
     if let (offset, expected, found) = BlockEntries.firstFault(payload) {
       throw corrupt(TableFormat.blockHeaderBytes + offset, expected, found)
     }
+    decoded = BlockEntries(validated: payload)
   }
 
   deinit {
@@ -61,5 +64,9 @@ final class Block: @unchecked Sendable {
   }
 
   /// The entries of a data or index block.
-  var entries: BlockEntries { BlockEntries(validated: payload) }
+  @inline(__always)
+  var entries: BlockEntries {
+    guard let decoded else { preconditionFailure("a block without entries") }
+    return decoded
+  }
 }

@@ -1,54 +1,100 @@
 import Bytes
 
-/// Builds the payload of a data or index block: prefix-compressed entries in record order, then the offsets of the
-/// restart points, where a key is stored whole. See kv-sstable(5).
+/// Builds the payload of a data or index block: prefix-compressed entries in record order, then what a search needs to
+/// begin among them. See kv-sstable(5).
+///
+/// Records are collected first and encoded by `finish`, when the prefix that all keys share is known.
 final class BlockBuilder {
+  private struct Item {
+    let keyCount: Int
+    let shared: Int
+    let valueCount: Int
+    let version: Version
+    let kind: Record.Kind
+  }
+
   private let restartInterval: Int
-  private let buffer: GrowingBytes
-  private var restarts: [UInt32] = []
-  private var sinceRestart = 0
+  private var items: [Item] = []
+  /// The keys and values of the items, one after the other.
+  private let content: GrowingBytes
+  private let payload: GrowingBytes
+  private var restarts: [(word: UInt64, offset: UInt32)] = []
+  private var bound = 0
 
   init(blockBytes: Int, restartInterval: Int) {
     self.restartInterval = restartInterval
-    buffer = GrowingBytes(capacity: blockBytes + 256)
+    content = GrowingBytes(capacity: blockBytes)
+    payload = GrowingBytes(capacity: blockBytes)
   }
 
   /// Whether nothing was added since the last `finish`.
-  var isEmpty: Bool { restarts.isEmpty }
-  /// The payload bytes if the block were finished now.
-  var payloadBytes: Int { buffer.count + 4 * restarts.count + 4 }
+  var isEmpty: Bool { items.isEmpty }
+  /// An upper bound of the payload's bytes if the block were finished now.
+  var payloadBytes: Int { bound + BlockTrailer.fixedBytes }
 
   /// An upper bound of what a record adds to the payload.
-  static func bound(key: Int, value: Int) -> Int { key + value + 25 }
+  static func bound(key: Int, value: Int) -> Int { key + value + 9 + 2 + 2 + 4 + BlockTrailer.restartBytes }
 
   /// Appends an entry. `shared` is the number of leading bytes that the key has in common with the one before.
   func add(_ record: RecordView, shared: Int) {
-    var shared = shared
-    if restarts.isEmpty || sinceRestart == restartInterval {
-      restarts.append(UInt32(buffer.count))
-      sinceRestart = 0
-      shared = 0
-    }
-    sinceRestart += 1
-    buffer.append(u8: record.kind.rawValue)
-    buffer.append(varint: shared)
-    buffer.append(varint: record.key.count - shared)
-    buffer.append(varint: record.value.count)
-    buffer.append(u64: record.version.rawValue)
-    buffer.append(UnsafeRawBufferPointer(rebasing: record.key[shared...]))
-    buffer.append(record.value)
+    let isRestart = items.count % restartInterval == 0
+    let shared = isRestart ? 0 : shared
+    bound += Self.bound(key: record.key.count - shared, value: record.value.count)
+    if !isRestart { bound -= BlockTrailer.restartBytes }
+    items.append(
+      Item(
+        keyCount: record.key.count, shared: shared, valueCount: record.value.count, version: record.version,
+        kind: record.kind))
+    content.append(record.key)
+    content.append(record.value)
   }
 
   /// Closes the block and lends its payload; the builder is empty afterwards.
   func finish<Result, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    for restart in restarts { buffer.append(u32: restart) }
-    buffer.append(u32: UInt32(restarts.count))
+    let prefix = commonPrefix()
+    encodeEntries(prefix: prefix)
+    for restart in restarts { payload.append(u64: restart.word) }
+    for restart in restarts { payload.append(u32: restart.offset) }
+    payload.append(UnsafeRawBufferPointer(rebasing: content.bytes[..<prefix]))
+    payload.append(u16: UInt16(prefix))
+    payload.append(u32: UInt32(restarts.count))
     defer {
-      buffer.removeAll()
+      items.removeAll(keepingCapacity: true)
       restarts.removeAll(keepingCapacity: true)
+      content.removeAll()
+      payload.removeAll()
+      bound = 0
     }
-    return try body(buffer.bytes)
+    return try body(payload.bytes)
+  }
+
+  /// The leading bytes that all keys have in common: those of the first and the last.
+  private func commonPrefix() -> Int {
+    guard let first = items.first, let last = items.last, let base = content.bytes.baseAddress else { return 0 }
+    let lastStart = content.count - last.valueCount - last.keyCount
+    return RecordOrder.commonPrefix(base, base + lastStart, limit: min(first.keyCount, last.keyCount))
+  }
+
+  private func encodeEntries(prefix: Int) {
+    let content = content.bytes
+    var at = 0
+    for (number, item) in items.enumerated() {
+      var shared = item.shared - prefix
+      if number % restartInterval == 0 {
+        let key = UnsafeRawBufferPointer(rebasing: content[at + prefix..<at + item.keyCount])
+        restarts.append((RecordOrder.word(key), UInt32(payload.count)))
+        shared = 0
+      }
+      payload.append(u8: item.kind.rawValue)
+      payload.append(varint: shared)
+      payload.append(varint: item.keyCount - prefix - shared)
+      payload.append(varint: item.valueCount)
+      payload.append(u64: item.version.rawValue)
+      let start = at + prefix + shared
+      at += item.keyCount + item.valueCount
+      payload.append(UnsafeRawBufferPointer(rebasing: content[start..<at]))
+    }
   }
 }

@@ -1,25 +1,19 @@
 import Bytes
 
 extension BlockEntries {
-  /// What a payload has wrong with it, if it isn't that of a data or index block: where, what was expected, what was
-  /// found. Walks all entries once.
+  /// What is wrong with a payload that is to be a data or index block's: where, what was expected, what was found. Walks
+  /// all entries once, so that whoever reads them later needs no checks.
   static func firstFault(_ payload: UnsafeRawBufferPointer) -> (offset: Int, expected: String, found: String)? {
-    guard payload.count >= 4 else { return (0, "at least 4 bytes", "\(payload.count)") }
-    let restarts = Int(payload.loadUnaligned(fromByteOffset: payload.count - 4, as: UInt32.self).littleEndian)
-    guard restarts <= (payload.count - 4) / 4 else {
-      return (payload.count - 4, "at most \((payload.count - 4) / 4) restart points", "\(restarts)")
+    guard let trailer = BlockTrailer(payload) else {
+      return (max(0, payload.count - BlockTrailer.fixedBytes), "a trailer within the block", "a larger one")
     }
-    let end = payload.count - 4 - 4 * restarts
     var at = 0
     var restart = 0
     var sinceRestart = 0
     var lastLength = 0
-    while at < end {
-      let isRestart =
-        restart < restarts
-        && payload.loadUnaligned(fromByteOffset: end + 4 * restart, as: UInt32.self).littleEndian == UInt32(at)
-      guard let entry = checkedEntry(payload, at: at, end: end) else { return (at, "a whole entry", "a broken one") }
-      if isRestart {
+    while at < trailer.start {
+      guard let entry = shape(payload, at: at, end: trailer.start) else { return (at, "a whole entry", "a broken one") }
+      if restart < trailer.restartCount, offset(payload, trailer, restart) == UInt32(at) {
         guard entry.shared == 0 else { return (at, "a whole key at a restart point", "\(entry.shared) shared bytes") }
         restart += 1
         sinceRestart = 0
@@ -28,17 +22,21 @@ extension BlockEntries {
       guard restart > 0, sinceRestart <= TableFormat.maximumRestartInterval else {
         return (at, "a restart point every \(TableFormat.maximumRestartInterval) entries", "none")
       }
-      guard entry.shared <= lastLength else {
-        return (at, "at most \(lastLength) shared bytes", "\(entry.shared)")
-      }
+      guard entry.shared <= lastLength else { return (at, "at most \(lastLength) shared bytes", "\(entry.shared)") }
       lastLength = entry.shared + entry.unshared
-      guard lastLength <= Limits.keyBytes.rawValue else {
-        return (at, "a key of at most \(Limits.keyBytes)", "\(lastLength) bytes")
+      guard trailer.prefixCount + lastLength <= Limits.keyBytes.rawValue else {
+        return (at, "a key of at most \(Limits.keyBytes)", "\(trailer.prefixCount + lastLength) bytes")
       }
       at = entry.end
     }
-    guard restart == restarts else { return (end + 4 * restart, "the offset of an entry", "another") }
+    guard restart == trailer.restartCount else {
+      return (trailer.offsetsStart + 4 * restart, "the offset of an entry", "\(offset(payload, trailer, restart))")
+    }
     return nil
+  }
+
+  private static func offset(_ payload: UnsafeRawBufferPointer, _ trailer: BlockTrailer, _ restart: Int) -> UInt32 {
+    payload.loadUnaligned(fromByteOffset: trailer.offsetsStart + 4 * restart, as: UInt32.self).littleEndian
   }
 
   private struct Shape {
@@ -49,7 +47,7 @@ extension BlockEntries {
 
   /// The shape of the entry at an offset, or nil if it isn't whole.
   @inline(__always)
-  private static func checkedEntry(_ payload: UnsafeRawBufferPointer, at offset: Int, end: Int) -> Shape? {
+  private static func shape(_ payload: UnsafeRawBufferPointer, at offset: Int, end: Int) -> Shape? {
     var at = offset
     guard end - at >= 12 else { return nil }
     let kind = payload.load(fromByteOffset: at, as: UInt8.self)
@@ -67,12 +65,13 @@ extension BlockEntries {
   @inline(__always)
   private static func varint(_ payload: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int) -> Int? {
     var value = 0
-    for shift in stride(from: 0, to: 28, by: 7) {
-      guard at < end else { return nil }
+    var shift = 0
+    while at < end, shift < 28 {
       let byte = payload.load(fromByteOffset: at, as: UInt8.self)
       at += 1
       value |= Int(byte & 0x7f) << shift
       if byte < 0x80 { return value }
+      shift += 7
     }
     return nil
   }

@@ -2,7 +2,7 @@ import Bytes
 
 /// One entry of a block, where it lies.
 struct BlockEntry {
-  /// The key's leading bytes that are those of the entry before.
+  /// The key's bytes, behind the block's prefix, that are those of the entry before.
   let shared: Int
   /// The rest of the key.
   let suffix: UnsafeRawBufferPointer
@@ -17,27 +17,40 @@ struct BlockEntry {
 
 /// The entries of a block's payload.
 ///
-/// SAFETY: it borrows the payload of a `Block` whose entries `firstFault` found whole, and must not outlive it. So all
+/// SAFETY: it borrows the payload of a `Block` in which `firstFault` found nothing, and must not outlive it. So all
 /// offsets that entries and restart points name lie within the payload.
 struct BlockEntries {
   private let base: UnsafeRawPointer
-  /// The offset behind the last entry, where the restart points begin.
+  private let words: UnsafeRawPointer
+  private let offsets: UnsafeRawPointer
+  private let restartCount: Int
+  /// The offset behind the last entry.
   let end: Int
-  /// The number of restart points.
-  let restartCount: Int
+  /// What all keys begin with.
+  let prefix: UnsafeRawBufferPointer
 
-  /// The entries of a payload in which `firstFault` finds none.
+  /// The entries of a payload in which `firstFault` finds nothing.
   init(validated payload: UnsafeRawBufferPointer) {
-    let count = Int(payload.loadUnaligned(fromByteOffset: payload.count - 4, as: UInt32.self).littleEndian)
-    restartCount = count
-    end = payload.count - 4 - 4 * count
-    // A validated payload has at least four bytes, hence a base address.
-    base = payload.baseAddress.unsafelyUnwrapped
+    guard let base = payload.baseAddress, let trailer = BlockTrailer(payload) else {
+      preconditionFailure("a block that was not validated")
+    }
+    self.base = base
+    words = base + trailer.start
+    offsets = base + trailer.offsetsStart
+    restartCount = trailer.restartCount
+    end = trailer.start
+    prefix = UnsafeRawBufferPointer(start: base + trailer.prefixStart, count: trailer.prefixCount)
+  }
+
+  @inline(__always)
+  private func word(_ restart: Int) -> UInt64 {
+    words.loadUnaligned(fromByteOffset: restart &* 8, as: UInt64.self).littleEndian
   }
 
   /// The offset of a restart point.
-  func restart(_ index: Int) -> Int {
-    Int(base.loadUnaligned(fromByteOffset: end &+ 4 &* index, as: UInt32.self).littleEndian)
+  @inline(__always)
+  private func offset(_ restart: Int) -> Int {
+    Int(offsets.loadUnaligned(fromByteOffset: restart &* 4, as: UInt32.self).littleEndian)
   }
 
   /// The entry at an offset below `end`, where one begins.
@@ -60,11 +73,16 @@ struct BlockEntries {
 
   @inline(__always)
   private func varint(_ at: inout Int) -> Int {
-    var byte = base.load(fromByteOffset: at, as: UInt8.self)
+    let byte = base.load(fromByteOffset: at, as: UInt8.self)
     at &+= 1
     if byte < 0x80 { return Int(byte) }
-    var value = Int(byte & 0x7f)
+    return longVarint(Int(byte & 0x7f), &at)
+  }
+
+  private func longVarint(_ low: Int, _ at: inout Int) -> Int {
+    var value = low
     var shift = 7
+    var byte: UInt8
     repeat {
       byte = base.load(fromByteOffset: at, as: UInt8.self)
       at &+= 1
@@ -74,35 +92,49 @@ struct BlockEntries {
     return value
   }
 
-  /// The first entry at or after (key, version), or nil if all come before. Its `shared` bytes are the target's.
-  ///
-  /// A binary search over the restart points, then a walk that compares only where the prefixes leave something open:
-  /// an entry that shares more with its predecessor than the predecessor with the target still comes before the
-  /// target, one that shares less comes after it.
+  /// The newest record of a key that is not newer than a version, if the block has it.
+  func newest(_ key: UnsafeRawBufferPointer, _ version: Version) -> BlockEntry? {
+    guard let rest = withoutPrefix(key), let entry = first(atOrAfterRest: rest, version) else { return nil }
+    guard entry.shared + entry.suffix.count == rest.count,
+      compareBytes(entry.suffix, UnsafeRawBufferPointer(rebasing: rest[entry.shared...])) == 0
+    else { return nil }
+    return entry
+  }
+
+  /// The first entry at or after (key, version), or nil if all come before. The bytes that it shares are the key's.
   func first(atOrAfter key: UnsafeRawBufferPointer, _ version: Version) -> BlockEntry? {
-    guard restartCount > 0 else { return nil }
-    var low = 0
-    var high = restartCount - 1
-    while low < high {
-      let middle = (low + high + 1) / 2
-      let candidate = entry(at: restart(middle))
-      if RecordOrder.compare(candidate.suffix, candidate.version, key, version) < 0 {
-        low = middle
-      } else {
-        high = middle - 1
-      }
+    guard let rest = withoutPrefix(key) else {
+      // The key comes before all that begins with the prefix, or after.
+      return compareBytes(key, prefix) < 0 && end > 0 ? entry(at: 0) : nil
     }
-    var at = restart(low)
+    return first(atOrAfterRest: rest, version)
+  }
+
+  @inline(__always)
+  private func withoutPrefix(_ key: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    guard key.count >= prefix.count,
+      compareBytes(UnsafeRawBufferPointer(rebasing: key[..<prefix.count]), prefix) == 0
+    else { return nil }
+    return UnsafeRawBufferPointer(rebasing: key[prefix.count...])
+  }
+
+  /// A search among the restart points, then a walk that compares only where the prefixes leave something open: an
+  /// entry that shares more with its predecessor than the predecessor with the key still comes before the key, one that
+  /// shares less comes after it.
+  @inline(__always)
+  private func first(atOrAfterRest key: UnsafeRawBufferPointer, _ version: Version) -> BlockEntry? {
+    guard restartCount > 0 else { return nil }
+    let restart = firstRestart(atOrAfter: key, version)
+    var at = restart == 0 ? 0 : offset(restart &- 1)
     var matched = 0
     while at < end {
       let entry = entry(at: at)
       if entry.shared < matched { return entry }
       if entry.shared == matched {
-        let common = matched + commonPrefix(entry.suffix, key, from: matched)
-        let length = matched + entry.suffix.count
+        let common = matched &+ commonPrefix(entry.suffix, key, from: matched)
         if common == key.count {
-          if common < length || entry.version <= version { return entry }
-        } else if common < length, entry.suffix[common - matched] > key[common] {
+          if common < matched &+ entry.suffix.count || entry.version <= version { return entry }
+        } else if common < matched &+ entry.suffix.count, entry.suffix[common &- matched] > key[common] {
           return entry
         }
         matched = common
@@ -112,20 +144,47 @@ struct BlockEntries {
     return nil
   }
 
+  /// The first restart point at or after (key, version); `restartCount` if there is none.
+  @inline(__always)
+  private func firstRestart(atOrAfter key: UnsafeRawBufferPointer, _ version: Version) -> Int {
+    let target = RecordOrder.word(key)
+    var low = 0
+    var size = restartCount
+    // Without a branch on what is compared: the words of a block predict nothing.
+    while size > 0 {
+      let half = size &>> 1
+      let isBelow = word(low &+ half) < target
+      low = low &+ (isBelow ? half &+ 1 : 0)
+      size = isBelow ? size &- half &- 1 : half
+    }
+    guard low < restartCount, word(low) == target else { return low }
+    var high = restartCount
+    while low < high {
+      let middle = (low &+ high) / 2
+      let candidate = entry(at: offset(middle))
+      if RecordOrder.compare(candidate.suffix, candidate.version, key, version) < 0 {
+        low = middle &+ 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
   @inline(__always)
   private func commonPrefix(_ suffix: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer, from: Int) -> Int {
     guard let left = suffix.baseAddress, let right = key.baseAddress else { return 0 }
-    return RecordOrder.commonPrefix(left, right + from, limit: min(suffix.count, key.count - from))
+    return RecordOrder.commonPrefix(left, right + from, limit: min(suffix.count, key.count &- from))
   }
 
-  /// The index of the last restart point below an offset above 0.
-  func restartIndex(before offset: Int) -> Int {
+  /// The offset of the last restart point before an offset above 0.
+  func restartOffset(before offset: Int) -> Int {
     var low = 0
     var high = restartCount - 1
     while low < high {
       let middle = (low + high + 1) / 2
-      if restart(middle) < offset { low = middle } else { high = middle - 1 }
+      if self.offset(middle) < offset { low = middle } else { high = middle - 1 }
     }
-    return low
+    return self.offset(low)
   }
 }

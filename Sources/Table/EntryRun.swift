@@ -38,7 +38,8 @@ final class EntryRun {
     while at < end {
       let entry = entries.entry(at: at)
       let keyStart = keys.count
-      keys.appendOwn(from: lastKey, count: entry.shared)
+      keys.append(entries.prefix)
+      keys.appendOwn(from: lastKey + entries.prefix.count, count: entry.shared)
       keys.append(entry.suffix)
       items.append(
         Item(

@@ -79,6 +79,16 @@ package final class GrowingBytes {
     count = length
   }
 
+  /// Keeps the first `start` bytes and puts others behind them.
+  @inline(__always)
+  func replaceTail(from start: Int, with tail: UnsafeRawBufferPointer) {
+    precondition(start <= count)
+    let end = start &+ tail.count
+    if end > capacity { grow(end - count) }
+    if let source = tail.baseAddress { (base + start).copyMemory(from: source, byteCount: tail.count) }
+    count = end
+  }
+
   /// Makes the content `bytes`, of which those before `offset` are already there.
   package func replace(_ bytes: UnsafeRawBufferPointer, from offset: Int) {
     truncate(to: offset)

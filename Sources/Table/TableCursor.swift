@@ -17,7 +17,7 @@ public final class TableCursor {
   /// Where the current entry begins and ends in its block.
   private var entryStart = 0
   private var entryEnd = 0
-  /// The current key, unless `run` holds it.
+  /// The current key, unless `run` holds it. Always begins with the block's prefix.
   private let key = GrowingBytes(capacity: 64)
   private let run = EntryRun()
 
@@ -35,17 +35,18 @@ public final class TableCursor {
     let entries = try enter(index)
     guard let entry = entries.first(atOrAfter: key, version) else {
       entryEnd = entries.end
-      return try next(from: entries)
+      return try next(in: entries)
     }
-    self.key.replace(UnsafeRawBufferPointer(rebasing: key[..<entry.shared]), from: 0)
-    stand(on: entry)
+    // The bytes that the entry shares with the one before are also the target's.
+    self.key.append(UnsafeRawBufferPointer(rebasing: key[entries.prefix.count...].prefix(entry.shared)))
+    stand(on: entry, in: entries)
   }
 
   /// Moves to the first record.
   public func seekToFirst() throws(TableError) {
     leave()
     guard table.index.count > 0 else { return }
-    try next(from: try enter(0))
+    try next(in: try enter(0))
   }
 
   /// Moves to the last record.
@@ -64,21 +65,30 @@ public final class TableCursor {
 
   /// Moves to the next record.
   public func next() throws(TableError) {
-    guard let block else { return }
+    guard let entries = block?.entries else { return }
     if run.isActive {
       key.replace(view.key, from: 0)
       run.clear()
     }
-    try next(from: block.entries)
+    try next(in: entries)
   }
 
-  private func next(from entries: BlockEntries) throws(TableError) {
-    var entries = entries
-    while entryEnd >= entries.end {
-      guard blockIndex + 1 < table.index.count else { return leave() }
-      entries = try enter(blockIndex + 1)
+  @inline(__always)
+  private func next(in entries: BlockEntries) throws(TableError) {
+    if entryEnd < entries.end {
+      stand(on: entries.entry(at: entryEnd), in: entries)
+    } else {
+      try nextBlock()
     }
-    stand(on: entries.entry(at: entryEnd))
+  }
+
+  private func nextBlock() throws(TableError) {
+    // A block without entries is nothing that a writer makes, but nothing that a reader may stumble over either.
+    while blockIndex + 1 < table.index.count {
+      let entries = try enter(blockIndex + 1)
+      if entries.end > 0 { return stand(on: entries.entry(at: 0), in: entries) }
+    }
+    leave()
   }
 
   /// Moves to the record before.
@@ -90,7 +100,7 @@ public final class TableCursor {
         entries = try enter(blockIndex - 1)
         entryStart = entries.end
       }
-      run.fill(entries, from: entries.restart(entries.restartIndex(before: entryStart)), to: entryStart)
+      run.fill(entries, from: entries.restartOffset(before: entryStart), to: entryStart)
     }
     let last = run.removeLast()
     view = last.view
@@ -114,14 +124,14 @@ public final class TableCursor {
     blockIndex = index
     entryStart = 0
     entryEnd = 0
+    key.replace(loaded.entries.prefix, from: 0)
     return loaded.entries
   }
 
-  /// Makes an entry the current one; `key` holds the bytes that it shares.
+  /// Makes an entry the current one; `key` holds the prefix and the bytes that the entry shares.
   @inline(__always)
-  private func stand(on entry: BlockEntry) {
-    key.truncate(to: entry.shared)
-    key.append(entry.suffix)
+  private func stand(on entry: BlockEntry, in entries: BlockEntries) {
+    key.replaceTail(from: entries.prefix.count &+ entry.shared, with: entry.suffix)
     view = RecordView(key: key.bytes, value: entry.value, version: entry.version, kind: entry.kind)
     entryStart = entry.offset
     entryEnd = entry.end

@@ -60,11 +60,11 @@ extension TableReader {
   ) throws(TableError) {
     let entries = block.entries
     let key = GrowingBytes(capacity: 64)
+    key.append(entries.prefix)
     var at = 0
     while at < entries.end {
       let entry = entries.entry(at: at)
-      key.truncate(to: entry.shared)
-      key.append(entry.suffix)
+      key.replaceTail(from: entries.prefix.count + entry.shared, with: entry.suffix)
       let handle: BlockHandle
       do throws(ByteError) {
         var reader = ByteReader(Array(entry.value))

@@ -73,10 +73,7 @@ public final class TableReader: Sendable {
     // key that no record has: so what this block doesn't hold is nowhere.
     let loaded = try load(block, caching: true)
     return withExtendedLifetime(loaded) {
-      guard let entry = loaded.entries.first(atOrAfter: key, version),
-        entry.shared + entry.suffix.count == key.count,
-        compareBytes(entry.suffix, UnsafeRawBufferPointer(rebasing: key[entry.shared...])) == 0
-      else { return nil }
+      guard let entry = loaded.entries.newest(key, version) else { return nil }
       return body(RecordView(key: key, value: entry.value, version: entry.version, kind: entry.kind))
     }
   }

@@ -1,6 +1,6 @@
+internal import Bytes
 public import Logging
 public import NIOCore
-internal import Bytes
 internal import NIOPosix
 public import TLS
 

@@ -44,6 +44,7 @@ extension TLSHandler {
   /// Sends what TLS has left to say and shuts the sending direction down. Input is read and dropped until the peer
   /// closes too: closing with unread input would send a reset, which can overtake the alert and destroy it.
   private func linger(_ reason: TransportError) {
+    guard phase == .open || phase == .handshaking else { return }
     phase = .lingering
     flush()
     timer?.cancel()

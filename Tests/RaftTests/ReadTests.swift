@@ -102,6 +102,7 @@ struct ReadTests {
     }
     cluster.isCut = { $0.to == replica(1) && $0.kind == .heartbeatResponse }
     let lost = cluster.readFromFollower(cluster.node(2))
+    cluster.settle()
     cluster.isCut = { $0.to == replica(1) }
     cluster.run(milliseconds: 1200)
     #expect(cluster.node(2).rejectedReads == [lost])

@@ -107,23 +107,21 @@ struct ReplicationTests {
 
   @Test("a leader of a new term does not count writes of its own that were replaced meanwhile")
   func lateDurableLeader() throws {
-    let cluster = TestCluster(voters: [1, 2, 3])
-    let old = cluster.elect(1)
-    old.syncsByItself = false
-    cluster.partition([replica(1)])
-    try cluster.propose(old, [1])
-    try cluster.propose(old, [2])
-    #expect(old.core?.lastIndex == index(4))
-    #expect(cluster.run(within: 5000) { $0.leaders.contains { $0.id != old.id } })
-    cluster.heal()
-    cluster.run(milliseconds: 500)
-    #expect(old.core?.status.durable == index(2))
-    cluster.sync(old, 1)
-    #expect((old.core?.status.durable ?? .zero) <= index(2), "its writes of term 2 are replaced, durable or not")
-    cluster.sync(old)
-    cluster.run(milliseconds: 500)
-    #expect(cluster.history.faults == [])
-    #expect(Set(cluster.nodes.map(\.machine.digest)).count == 1)
+    var core = core(1, terms: [1], term: 1)
+    win(&core, term: 2, now: 3_000_000_000)
+    _ = try core.propose([[1]], now: 3_000_000_000)
+    let lost = core.ready()
+    #expect(lost.entries.map(\.index) == [index(3)])
+    let other = LogEntry(term: term(3), index: index(3), payload: [])
+    core.step(
+      Message(
+        kind: .append, from: replica(2), to: core.id, term: term(3), index: index(2), logTerm: term(2), entries: [other]),
+      now: 3_000_000_000)
+    let replaced = core.ready()
+    core.persisted(ticket: lost.ticket, now: 3_000_000_000)
+    #expect(core.status.durable == index(2), "what that write held at 3 is gone")
+    core.persisted(ticket: replaced.ticket, now: 3_000_000_000)
+    #expect(core.status.durable == index(3))
   }
 
   @Test("commit-own-term: an entry of an earlier term is not committed by counting (figure 8)")
@@ -188,9 +186,9 @@ struct ReplicationTests {
     let (name, terms) = ReplicationTests.figureSeven[which]
     var leader = core(1, terms: [1, 1, 1, 4, 4, 5, 5, 6, 6, 6], term: 7)
     var follower = core(2, terms: terms, term: 7)
-    leader.tick(now: 3_000_000_000)
-    settleVotes(&leader)
-    #expect(leader.isLeader)
+    win(&leader, term: 8, now: 3_000_000_000)
+    leader.step(
+      Message(kind: .heartbeatResponse, from: follower.id, to: leader.id, term: term(8)), now: 3_000_000_000)
     var probes = 0
     for round in 0..<20 {
       let ready = leader.ready()
@@ -211,13 +209,16 @@ struct ReplicationTests {
     #expect(probes <= 6, "follower \(name) took \(probes) appends")
   }
 
-  private func settleVotes(_ leader: inout RaftCore) {
-    for kind: Message.Kind in [.preVoteResponse, .voteResponse] {
-      let ready = leader.ready()
-      leader.persisted(ticket: ready.ticket, now: 3_000_000_000)
-      leader.step(Message(kind: kind, from: replica(3), to: leader.id, term: term(8)), now: 3_000_000_000)
-      leader.step(Message(kind: kind, from: replica(2), to: leader.id, term: term(8)), now: 3_000_000_000)
+  /// Makes it the leader of a term, with all it asked to write until then durable.
+  private func win(_ core: inout RaftCore, term next: UInt64, now: UInt64) {
+    core.tick(now: now)
+    for kind: Message.Kind in [.preVoteResponse, .voteResponse, .appendResponse] {
+      core.persisted(ticket: core.ready().ticket, now: now)
+      for voter: UInt32 in [2, 3] {
+        core.step(Message(kind: kind, from: replica(voter), to: core.id, term: term(next)), now: now)
+      }
     }
+    #expect(core.isLeader && core.term == term(next))
   }
 
   private func core(_ number: UInt32, terms: [UInt64], term current: UInt64) -> RaftCore {

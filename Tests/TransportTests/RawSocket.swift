@@ -47,7 +47,11 @@ final class RawSocket {
 
   /// Gives the kernel what it takes at once.
   func sendWithoutWaiting(_ bytes: ArraySlice<UInt8>) -> Int {
-    max(0, bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) })
+    max(
+      0,
+      bytes.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+      })
   }
 
   /// What arrives next; nothing at the end, after an error, and after five seconds.

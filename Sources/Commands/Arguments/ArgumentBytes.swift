@@ -6,7 +6,8 @@ import Glibc
 ///
 /// The parser of arguments works on strings, which can't hold every byte and which join characters (`=` and a
 /// following accent become one). So each byte from 0x80 on travels through it as a scalar of a private plane,
-/// U+10FF00 plus the byte, and comes back here. The mapping is one to one.
+/// U+10FF00 plus the byte, and comes back here; U+10FF00 alone stands for no bytes at all, since the parser takes an
+/// empty value for none.
 public struct ArgumentBytes: ExpressibleByArgument, Hashable, Sendable {
   /// The argument as the system gave it.
   public let bytes: [UInt8]
@@ -27,15 +28,16 @@ public struct ArgumentBytes: ExpressibleByArgument, Hashable, Sendable {
   public var key: Key { Key(bytes) }
   public var defaultValueDescription: String { text }
 
-  private static let firstScalar: UInt32 = 0x10_FF00
+  private static let emptyMark: Unicode.Scalar = "\u{10FF00}"
 
   /// The form of raw bytes in which they pass through the parser.
   public static func encode(_ bytes: some Sequence<UInt8>) -> String {
     var scalars = String.UnicodeScalarView()
     for byte in bytes {
-      let code = byte < 0x80 ? UInt32(byte) : firstScalar + UInt32(byte)
+      let code = byte < 0x80 ? UInt32(byte) : emptyMark.value + UInt32(byte)
       if let scalar = Unicode.Scalar(code) { scalars.append(scalar) }
     }
+    if scalars.isEmpty { scalars.append(emptyMark) }
     return String(scalars)
   }
 
@@ -44,7 +46,8 @@ public struct ArgumentBytes: ExpressibleByArgument, Hashable, Sendable {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {
-      if scalar.value >= firstScalar {
+      if scalar == emptyMark { continue }
+      if scalar > emptyMark {
         bytes.append(UInt8(truncatingIfNeeded: scalar.value))
       } else {
         bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
@@ -74,7 +77,9 @@ extension ArgumentBytes {
     var rest = arguments[...]
     while let argument = rest.popFirst() {
       if argument == "--" { return joined + [argument] + rest }
-      if takesAnything.contains(argument), let value = rest.popFirst() {
+      if argument.hasSuffix("="), takesAnything.contains(String(argument.dropLast())) {
+        joined.append(argument + encode([]))
+      } else if takesAnything.contains(argument), let value = rest.popFirst() {
         joined.append(argument + "=" + value)
       } else {
         joined.append(argument)

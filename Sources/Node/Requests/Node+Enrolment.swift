@@ -34,6 +34,12 @@ extension Node {
     guard let state = catalog.catalog?.state else { return }
     let hash = host.authority.digest(request.secret.array)
     let wall = host.clock.wallMilliseconds
+    if let member = state.nodes.first(where: { $0.token.array == hash }),
+      let key = host.authority.publicKey(inRequest: request.signingRequest.array), key == member.publicKey.array
+    {
+      // The joiner did not get the answer to its first request: the same key proves that it is the same joiner.
+      return answerEnrolment(request, NodeID(rawValue: member.id), reply)
+    }
     guard let token = state.tokens.first(where: { $0.hash.array == hash }), token.expires > wall else {
       return reply(
         WireFailure.because(.refused, "the token is unknown, used or expired; make another with kv invite"))
@@ -46,8 +52,7 @@ extension Node {
     guard request.address.utf8.count <= 300, request.zone.utf8.count <= 100, request.address.contains(":") else {
       return reply(WireFailure.because(.invalid, "the node's address or zone is malformed"))
     }
-    let signingRequest = request.signingRequest.array
-    guard let publicKey = host.authority.publicKey(inRequest: signingRequest),
+    guard let publicKey = host.authority.publicKey(inRequest: request.signingRequest.array),
       let own = catalog.catalog?.node(id)?.sealedAuthorityKey.array,
       let sealed = host.authority.reseal(own, to: publicKey)
     else { return reply(WireFailure.because(.invalid, "the signing request is malformed")) }
@@ -64,22 +69,26 @@ extension Node {
     }
     catalog.propose(.with { $0.addNode = node }) { [self] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }
-      guard
-        let certificate = host.authority.certificate(
-          request: signingRequest, node: number, cluster: cluster, sealedKey: own,
-          authority: state.authority.array)
-      else { return reply(WireFailure.because(.internal, "the node's certificate can't be signed")) }
       host.log(.info, "node \(number) joined from \(request.address)")
-      reply(
-        .enrol(
-          .with {
-            $0.node = number.rawValue
-            $0.cluster = cluster
-            $0.certificate = .init(certificate)
-            $0.authority = state.authority
-            $0.members = catalog.catalog?.members ?? []
-            $0.format = state.format
-          }))
+      answerEnrolment(request, number, reply)
     }
+  }
+
+  private func answerEnrolment(_ request: WireEnrolRequest, _ number: NodeID, _ reply: @escaping Reply) {
+    guard let state = catalog.catalog?.state, let own = catalog.catalog?.node(id)?.sealedAuthorityKey.array,
+      let certificate = host.authority.certificate(
+        request: request.signingRequest.array, node: number, cluster: cluster, sealedKey: own,
+        authority: state.authority.array)
+    else { return reply(WireFailure.because(.internal, "the node's certificate can't be signed")) }
+    reply(
+      .enrol(
+        .with {
+          $0.node = number.rawValue
+          $0.cluster = cluster
+          $0.certificate = .init(certificate)
+          $0.authority = state.authority
+          $0.members = catalog.catalog?.members ?? []
+          $0.format = state.format
+        }))
   }
 }

@@ -41,10 +41,11 @@ struct NodeCredentials: Sendable {
         throw .node(.disk(error))
       }
     }
+    let (key, certificate, authority) = (try read("node.key"), try read("node.crt"), try read("ca.crt"))
     do throws(TLSError) {
       return NodeCredentials(
-        key: try PrivateKey(der: try read("node.key")), certificate: try Certificate(der: try read("node.crt")),
-        authority: try Certificate(der: try read("ca.crt")))
+        key: try PrivateKey(der: key), certificate: try Certificate(der: certificate),
+        authority: try Certificate(der: authority))
     } catch {
       throw .identity(path: directory + "/identity", words: "\(error)")
     }

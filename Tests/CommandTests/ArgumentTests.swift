@@ -1,0 +1,97 @@
+import Bytes
+import Client
+import Testing
+
+@testable import Commands
+
+@Suite("Arguments")
+struct ArgumentTests {
+  @Test("Any bytes pass through the parser of arguments unchanged")
+  func bytes() throws {
+    for seed in UInt64(0)..<200 {
+      var random = SplitMix64(seed: seed)
+      let bytes = (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8.random(in: 1...255, using: &random) }
+      #expect(ArgumentBytes(argument: ArgumentBytes.encode(bytes)).bytes == bytes, "seed \(seed)")
+      let command = try KVCommand.parseAsRoot(
+        ArgumentBytes.joiningValues(["range", "--prefix", ArgumentBytes.encode(bytes)]))
+      #expect((command as? RangeCommand)?.prefix?.bytes == bytes, "seed \(seed)")
+    }
+  }
+
+  @Test("An accent or a newline behind an equals sign stays part of the value")
+  func graphemes() throws {
+    for text in ["\u{301}x", "\r\n", "=", "-q", "--json", ""] {
+      let command = try KVCommand.parseAsRoot(ArgumentBytes.joiningValues(["range", "--prefix=\(text.isEmpty ? "" : ArgumentBytes.encode(text.utf8))"]))
+      #expect((command as? RangeCommand)?.prefix?.bytes == Array(text.utf8))
+    }
+  }
+
+  @Test("A value that looks like an option belongs to the option before it")
+  func valuesLikeOptions() throws {
+    let line = ArgumentBytes.joiningValues(["range", "--at", "-1h30m", "--prefix", "-q", "--limit", "3"])
+    let command = try #require(try KVCommand.parseAsRoot(line) as? RangeCommand)
+    #expect(command.at?.text == "-1h30m")
+    #expect(command.prefix?.text == "-q")
+    #expect(!command.global.quiet)
+    #expect(ArgumentBytes.joiningValues(["get", "--", "--at", "x"]) == ["get", "--", "--at", "x"])
+  }
+
+  @Test("Global options stand before or behind the command")
+  func globalOptions() throws {
+    for line in [["--cluster", "f", "-q", "get", "k"], ["get", "k", "-q", "--cluster", "f"]] {
+      let command = try #require(try KVCommand.parseAsRoot(line) as? GetCommand)
+      #expect(command.global.cluster?.text == "f")
+      #expect(command.global.quiet)
+    }
+  }
+
+  @Test(
+    "A wrong command line is exit 64",
+    arguments: [
+      [], ["nosuch"], ["get"], ["get", "a", "b"], ["get", "k", "--wrong"], ["get", "k", "--at"],
+      ["get", "k", "--at", "yesterday"], ["get", "k", "--at", "snap:mine"], ["get", "k", "--at", "0"],
+      ["get", "k", "--timeout", "5"], ["get", "k", "--timeout", "0s"], ["get", "k", "-q", "-v"],
+      ["get", "k", "--at", "1", "--consistency", "eventual"], ["put"], ["put", "a", "b", "c"],
+      ["put", "k", "v", "--if-absent", "--if-version", "1"], ["put", "k", "v", "--request-id", "x"],
+      ["put", "--from", "keys"], ["put", "--from", "xml"], ["put", "--from", "tsv", "a", "b"],
+      ["put", "--from", "tsv", "--if-version", "1"], ["delete"], ["delete", "a", "b", "--request-id", "x"],
+      ["range", "a", "b", "c"], ["range", "a", "--prefix", "b"], ["range", "--limit", "0"],
+      ["range", "--json", "--format", "tsv"], ["status", "--wait", "sick"], ["status", "--watch", "--wait", "healthy"],
+      ["serve", "--partitions", "3"], ["serve", "extra"], ["join"], ["invite", "--ttl", "soon"],
+      ["demo", "--nodes", "0"], ["demo", "--nodes", "2", "--tour"], ["demo", "--records", "5"], ["bench"],
+      ["bench", "swim"], ["bench", "put", "--clients", "0"], ["bench", "put", "--key-size", "3"],
+      ["bench", "put", "--total", "1", "--seconds", "1"], ["version", "extra"],
+    ])
+  func wrong(line: [String]) {
+    let arguments = ArgumentBytes.joiningValues(line.map { ArgumentBytes.encode($0.utf8) })
+    #expect {
+      try Program.carryOut(arguments, .standardOutput())
+    } throws: { error in
+      (error as? CommandError)?.exitCode == .usage
+    }
+  }
+
+  @Test(
+    "A length of time is a number with a unit, or several",
+    arguments: [
+      ("500ms", 500), ("5s", 5000), ("2m", 120_000), ("1h", 3_600_000), ("7d", 604_800_000), ("1h30m", 5_400_000),
+      ("0s", 0), ("1d1h1m1s1ms", 90_061_001),
+    ] as [(String, UInt64)])
+  func duration(text: String, milliseconds: UInt64) {
+    #expect(DurationArgument(argument: text)?.milliseconds == milliseconds)
+  }
+
+  @Test(
+    "What isn't a length of time is refused",
+    arguments: ["", "5", "s", "5x", "-5s", "+5s", "5 s", "1.5h", "5sm", "99999999999999999999s", "18446744073709551615d", "٣s"])
+  func noDuration(text: String) {
+    #expect(DurationArgument(argument: text) == nil)
+  }
+
+  @Test("A request id is read in the form in which exit 75 prints it")
+  func requestID() throws {
+    let id = try RequestID.parsed(ArgumentBytes(Array("0192f3a4-0000-7000-8000-000000000000/7".utf8)))
+    #expect(id?.description == "0192f3a4-0000-7000-8000-000000000000/7")
+    #expect(try RequestID.parsed(nil) == nil)
+  }
+}

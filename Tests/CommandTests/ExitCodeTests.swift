@@ -1,0 +1,55 @@
+import Bytes
+import Client
+import Glibc
+import Testing
+
+@testable import Commands
+
+@Suite("Exit codes")
+struct ExitCodeTests {
+  @Test("Every error of the client ends with a code of the contract")
+  func client() throws {
+    let id = try #require(RequestID(parsing: "0192f3a4-0000-7000-8000-000000000000/7"))
+    let table: [(ClientError, ExitCode)] = [
+      (.conditionFalse(current: nil), .absent), (.notRetained(floor: .zero), .notRetained),
+      (.invalid("x"), .malformedData), (.refused("x"), .refused), (.notThisCluster("x"), .wrongPeer),
+      (.unavailable("x"), .unavailable), (.unknownOutcome("x", id), .unknownOutcome), (.damaged("x"), .damage),
+      (.diskFull("x"), .inputOutput), (.internal("x"), .softwareError),
+    ]
+    for (error, code) in table { #expect(CommandError.client(error).exitCode == code) }
+    #expect(CommandError.client(.unknownOutcome("x", id)).message?.contains("--request-id \(id)") == true)
+  }
+
+  @Test("Every error of the cluster file ends with a code of the contract")
+  func clusterFile() {
+    #expect(CommandError.clusterFile(.missing(path: "x", origin: "y")).exitCode == .missingFile)
+    #expect(
+      CommandError.clusterFile(.malformed(path: "x", line: 1, expected: "a", found: "b")).exitCode == .configuration)
+  }
+
+  @Test("The codes are those of the contract")
+  func codes() {
+    #expect(ExitCode.allCases.map(\.rawValue) == [0, 1, 2, 3, 64, 65, 66, 69, 70, 74, 75, 76, 77, 78])
+  }
+
+  @Test("A load's code is that of its first failure, but an unknown outcome goes before all")
+  func load() throws {
+    let id = try #require(RequestID(parsing: "0192f3a4-0000-7000-8000-000000000000/7"))
+    let tally = LoadTally(json: true, unit: "line")
+    for number in 1...4 { tally.add(number + 1, Key("k\(number)")) }
+    tally.note(1, .success(Version(rawValue: 9)))
+    #expect(tally.worst == .done)
+    tally.note(0, .failure(.conditionFalse(current: nil)))
+    #expect(tally.worst == .absent && !tally.isStopped)
+    tally.refuse(1, "no tab")
+    #expect(tally.worst == .absent)
+    tally.note(2, .failure(.unknownOutcome("lost", id)))
+    #expect(tally.worst == .unknownOutcome && tally.isStopped)
+    tally.note(3, .failure(.unavailable("gone")))
+    #expect(tally.worst == .unknownOutcome)
+    #expect(tally.written == 1 && tally.failed == 4)
+    let lines = String(decoding: tally.takeOutput(), as: UTF8.self).split(separator: "\n")
+    #expect(lines.first == #"{"record":3,"key":"k2","version":"9"}"#)
+    #expect(lines.count == 5)
+  }
+}

@@ -37,3 +37,8 @@ public struct ClusterFile: Equatable, Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 }
+
+extension ClusterFile: CustomStringConvertible {
+  /// Names the cluster, and never the key.
+  public var description: String { "the cluster file of \(cluster)" }
+}

@@ -103,3 +103,8 @@ public struct JoinToken: Equatable, Sendable {
     }
   }
 }
+
+extension JoinToken: CustomStringConvertible {
+  /// Names the cluster, and never the secret.
+  public var description: String { "a join token of \(cluster)" }
+}

@@ -37,7 +37,9 @@ struct SegmentScan {
   private(set) var durable = LogPosition(rawValue: 0)
   /// The highest number of a first segment still needed that a frame here gives; 0 if none does.
   var oldest: UInt64 {
-    items.reduce(0) { oldest, item in if case .frame(let frame) = item { max(oldest, frame.header.oldest) } else { oldest } }
+    items.reduce(0) { oldest, item in
+      if case .frame(let frame) = item { max(oldest, frame.header.oldest) } else { oldest }
+    }
   }
   /// Where marks and frames are, so that those after the end can be voided.
   private var found: [Int] = []

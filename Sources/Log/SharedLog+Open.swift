@@ -63,7 +63,8 @@ extension SharedLog {
     let end = LogPosition(sequence: tail?.sequence ?? next.sequence - 1, offset: tail?.end ?? 0)
     let log = SharedLog(
       identity: opener.identity, files: files, segment: segment, offset: SegmentHeader.blockBytes,
-      number: tail?.number ?? 1, durable: end, oldest: tail == nil && opener.damaged.isEmpty ? next.sequence : opener.oldest,
+      number: tail?.number ?? 1, durable: end,
+      oldest: tail == nil && opener.damaged.isEmpty ? next.sequence : opener.oldest,
       tracks: tracks, live: opener.replay.live)
     try log.writeHeader(previousEnd: end)
     try log.syncSegment()

@@ -38,6 +38,31 @@ public enum ServerError: Error, CustomStringConvertible {
 }
 
 extension ServerError {
+  /// The exit status, as kv(1) lists them.
+  public var exitCode: Int32 {
+    switch self {
+    case .locked(.held): 77
+    case .locked(.disk), .listen: 74
+    case .node(let error): error.exitCode
+    case .identity, .tls: 78
+    case .usage: 64
+    case .token: 65
+    case .enrolment(let error): error.exitCode
+    }
+  }
+
   /// The exit status of a node that had to stop at once because its disk can't be trusted any more.
   static let fatalExitCode: Int32 = 74
+}
+
+extension NodeError {
+  fileprivate var exitCode: Int32 {
+    switch self {
+    case .disk(let error): error.isNotFound ? 66 : 74
+    case .log(.unsupportedFormat), .foreign: 78
+    case .log: 74
+    case .store(.corrupt), .malformed, .damagedLog: 2
+    case .store: 74
+    }
+  }
 }

@@ -46,7 +46,9 @@ struct PagedBytes: Equatable {
       let length = Swift.min(bytes.count - done, PagedBytes.pageBytes - start)
       // SAFETY: `done + length` ≤ the buffer's size, and `start + length` ≤ that of a page.
       let part = UnsafeRawBufferPointer(rebasing: bytes[done..<done + length])
-      pages[page].withUnsafeMutableBytes { UnsafeMutableRawBufferPointer(rebasing: $0[start...]).copyMemory(from: part) }
+      pages[page].withUnsafeMutableBytes {
+        UnsafeMutableRawBufferPointer(rebasing: $0[start...]).copyMemory(from: part)
+      }
       done += length
     }
   }

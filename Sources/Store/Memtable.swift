@@ -150,7 +150,8 @@ final class Memtable: @unchecked Sendable {
   private func grow(_ right: MemtableNode, _ record: MemtableRecord, _ word: UInt64) {
     precondition(height < Self.maximumHeight)
     let top = MemtableNode.makeInner(in: &arena)
-    top.insert(record, word, child: root, at: 0)
+    // Slot 0 parts nothing; the least word keeps the slots sorted.
+    top.insert(record, 0, child: root, at: 0)
     top.insert(record, word, child: right, at: 1)
     root = top
     height += 1

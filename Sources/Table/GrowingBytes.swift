@@ -50,6 +50,10 @@ package final class GrowingBytes {
     extend(1).storeBytes(of: value, as: UInt8.self)
   }
 
+  package func append(u16 value: UInt16) {
+    extend(2).storeBytes(of: value.littleEndian, as: UInt16.self)
+  }
+
   package func append(u32 value: UInt32) {
     extend(4).storeBytes(of: value.littleEndian, as: UInt32.self)
   }

@@ -32,13 +32,14 @@ final class FakeCluster {
   /// The node that leads each partition; 0: none.
   var leaders: [UInt32]
   let nodeCount: Int
-  /// Who a node says leads, where it isn't what is so.
+  /// What goes wrong with a request at a node.
   var fault: (_ node: UInt32, _ request: WireRequest) -> Fault? = { _, _ in nil }
   /// Nodes pass requests on to leaders; false: they say who leads.
   var forwards = false
   var store: [Key: Record] = [:]
   /// What was applied, by request id, in order.
   private(set) var applied: [(id: RequestID, version: Version)] = []
+  private var versions: [RequestID: Version] = [:]
   private var lastVersion: UInt64 = 1 << 40
   /// At most so many records in one answer.
   var chunk = 7
@@ -92,7 +93,7 @@ final class FakeCluster {
     return map
   }
 
-  func place(of key: Key) -> Int { arcs.firstIndex { $0.contains(Position(of: key)) } ?? 0 }
+  func place(of key: Key) -> Int { Int(Position(of: key).rawValue >> (64 - UInt64(arcs[0].bits))) }
 
   /// A value written behind the client's back.
   func seed(_ key: Key, _ value: [UInt8]) {
@@ -166,8 +167,8 @@ final class FakeCluster {
     }
     let id = RequestID(session: session, sequence: write.sequence)
     var response = WireWriteResponse()
-    if let known = applied.first(where: { $0.id == id }) {
-      response.version = known.version.rawValue
+    if let known = versions[id] {
+      response.version = known.rawValue
       return .write(response)
     }
     let key = Key(write.key.array)
@@ -187,6 +188,7 @@ final class FakeCluster {
     let version = nextVersion()
     store[key] = write.tombstone ? nil : Record(key: key, version: version, value: write.value.array)
     applied.append((id, version))
+    versions[id] = version
     response.version = version.rawValue
     return .write(response)
   }
@@ -202,7 +204,7 @@ final class FakeCluster {
   }
 
   private func range(_ request: WireRangeRequest, on node: UInt32) -> WireResponse.OneOf_Body {
-    let places = request.groups.map { Int($0) - 1 }
+    let places = Set(request.groups.map { Int($0) - 1 })
     guard places.allSatisfy({ leaders[$0] == node }) else { return .failure(FakeCluster.failure(.notLeader)) }
     let min = Key(request.min.array)
     let max = Key(request.max.array)

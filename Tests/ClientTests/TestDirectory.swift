@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 
 /// A directory of a test's own, removed with it.
@@ -12,7 +13,7 @@ final class TestDirectory {
   }
 
   deinit {
-    nftw(path, { name, _, _, _ in name.map { remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
+    try? FileManager.default.removeItem(atPath: path)
   }
 
   /// Makes a file, and the directories above it.

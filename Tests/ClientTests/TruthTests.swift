@@ -42,7 +42,7 @@ import Wire
     }
   }
 
-  @Test("of single writes", arguments: 0..<150 as Range<UInt64>)
+  @Test("of single writes", arguments: 0..<80 as Range<UInt64>)
   func singles(seed: UInt64) {
     sabotage(seed)
     var random = SplitMix64(seed: ~seed)
@@ -69,7 +69,7 @@ import Wire
     for (id, result) in results { judge(id, result, seed) }
   }
 
-  @Test("of pipelined writes", arguments: 0..<60 as Range<UInt64>)
+  @Test("of pipelined writes", arguments: 0..<25 as Range<UInt64>)
   func pipelined(seed: UInt64) {
     sabotage(seed)
     var random = SplitMix64(seed: ~seed)

@@ -58,7 +58,10 @@ struct TimeTests {
     for _ in 0..<5000 {
       let milliseconds = random.next() % (400 * 366 * 86_400_000)
       let text = CivilTime.text(milliseconds: milliseconds)
-      #expect(CivilTime.milliseconds(parsing: text) == milliseconds, "\(text)")
+      if CivilTime.milliseconds(parsing: text) != milliseconds {
+        Issue.record("\(milliseconds) became \(text)")
+        return
+      }
     }
   }
 

@@ -16,7 +16,8 @@ struct LogDamageTests {
       [LogWrite(group: group(0), hardState: hardState(1, vote: 3), entries: entries(1...3))],
       [
         LogWrite(group: group(1), hardState: hardState(2), entries: entries(1...2, term: 2)),
-        LogWrite(group: group(2), entries: entries(11...12), reset: LogPoint(index: index(10), term: Term(rawValue: 1))),
+        LogWrite(
+          group: group(2), entries: entries(11...12), reset: LogPoint(index: index(10), term: Term(rawValue: 1))),
       ],
       [LogWrite(group: group(0), entries: entries(3...5, term: 2, bytes: 600))],
       [LogWrite(group: group(3), hardState: hardState(5, vote: 9))],
@@ -166,7 +167,8 @@ struct LogDamageTests {
     for number in 7...60 as ClosedRange<UInt64> {
       try log.append(
         [
-          LogWrite(group: group(0), entries: entries(number...number, term: 2, bytes: 300), compactedThrough: index(number)),
+          LogWrite(
+            group: group(0), entries: entries(number...number, term: 2, bytes: 300), compactedThrough: index(number)),
           LogWrite(group: group(1), compactedThrough: index(2)), LogWrite(group: group(2), compactedThrough: index(12)),
         ], sync: true)
     }

@@ -114,7 +114,10 @@ struct LogFailureTests {
   func openFails(kind: DiskOperation.Kind) throws {
     _ = try open(disk)
     disk.inject(DiskFault(times: nil) { $0.kind == kind })
-    #expect(throws: LogError.disk(DiskError(operation: kind == .list ? "list" : "open", path: kind == .list ? "log" : segment(1), code: 5))) {
+    #expect(
+      throws: LogError.disk(
+        DiskError(operation: kind == .list ? "list" : "open", path: kind == .list ? "log" : segment(1), code: 5))
+    ) {
       try open(disk)
     }
   }

@@ -55,14 +55,19 @@ struct LogSegmentTests {
     try log.append([LogWrite(group: group(2), compactedThrough: index(1))], sync: true)
     for number in 1...200 as ClosedRange<UInt64> {
       try log.append(
-        [LogWrite(group: group(1), hardState: hardState(number), entries: entries(number...number, bytes: 500))], sync: true)
-      if number % 10 == 0 { try log.append([LogWrite(group: group(1), compactedThrough: index(number - 1))], sync: true) }
+        [LogWrite(group: group(1), hardState: hardState(number), entries: entries(number...number, bytes: 500))],
+        sync: true)
+      if number % 10 == 0 {
+        try log.append([LogWrite(group: group(1), compactedThrough: index(number - 1))], sync: true)
+      }
       #expect(try disk.list("log").count <= 6)
       if number % 37 == 0 {
         let (again, held) = try open(disk)
         #expect(held.damage == [])
         #expect(held.groups.map { $0.0 } == [group(1), group(2)])
-        #expect(held[2]?.hardState == hardState(7, vote: 4) && held[2]?.entries == [] && held[2]?.compactedThrough == index(1))
+        #expect(
+          held[2]?.hardState == hardState(7, vote: 4) && held[2]?.entries == [] && held[2]?.compactedThrough == index(1)
+        )
         #expect(held[1]?.entries.last?.index == index(number))
         #expect(held[1]?.hardState == hardState(number))
         log = again

@@ -183,7 +183,9 @@ struct SimulatedDiskTests {
   func faults() throws {
     let a = try file("d/a", [1], on: disk, sync: true)
     disk.inject(DiskFault(times: 2) { $0.kind == .read && $0.offset < 10 })
-    for _ in 0..<2 { #expect(throws: DiskError(operation: "read", path: "d/a", code: 5)) { try a.read(at: 0, count: 1) } }
+    for _ in 0..<2 {
+      #expect(throws: DiskError(operation: "read", path: "d/a", code: 5)) { try a.read(at: 0, count: 1) }
+    }
     #expect(try a.read(at: 0, count: 1) == [1])
     disk.inject(DiskFault(code: DiskFault.noSpace, atStep: disk.steps + 2))
     try a.write([2], at: 0)

@@ -132,7 +132,11 @@ import Testing
   @Test("a directory that holds a store, or tables, is refused for a new one; foreign files are left alone")
   func existing() throws {
     let (disk, _, _) = try filled()
-    #expect(throws: StoreError.exists(path: "/store/CURRENT")) { try createStore(disk) }
+    let error = #expect(throws: StoreError.self) { try createStore(disk) }
+    guard case .exists = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
     try disk.open("/store/notes", .create).sync()
     _ = try openStore(disk)
     #expect(disk.exists("/store/notes"))

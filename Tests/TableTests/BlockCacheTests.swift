@@ -9,8 +9,8 @@ import Testing
   /// A block with a payload of about 1000 bytes.
   private func block() throws -> Block {
     let record = Record(key: Key("k"), version: .zero, value: [UInt8](repeating: 1, count: 1000))
-    let file = try makeTable([record]).open("/t.sst", .read)
-    return try Block(BlockHandle(offset: 0, length: UInt32(12 + 1000 + 14 + 8)), type: .data, of: file)
+    let reader = try openTable(try makeTable([record]))
+    return try reader.load(0, caching: false)
   }
 
   @Test("the budget is kept, and blocks that were used again outlive those that weren't")

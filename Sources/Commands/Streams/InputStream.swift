@@ -120,16 +120,19 @@ public final class InputStream {
     if let beforeWaiting, !isReadable(within: 0) {
       beforeWaiting()
     }
-    let held = buffer.count
-    buffer.append(contentsOf: repeatElement(0, count: max(InputStream.pieceBytes, held)))
+    let size = max(InputStream.pieceBytes, buffer.count)
     while true {
-      // SAFETY: read writes at most the zeroed bytes behind `held`.
-      let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress?.advanced(by: held), $0.count - held) }
+      var count = 0
+      let piece = [UInt8](unsafeUninitializedCapacity: size) { space, filled in
+        // SAFETY: read writes at most the bytes of the space, and says how many.
+        count = read(descriptor, space.baseAddress, space.count)
+        filled = max(0, count)
+      }
       if count < 0, errno == EINTR { continue }
-      buffer.removeLast(buffer.count - held - max(0, count))
       if count < 0 { throw .file(operation: "read", path: path, code: errno) }
+      buffer += piece
       ended = count == 0
-      return count > 0
+      return !ended
     }
   }
 

@@ -17,6 +17,9 @@ extension Client {
     return fresh
   }
 
+  /// The map at hand, unless it is old.
+  var youngMap: ClusterMap? { surroundings.now < mapExpires ? knownMap : nil }
+
   /// Asks for a map along with another request, where the one at hand is missing or old; its number then. A client
   /// that keeps no state and asks for the first time may never need one.
   func gatherMap(on link: Link, for body: WireRequest.OneOf_Body) -> UInt64? {
@@ -55,7 +58,8 @@ extension Client {
   /// Uses the stored map, if there is none yet. It is believed no more than any other: it says where to ask first.
   func loadMap() {
     guard knownMap == nil, !hasAsked, let state, let (bytes, age) = state.read(StateDirectory.mapName),
-      let message = WireMapResponse(untrusted: bytes), let stored = ClusterMap(untrusted: message, cluster: file.cluster)
+      let message = WireMapResponse(untrusted: bytes),
+      let stored = ClusterMap(untrusted: message, cluster: file.cluster)
     else { return }
     knownMap = stored
     mapExpires = age < ClientLimits.storedMapAge ? surroundings.now + ClientLimits.mapAge : 0

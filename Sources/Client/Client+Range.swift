@@ -6,6 +6,9 @@ extension Client {
   public func range(_ query: RangeQuery) throws(ClientError) -> RangeStream {
     if let limit = query.limit, limit < 0 { throw .invalid("a limit is 0 or more, this one is \(limit)") }
     for key in [query.min, query.max].compactMap(\.self) { try Client.check(bound: key) }
+    // A range needs a map: the request for the version brings one along.
+    loadMap()
+    hasAsked = true
     let version: Version
     if let at = query.at { version = at } else { version = try latestVersion() }
     return RangeStream(self, query, at: version)

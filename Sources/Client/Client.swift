@@ -85,7 +85,7 @@ public final class Client {
 
   /// Closes a connection: it broke, or its node did not answer in time.
   func drop(_ link: Link) {
-    link.abandon("was given up")
+    link.abandon()
     if links[link.address] === link { links[link.address] = nil }
     // The node may have moved, or lead no more.
     mapExpires = 0

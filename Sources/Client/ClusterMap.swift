@@ -2,8 +2,9 @@ import Bytes
 import HashRing
 import Wire
 
-/// Where everything is, as one node knew it at one time: checked, and still only a hint.
-struct ClusterMap {
+/// Where everything is, as one node knew it at one time: checked, and still only a hint. It never changes; a class,
+/// since it is handed about on every request.
+final class ClusterMap {
   /// The message, as it came.
   let message: WireMapResponse
   private let partitions: PartitionMap

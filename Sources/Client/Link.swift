@@ -84,9 +84,10 @@ final class Link {
     }
   }
 
-  /// Marks the link as of no use, for a reason of the client's own.
-  func abandon(_ words: String) {
-    failure = failure ?? ChannelFailure(kind: .broken, words: words)
+  /// Closes the connection; whoever still waits on the link has to go elsewhere.
+  func abandon() {
+    failure = failure ?? ChannelFailure(kind: .broken, words: "was given up")
+    channel.close()
   }
 
   private func accept(_ payload: [UInt8]) throws(ChannelFailure) {

@@ -1,5 +1,6 @@
 public import Bytes
 import FoundationEssentials
+import HashRing
 import Wire
 
 /// Writes many records: up to a window of them are under way at once, over the connections to all leaders.
@@ -19,7 +20,8 @@ public final class PipelinedWriter {
   /// Writes under way, by the number of the request that was sent last for each.
   private var asked: [UInt64: PendingWrite] = [:]
   private var resting: [PendingWrite] = []
-  private var keys: Set<Key> = []
+  /// The positions of their keys. Keys that share one wait for each other, which does no harm.
+  private var positions: Set<Position> = []
   private var bytes = 0
   private var links: [Link] = []
   private var answers: [(request: UInt64, body: WireResponse.OneOf_Body)] = []
@@ -47,8 +49,9 @@ public final class PipelinedWriter {
       return count
     }
     if count == 0 { findLeaders() }
+    let position = Position(of: key)
     let size = key.bytes.count + value.count
-    while underWay >= window || keys.contains(key) || bytes > 0 && bytes + size > ClientLimits.writerBytes.rawValue {
+    while underWay >= window || positions.contains(position) || bytes > 0 && bytes + size > ClientLimits.writerBytes.rawValue {
       turn(waiting: true)
     }
     var write = WireWriteRequest()
@@ -58,7 +61,7 @@ public final class PipelinedWriter {
     write.set(condition)
     let (id, acknowledged) = client.session.take()
     write.name(id, acknowledged: acknowledged)
-    keys.insert(key)
+    positions.insert(position)
     bytes += size
     advance(
       PendingWrite(index: count, key: key, id: id, write: write, bytes: size, deadline: client.deadline))
@@ -131,8 +134,8 @@ extension PipelinedWriter {
     // Answers that came before the link broke count.
     judgeAnswers()
     let outcome = Client.outcome(of: failure, on: link)
-    for (request, write) in asked.filter({ $0.value.isAsked(on: link) }).sorted(by: { $0.key < $1.key }) {
-      asked[request] = nil
+    let open = asked.filter { $0.value.isAsked(on: link) }.sorted { $0.key < $1.key }
+    for (request, write) in open where asked.removeValue(forKey: request) != nil {
       judge(write, outcome, at: link.address)
     }
   }
@@ -142,7 +145,9 @@ extension PipelinedWriter {
       let batch = answers
       answers = []
       for (request, body) in batch {
-        guard let write = asked.removeValue(forKey: request), case .asked(let link, _, _) = write.stage else { continue }
+        guard let write = asked.removeValue(forKey: request), case .asked(let link, _, _) = write.stage else {
+          continue
+        }
         judge(write, .answered(body), at: link.address)
       }
     }
@@ -171,7 +176,7 @@ extension PipelinedWriter {
   }
 
   private func settle(_ write: PendingWrite, _ result: Result<Version, ClientError>) {
-    keys.remove(write.key)
+    positions.remove(Position(of: write.key))
     bytes -= write.bytes
     var isKnown = true
     if case .failure(let error) = result { isKnown = !error.isUnknown }

@@ -69,9 +69,8 @@ public final class RangeStream {
   private func advance() throws(ClientError) {
     guard remaining != 0, let winner = tree.winner else { return }
     guard sources[winner].isHungry else { return tree.replaceWinner(with: sources[winner].head) }
-    let before = sources.count
     var effort = RangeEffort(client)
-    if try fill(&effort) && sources.count == before {
+    if try fill(&effort) {
       tree.replaceWinner(with: sources[winner].head)
     } else {
       plantTree()
@@ -85,12 +84,7 @@ public final class RangeStream {
 
   private func open() throws(ClientError) {
     var effort = RangeEffort(client)
-    let map: ClusterMap
-    if let known = client.knownMap, client.surroundings.now < client.mapExpires {
-      map = known
-    } else {
-      map = try effort.map()
-    }
+    let map = if let young = client.youngMap { young } else { try effort.map() }
     try route(map.parts, of: map, rest: query, &effort)
     _ = try fill(&effort)
     plantTree()
@@ -111,7 +105,9 @@ extension RangeStream {
     }
     var byAddress: [String: [ClusterMap.Part]] = [:]
     for part in parts {
-      if let leader = part.leader, let address = map.address(of: leader) { byAddress[address, default: []].append(part) }
+      if let leader = part.leader, let address = map.address(of: leader) {
+        byAddress[address, default: []].append(part)
+      }
     }
     for (address, parts) in byAddress.sorted(by: { $0.key < $1.key }) {
       let source = RangeSource(client, address: address, parts: parts, rest: rest, at: version)
@@ -132,7 +128,7 @@ extension RangeStream {
           outcome = .lost(wrong)
         } else {
           effort.progress()
-          if remaining == nil { source.ask(limit: 0, until: effort.deadline) }
+          prefetch(source, effort)
           continue
         }
       }
@@ -140,7 +136,6 @@ extension RangeStream {
       isSame = false
       try replace(hungry, &effort)
     }
-    prefetch(effort)
     return isSame
   }
 
@@ -163,17 +158,19 @@ extension RangeStream {
     of parts: [ClusterMap.Part], in map: ClusterMap
   ) throws(ClientError) -> [ClusterMap.Part] {
     let now = map.parts.filter { new in parts.contains { $0.arc.contains(new.arc) } }
-    let covers = { (parts: [ClusterMap.Part]) in parts.reduce(0.0) { $0 + 1 / Double(UInt64(1) << $1.arc.bits) } }
+    let covers = { (parts: [ClusterMap.Part]) in
+      parts.reduce(0) { $0 + UInt128(1) << (UInt128(Arc.maximumBits) - UInt128($1.arc.bits)) }
+    }
     guard covers(now) == covers(parts) else {
       throw .unavailable("range: the partitions were joined while it ran; begin again behind the last key")
     }
     return now
   }
 
-  /// Asks for the next parts under a limit, unless what is here will do. Without one they are asked for at once.
-  private func prefetch(_ effort: RangeEffort) {
-    guard let remaining, sources.reduce(0, { $0 + $1.stock }) < remaining else { return }
-    for source in sources { source.ask(limit: share(of: source, partCount), until: effort.deadline) }
+  /// Asks for the next part while the caller uses this one; under a limit only if this one may not do.
+  private func prefetch(_ source: RangeSource, _ effort: RangeEffort) {
+    let share = share(of: source, partCount)
+    if remaining == nil || source.stock < share { source.ask(limit: share, until: effort.deadline) }
   }
 
   private var partCount: Int { client.knownMap?.parts.count ?? 1 }

@@ -53,9 +53,8 @@ public struct RequestID: Hashable, Sendable, CustomStringConvertible {
   /// The number of the write within the session, from 1.
   public let sequence: UInt64
 
-  /// The id of a write of a session; sequences begin at 1.
+  /// The id of a write of a session.
   public init(session: SessionID, sequence: UInt64) {
-    precondition(sequence > 0)
     self.session = session
     self.sequence = sequence
   }

@@ -26,6 +26,8 @@ protocol Channel: AnyObject {
   func receive(until deadline: UInt64) throws(ChannelFailure) -> [UInt8]?
   /// Whether nothing is known against sending: the peer has not closed. Costs no round trip.
   var isOpen: Bool { get }
+  /// Ends the connection.
+  func close()
 }
 
 /// What the client needs of the world: time and connections. Tests script it; `SystemSurroundings` is real.

@@ -145,6 +145,8 @@ final class SystemChannel: Channel {
   /// A node says nothing unasked: what can be read on a connection at rest is its end.
   var isOpen: Bool { !isReadable(within: 0) }
 
+  func close() { connection.close() }
+
   func isReadable(within milliseconds: Int) -> Bool {
     (try? connection.isReadable(withinMilliseconds: milliseconds)) ?? true
   }

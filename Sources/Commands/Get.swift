@@ -40,8 +40,9 @@ struct GetCommand: Executable {
   private var wantedFormat: RecordFormat? { global.json ? .json : format }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let version = try TimeArgument.version(of: at)
+    let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     let client = try global.client()
+    let version = try time?.version(asking: client)
     guard let to else { return try read(client, version, output) }
     return try FileReplacement.write(to.text) { (file) throws(CommandError) in
       try read(client, version, file)
@@ -80,13 +81,5 @@ struct GetCommand: Executable {
     } else {
       try output.write(record.value)
     }
-  }
-}
-
-extension TimeArgument {
-  /// The version that an `--at` means; nil where none was given.
-  static func version(of argument: ArgumentBytes?) throws(CommandError) -> Version? {
-    guard let argument else { return nil }
-    return try TimeArgument(parsing: argument.text).version(nowMilliseconds: ProcessFacts.wallMilliseconds)
   }
 }

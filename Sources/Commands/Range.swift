@@ -38,10 +38,11 @@ struct RangeCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let wanted = global.json ? .json : format ?? .tsv
+    let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
+    let client = try global.client()
     let query = RangeQuery(
       min: prefix?.key ?? min?.key, max: prefix.map(\.key.successorOfPrefix) ?? max?.key,
-      at: try TimeArgument.version(of: at), limit: limit, reverse: reverse, keysOnly: wanted == .keys)
-    let client = try global.client()
+      at: try time?.version(asking: client), limit: limit, reverse: reverse, keysOnly: wanted == .keys)
     let stream = try asking { () throws(ClientError) in try client.range(query) }
     while let record = try asking({ () throws(ClientError) in try stream.next() }) {
       try output.write { (bytes) throws(CommandError) in try wanted.append(record, to: &bytes) }

@@ -18,6 +18,9 @@ struct RecordDraft {
 
 /// Gathers records and encodes them as one frame, in a buffer that is used again and again.
 struct FrameBuilder {
+  /// A larger buffer, left by a large entry, is not kept.
+  private static let keptBytes = 1 << 20
+
   private(set) var drafts: [RecordDraft] = []
   private var payloadBytes = 0
   private var writer = ByteWriter()
@@ -42,7 +45,7 @@ struct FrameBuilder {
     let header = FrameHeader(
       kind: .batch, number: number, durable: durable, oldest: oldest, recordCount: drafts.count,
       payloadBytes: payloadBytes)
-    writer.removeAll()
+    if writer.count > FrameBuilder.keptBytes { writer = ByteWriter() } else { writer.removeAll() }
     header.encode(into: &writer)
     for draft in drafts { draft.header.encode(into: &writer) }
     for (position, draft) in drafts.enumerated() {

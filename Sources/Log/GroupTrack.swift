@@ -76,7 +76,7 @@ struct GroupTrack {
     if record.flags.contains(.checkpoint) { apply(control?.checkpoint, in: segment, live: &live) }
     if record.flags.contains(.reset) { apply(reset: control?.reset, &live) }
     if record.flags.contains(.entries) { append(record.first, record.last, in: segment, &live) }
-    if record.flags.contains(.hardState) { apply(hardState: control?.hardState, record) }
+    if record.flags.contains(.hardState) { apply(hardState: control?.hardState, record, in: segment) }
     if let through = control?.compacted { compact(through: through, &live) }
     drafted = written
   }
@@ -106,14 +106,18 @@ struct GroupTrack {
     losses.remove(.reset)
   }
 
-  private mutating func apply(hardState state: StoredHardState?, _ record: RecordHeader) {
+  private mutating func apply(hardState state: StoredHardState?, _ record: RecordHeader, in segment: UInt64) {
     guard let state else {
       if !record.flags.contains(.checkpoint) || !isComplete { losses.insert(.hardState) }
       return
     }
     hardState = state
     if !record.flags.contains(.checkpoint) { losses.remove(.hardState) }
-    if record.flags.contains(.reset) { losses = [] }
+    if record.flags.contains(.reset) {
+      losses = []
+      isComplete = true
+      controlSegment = segment
+    }
   }
 
   private mutating func append(_ first: LogIndex, _ end: LogIndex, in segment: UInt64, _ live: inout LiveRuns) {

@@ -14,6 +14,9 @@ public enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
   case disk(DiskError)
   /// A segment was written by a newer kv.
   case unsupportedFormat(path: String, found: UInt32, supported: UInt32)
+  /// A file holds a segment that is still needed, but another one than its name says: someone renamed it. To give it
+  /// its name back lets the log open; to guess could destroy it.
+  case misplaced(path: String, expected: UInt64, found: UInt64)
 
   public var description: String {
     switch self {
@@ -22,6 +25,8 @@ public enum LogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .disk(let error): "log: \(error)"
     case .unsupportedFormat(let path, let found, let supported):
       "\(path): log format \(found), this kv reads \(supported)"
+    case .misplaced(let path, let expected, let found):
+      "\(path): expected segment \(expected), found segment \(found), which is needed under its own name"
     }
   }
 }

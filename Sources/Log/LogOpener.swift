@@ -36,6 +36,7 @@ struct LogOpener {
     identity = options.identity
     do throws(DiskError) {
       if !disk.exists(directory) { try disk.createDirectory(directory) }
+      // Even if it exists: who made it may not have come to this.
       let parent = directory.lastIndex(of: "/").map { $0 == directory.startIndex ? "/" : String(directory[..<$0]) }
       try disk.syncDirectory(parent ?? ".")
       for name in try disk.list(directory) {
@@ -48,7 +49,7 @@ struct LogOpener {
     } catch {
       throw .disk(error)
     }
-    for segment in segments.values.sorted(by: { $0.sequence < $1.sequence }) {
+    for segment in ordered {
       if case .unsupported(let found) = segment.reading {
         throw .unsupportedFormat(path: files.path(segment.sequence), found: found, supported: SegmentHeader.version)
       }
@@ -68,41 +69,76 @@ struct LogOpener {
     let proven = scan.durable.sequence == last.sequence ? scan.durable.offset : 0
     let stale = LogOpener.cut(&scan, proven: proven, tailReader)
     oldest = min(max(last.header?.oldest ?? 1, scan.oldest), last.sequence)
+    try refuseMisplaced()
+    setAside(after: last.sequence)
     replay.expect(number: segments[oldest]?.header?.firstFrame)
     for sequence in oldest..<last.sequence { try apply(sequence) }
     apply(last, scan, tailReader)
     return tail(last, scan, stale, tailReader)
   }
 
+  /// The size of a segment's file, as far as it is read; 0 if there is none.
+  func bytes(_ sequence: UInt64) -> Int {
+    min(segments[sequence]?.bytes ?? 0, LogOptions.greatestSegmentBytes.rawValue)
+  }
+
   // MARK: Which segment is the last
+
+  /// The files in the order of their names.
+  var ordered: [SegmentFile] { segments.values.sorted { $0.sequence < $1.sequence } }
 
   /// The segment with the highest number. One whose header is lost is known by frames that bear its number.
   private mutating func newest() throws(LogError) -> SegmentFile? {
-    let valid = segments.values.filter { $0.header != nil }.max { $0.sequence < $1.sequence }
-    guard let valid, let header = valid.header else { return nil }
+    let valid = ordered.last { $0.header != nil }
+    // A spare's header, which it has from before, tells the identity as well.
+    guard let header = valid?.header ?? ordered.last(where: { $0.foreign != nil })?.foreign else { return nil }
     identity = header.identity
-    let later = segments.values.filter { $0.reading == .damaged && $0.sequence > valid.sequence }
-    for segment in later.sorted(by: { $0.sequence > $1.sequence }) {
+    let next = (valid?.sequence ?? 0) + 1
+    for segment in ordered.reversed()
+    where segment.sequence == next || segment.sequence > next && segment.reading == .damaged {
       if try !scan(segment, &reader).items.isEmpty { return segment }
     }
     return valid
   }
 
+  /// Without a last segment: the log is new, or there is nothing left to read it by.
   private mutating func loseAll() {
-    let lost = segments.values.filter { $0.reading == .damaged }.map(\.sequence).sorted()
-    for sequence in lost {
-      damaged.insert(sequence)
+    let lost = ordered.filter { $0.reading != .blank }
+    for segment in lost {
+      damaged.insert(segment.sequence)
       replay.lose(
-        files.path(sequence), at: 0, expected: "the header of segment \(sequence)",
-        found: "two damaged copies, and no other segment that would help to read this one")
+        files.path(segment.sequence), at: 0, expected: "the header of segment \(segment.sequence)",
+        found: "none, nor another segment by which to read this one")
     }
-    oldest = lost.first ?? 1
+    oldest = lost.first?.sequence ?? 1
+    // A second file is made only when the first has its header.
+    if lost.isEmpty, let spare = ordered.last, spare.sequence > 1 {
+      replay.lose(files.path(spare.sequence), at: 0, expected: "a segment before this one", found: "no such file")
+    }
+    identity = files.options.identity
+  }
+
+  /// A spare's header is whole, or zeros: a file of which it is neither may be a segment, and is set aside.
+  private mutating func setAside(after last: UInt64) {
+    for segment in ordered where segment.sequence < oldest || segment.sequence > last {
+      guard segment.reading == .damaged else { continue }
+      damaged.insert(segment.sequence)
+      replay.lose(
+        files.path(segment.sequence), at: 0, expected: "the header of a spare segment", found: "two damaged copies")
+    }
+  }
+
+  private func refuseMisplaced() throws(LogError) {
+    for segment in ordered {
+      guard let header = segment.foreign, header.sequence >= oldest, header.identity == identity else { continue }
+      throw .misplaced(path: files.path(segment.sequence), expected: segment.sequence, found: header.sequence)
+    }
   }
 
   private func scan(_ segment: SegmentFile, end: Int? = nil, _ reader: inout SegmentReader) throws(LogError)
     -> SegmentScan
   {
-    let count = min(end ?? segment.bytes, LogOptions.greatestSegmentBytes.rawValue)
+    let count = min(end ?? bytes(segment.sequence), LogOptions.greatestSegmentBytes.rawValue)
     do throws(DiskError) {
       try reader.read(disk: disk, path: files.path(segment.sequence), count: count)
     } catch {
@@ -135,7 +171,8 @@ struct LogOpener {
     let end = previousEnd.flatMap { $0.sequence == sequence ? $0.offset : nil }
     let scan = try scan(segment, end: end, &reader)
     apply(segment, scan, reader)
-    if let end, scan.end < end {
+    let isEmpty = segment.header == nil && scan.items.isEmpty
+    if let end = end ?? (isEmpty ? bytes(sequence) : nil), scan.end < end {
       damaged.insert(sequence)
       replay.lose(path, at: scan.end..<end, reader)
     }
@@ -160,7 +197,7 @@ struct LogOpener {
   ) -> Tail {
     var end = scan.end
     var number = max(scan.nextNumber ?? 1, replay.nextNumber ?? 1)
-    let next = end..<min(end + FrameHeader.bytes, reader.bytes.count)
+    let next = end..<max(end, min(end + FrameHeader.bytes, reader.bytes.count))
     let isUnreadable = stale.isEmpty && !next.isEmpty && reader.error(in: next) != nil
     if isUnreadable {
       let unreadable = end..<min(reader.endOfUnreadable(from: end), reader.bytes.count)

@@ -119,13 +119,16 @@ struct SegmentFiles {
   /// Takes over a live segment when a log is opened: they come in ascending order.
   mutating func adopt(_ sequence: UInt64, bytes: Int) { live.append(Live(sequence: sequence, bytes: bytes)) }
 
-  /// Makes a spare of a file that is no live segment, or removes it; the directory is not synced.
-  mutating func recycle(_ sequence: UInt64, bytes: Int) throws(DiskError) {
+  /// Makes a spare of a file that is no live segment, or removes it; the directory is not synced. A file with a blank
+  /// header, which doesn't say what it was, gets no other number.
+  mutating func recycle(_ sequence: UInt64, bytes: Int, isBlank: Bool = false) throws(DiskError) {
     let target = nextSequence + UInt64(spareCount)
     if damaged.remove(sequence) != nil {
       let path = path(sequence)
       try disk.rename(path, to: path.dropLast(4) + SegmentFiles.damagedSuffix)
-    } else if bytes == options.segmentBytes.rawValue, spareCount < options.spareSegments {
+    } else if bytes == options.segmentBytes.rawValue, spareCount < options.spareSegments,
+      !isBlank || target == sequence
+    {
       if target != sequence { try disk.rename(path(sequence), to: path(target)) }
       spareCount += 1
     } else {

@@ -12,6 +12,11 @@ struct SegmentFile {
     if case .header(let header) = reading, header.sequence == sequence { header } else { nil }
   }
 
+  /// The valid header of another segment.
+  var foreign: SegmentHeader? {
+    if case .header(let header) = reading, header.sequence != sequence { header } else { nil }
+  }
+
   /// Reads the head of a file.
   init(disk: any Disk, path: String, sequence: UInt64) throws(DiskError) {
     let file = try disk.open(path, .read)

@@ -130,9 +130,12 @@ extension SharedLog {
       seed: SegmentHeader.seed(identity: identity, sequence: next.sequence))
     offset = SegmentHeader.blockBytes
     try writeHeader(previousEnd: end)
+    // Durable before any frame: else a crash could leave frames of this number in what looks like a spare, and they
+    // would fit the segment when it gets the number again.
+    try syncSegment()
   }
 
-  /// Heads the segment; the first sync makes that durable.
+  /// Heads the segment.
   func writeHeader(previousEnd: LogPosition) throws(DiskError) {
     var writer = ByteWriter(capacity: SegmentHeader.blockBytes)
     SegmentHeader(

@@ -31,14 +31,15 @@ extension SharedLog {
   private static func collect(_ opener: LogOpener, last: UInt64?) throws(DiskError) -> SegmentFiles {
     var files = opener.files
     files.damaged = opener.damaged
-    let all = opener.segments.values.sorted { $0.sequence < $1.sequence }
+    let all = opener.ordered
     let newest = last ?? opener.damaged.max() ?? 0
     for file in all where file.sequence >= opener.oldest && file.sequence <= newest {
       files.adopt(file.sequence, bytes: file.bytes)
     }
     // Those after the last are in their places, or move down; so those before the first find theirs free.
-    for file in all where file.sequence > newest { try files.recycle(file.sequence, bytes: file.bytes) }
-    for file in all where file.sequence < opener.oldest { try files.recycle(file.sequence, bytes: file.bytes) }
+    for file in all.filter({ $0.sequence > newest }) + all.filter({ $0.sequence < opener.oldest }) {
+      try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.reading == .blank)
+    }
     try files.disk.syncDirectory(files.directory)
     return files
   }
@@ -60,7 +61,7 @@ extension SharedLog {
     let segment = Segment(
       file: next.file, sequence: next.sequence, bytes: next.bytes,
       seed: SegmentHeader.seed(identity: opener.identity, sequence: next.sequence))
-    let end = LogPosition(sequence: tail?.sequence ?? next.sequence - 1, offset: tail?.end ?? 0)
+    let end = LogPosition(sequence: tail?.sequence ?? next.sequence - 1, offset: tail?.end ?? opener.bytes(next.sequence - 1))
     let log = SharedLog(
       identity: opener.identity, files: files, segment: segment, offset: SegmentHeader.blockBytes,
       number: tail?.number ?? 1, durable: end,

@@ -14,7 +14,7 @@ extension Node {
     options.tickNanoseconds = tickMilliseconds * 1_000_000
     options.electionTicks = 12
     options.heartbeatTicks = 2
-    options.maxLogBytes = 4 << 20
+    options.maxLogBytes = 2 << 20
     return options
   }
 
@@ -53,17 +53,37 @@ extension Node {
     _ group: GroupID, id: ReplicaID, machine: any GroupMachine, point: SnapshotHeader, recovered: RecoveredGroup?
   ) {
     let hard = recovered?.hardState ?? StoredHardState()
-    var entries = (recovered?.entries ?? []).filter { $0.index > point.index }
-    // A store ahead of its log's end got a snapshot just before the crash: the log's rest is void.
-    if entries.first.map({ $0.index != point.index.next }) ?? false { entries = [] }
+    var base = (index: point.index, term: point.term)
+    var entries = recovered?.entries ?? []
+    if !follows(point, recovered) {
+      // The group is new, or got a snapshot just before a crash: what the log has of it is void.
+      entries = []
+      let reset = LogWrite(group: group, reset: LogPoint(index: point.index, term: point.term))
+      pipeline.append(reset, for: nil, ticket: 0, mustSync: true)
+    } else if let first = entries.first, first.index <= point.index {
+      // Entries that the machine has already are kept for followers that lack them: else each would need a snapshot.
+      base = (first.index, first.term)
+      entries.removeFirst()
+    }
+    host.log(
+      .debug,
+      "group \(group): replica \(id) stands at \(point.index), its log at \(base.index) to \(entries.last?.index ?? base.index)"
+        + (recovered.map { ", found \($0.reset.index), \($0.compactedThrough), \($0.entries.count) entries" } ?? ", found none"))
     let seed = SplitMix64.mix(id.rawValue ^ SplitMix64.mix(UInt64(group.rawValue)) ^ now.rawValue)
     let core = RaftCore(
       id: id, options: Node.raftOptions,
       hardState: HardState(term: hard.term, vote: hard.vote, commit: hard.commit), membership: point.membership,
-      compacted: (point.index, point.term), entries: entries, applied: point.index, seed: seed, now: now.rawValue)
+      compacted: base, entries: entries, applied: point.index, seed: seed, now: now.rawValue)
     add(
       GroupReplica(
         node: self, group: group, id: id, core: core, machine: machine, applied: (point.index, point.term)))
+  }
+
+  /// Whether the log goes on from the state that the machine was flushed at, or holds the entry that it ends with.
+  private func follows(_ point: SnapshotHeader, _ recovered: RecoveredGroup?) -> Bool {
+    guard let recovered else { return point.index == .zero }
+    if let entry = recovered.entries.first(where: { $0.index == point.index }) { return entry.term == point.term }
+    return recovered.compactedThrough == point.index
   }
 
   /// Makes an empty replica that the catalog wants here; its partition's leader will fill it.

@@ -128,6 +128,7 @@ public final class Node {
   /// The connection to a node ended: what was asked of it may or may not have been done.
   public func disconnected(_ peer: NodeID) {
     for done in calls.end(allTo: peer) { done(.lost) }
+    transfers.disconnected(peer)
     for group in order {
       guard let replica = replicas[group] else { continue }
       for progress in replica.core.status.peers where progress.id.node == peer {

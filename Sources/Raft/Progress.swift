@@ -121,7 +121,8 @@ struct Progress: Sendable {
       guard rejected > match else { return false }
       becomeProbe()
     case .probe:
-      guard rejected == next.previous else { return false }
+      // What it acknowledged and now denies is late news, or lost for good; asking again at once helps with neither.
+      guard rejected == next.previous, rejected > match else { return false }
       next = max(min(rejected, hint.next), match.next)
       sentCommit = min(sentCommit, next.previous)
       isPaused = false

@@ -12,7 +12,7 @@ extension RaftCore {
     termStart = last.next
     // Entries of earlier terms are committed only behind one of our own (§5.4.2), so there is always one.
     log.append(LogEntry(term: term, index: termStart, payload: []))
-    lastHeartbeat = clock
+    nextHeartbeat = clock + options.heartbeatInterval
     replicationDue = true
     countOwnLog()
   }

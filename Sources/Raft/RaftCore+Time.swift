@@ -17,7 +17,10 @@ extension RaftCore {
     if let transfer, clock >= transfer.deadline { self.transfer = nil }
     leaveJointIfDue()
     // A quarter of a tick early is in time: ticks jitter, and a heartbeat missed by a hair comes a whole tick late.
-    if clock - lastHeartbeat + options.tickNanoseconds / 4 >= options.heartbeatInterval { sendHeartbeats() }
+    guard clock + options.tickNanoseconds / 4 >= nextHeartbeat else { return }
+    let onSchedule = nextHeartbeat + options.heartbeatInterval
+    sendHeartbeats()
+    nextHeartbeat = max(onSchedule, clock + options.heartbeatInterval / 2)
   }
 
   /// Whether a read may be served from the applied state up to `commit` without asking anyone (thesis §6.4.1).
@@ -49,7 +52,7 @@ extension RaftCore {
   }
 
   mutating func sendHeartbeats() {
-    lastHeartbeat = clock
+    nextHeartbeat = clock + options.heartbeatInterval
     for i in peers.indices where peers[i].id != id {
       var heartbeat = message(.heartbeat, to: peers[i].id)
       // Beyond `match` the peer's log may differ from ours.

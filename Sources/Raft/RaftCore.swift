@@ -52,7 +52,7 @@ public struct RaftCore: Sendable {
   // As a leader.
   /// The empty entry by which this term began.
   var termStart = LogIndex.zero
-  var lastHeartbeat: UInt64 = 0
+  var nextHeartbeat: UInt64 = 0
   var uncommittedBytes = 0
   /// A membership change may be in the log up to here.
   var pendingChange = LogIndex.zero

@@ -48,9 +48,6 @@ struct FileSet: Sendable {
   /// All tables.
   var all: [TableFile] { levels.flatMap { $0 } }
 
-  /// Whether there are no tables.
-  var isEmpty: Bool { levels.allSatisfy(\.isEmpty) }
-
   /// The bytes of a level's files.
   func bytes(ofLevel level: Int) -> UInt64 {
     levels[level].reduce(0) { $0 + $1.entry.fileBytes }

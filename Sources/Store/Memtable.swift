@@ -10,14 +10,15 @@ final class Memtable: @unchecked Sendable {
   /// Enough for 32^11 records, were every node half full.
   private static let maximumHeight = 12
 
-  private var arena = Arena()
-  private var root: MemtableNode
+  // Exclusivity isn't checked at run time: no access to a member spans a call that could come back to it.
+  @exclusivity(unchecked) private var arena = Arena()
+  @exclusivity(unchecked) private var root: MemtableNode
   /// The inner levels above the leaves.
-  private var height = 0
+  @exclusivity(unchecked) private var height = 0
   private(set) var firstLeaf: MemtableNode
   private(set) var lastLeaf: MemtableNode
   /// The records.
-  private(set) var count = 0
+  @exclusivity(unchecked) private(set) var count = 0
 
   init() {
     root = MemtableNode.makeLeaf(in: &arena)

@@ -8,15 +8,18 @@ import Table
 /// so that a step costs one comparison.
 final class MergeCursor {
   private struct Lane {
-    let source: RecordSource
+    /// SAFETY: unowned, to save the counting of references at every step; `all` owns the sources and never changes.
+    let reference: Unmanaged<RecordSource>
     /// 0 for the youngest.
     let age: Int
+
+    @inline(__always) var source: RecordSource { reference._withUnsafeGuaranteedRef { $0 } }
   }
 
   private let isReverse: Bool
   private let all: [RecordSource]
   /// Those that stand on a record, by it.
-  private var lanes: ContiguousArray<Lane> = []
+  @exclusivity(unchecked) private var lanes: ContiguousArray<Lane> = []
 
   /// A cursor over sources of the same direction, the youngest first.
   init(_ sources: [RecordSource], isReverse: Bool) {
@@ -38,7 +41,7 @@ final class MergeCursor {
     for (age, source) in all.enumerated().reversed() {
       try source.seek(key, version)
       guard source.isValid else { continue }
-      lanes.insert(Lane(source: source, age: age), at: 0)
+      lanes.insert(Lane(reference: .passUnretained(source), age: age), at: 0)
       try settle(0)
     }
   }
@@ -46,6 +49,7 @@ final class MergeCursor {
   /// Moves to the next record in the cursor's direction.
   func advance() throws(StoreError) {
     try lanes[0].source.advance()
+    if lanes.count == 1, lanes[0].source.isValid { return }
     try settle(0)
   }
 

@@ -3,12 +3,14 @@ import Table
 
 /// One sorted stream of records on its way into a merge, forward or backward. Stands on its first record after `seek`.
 class RecordSource {
+  // Exclusivity isn't checked at run time: no access to a member spans a call that could come back to it.
+
   /// The record on which the source stands, valid until it moves.
-  final var view = RecordView.none
+  @exclusivity(unchecked) final var view = RecordView.none
   /// The word (`RecordOrder.word`) of its key.
-  final var word: UInt64 = 0
+  @exclusivity(unchecked) final var word: UInt64 = 0
   /// Whether it stands on a record.
-  final var isValid = false
+  @exclusivity(unchecked) final var isValid = false
 
   /// Moves to the first record in the source's direction from (key, version): forward the first at or after it,
   /// backward the last before it. Without a key, to the first or last of all.
@@ -38,7 +40,7 @@ class RecordSource {
 final class MemtableSource: RecordSource {
   private let memtable: Memtable
   private let isReverse: Bool
-  private var place: Memtable.Place
+  @exclusivity(unchecked) private var place: Memtable.Place
 
   init(_ memtable: Memtable, isReverse: Bool) {
     self.memtable = memtable
@@ -80,19 +82,18 @@ final class MemtableSource: RecordSource {
 final class LevelSource: RecordSource {
   private let files: ArraySlice<TableFile>
   private let isReverse: Bool
-  private let caching: Bool
   private var index: Int
-  private var cursor: TableCursor?
+  private let cursor: TableCursor
 
+  /// A source over at least one table.
   init(_ files: ArraySlice<TableFile>, isReverse: Bool, caching: Bool) {
     self.files = files
     self.isReverse = isReverse
-    self.caching = caching
     index = files.startIndex
+    cursor = files[index].reader.cursor(caching: caching)
   }
 
   override func seek(_ key: UnsafeRawBufferPointer?, _ version: Version) throws(StoreError) {
-    guard !files.isEmpty else { return leave() }
     guard let key else {
       return try enter(isReverse ? files.endIndex - 1 : files.startIndex)
     }
@@ -106,8 +107,7 @@ final class LevelSource: RecordSource {
     }
     guard low < files.endIndex else { return isReverse ? try enter(low - 1) : leave() }
     index = low
-    let cursor = files[low].reader.cursor(caching: caching)
-    self.cursor = cursor
+    cursor.reset(to: files[low].reader)
     try mapping { () throws(TableError) in
       if isReverse {
         try cursor.seek(before: key, version)
@@ -115,22 +115,25 @@ final class LevelSource: RecordSource {
         try cursor.seek(key, version)
       }
     }
-    try settle(cursor)
+    try settle()
   }
 
   override func advance() throws(StoreError) {
-    guard let cursor else { return }
     do throws(TableError) {
       if isReverse { try cursor.previous() } else { try cursor.next() }
     } catch {
       throw StoreError(error)
     }
-    if cursor.isValid { stand(on: cursor.view) } else { try settle(cursor) }
+    try settle()
   }
 
   /// Shows the cursor's record, or goes on to the neighbouring table.
-  private func settle(_ cursor: TableCursor) throws(StoreError) {
-    if cursor.isValid { return stand(on: cursor.view) }
+  @inline(__always)
+  private func settle() throws(StoreError) {
+    if cursor.isValid { stand(on: cursor.view) } else { try enterNeighbour() }
+  }
+
+  private func enterNeighbour() throws(StoreError) {
     let neighbour = isReverse ? index - 1 : index + 1
     guard files.indices.contains(neighbour) else { return leave() }
     try enter(neighbour)
@@ -139,11 +142,10 @@ final class LevelSource: RecordSource {
   /// Stands on the first record of a table in the source's direction.
   private func enter(_ index: Int) throws(StoreError) {
     self.index = index
-    let cursor = files[index].reader.cursor(caching: caching)
-    self.cursor = cursor
+    cursor.reset(to: files[index].reader)
     try mapping { () throws(TableError) in
       if isReverse { try cursor.seekToLast() } else { try cursor.seekToFirst() }
     }
-    try settle(cursor)
+    try settle()
   }
 }

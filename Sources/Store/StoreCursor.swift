@@ -11,10 +11,12 @@ public final class StoreCursor {
   private let bound: Key?
   private let version: Version
   private let isReverse: Bool
-  /// Forward: the key seen last, and whether the merge still stands on its record.
+  /// The key seen last, its word, and whether there is one.
   private let lastKey = GrowingBytes(capacity: 64)
-  private var hasLastKey = false
-  private var mustAdvance = false
+  @exclusivity(unchecked) private var lastWord: UInt64 = 0
+  @exclusivity(unchecked) private var hasLastKey = false
+  /// Forward: whether the merge still stands on the record given out last.
+  @exclusivity(unchecked) private var mustAdvance = false
   /// Backward: the value found for `lastKey`.
   private let lastValue = GrowingBytes(capacity: 64)
 
@@ -51,10 +53,12 @@ public final class StoreCursor {
     while merge.isValid {
       let view = merge.view
       // Older versions of a key that was decided already, or versions that are too new.
-      let isDecided = hasLastKey && compareBytes(view.key, lastKey.bytes) == 0
+      let word = merge.word
+      let isDecided = hasLastKey && word == lastWord && compareBytes(view.key, lastKey.bytes) == 0
       if !isDecided && view.version <= version {
         if let bound, bound.bytes.withRawBytes({ compareBytes(view.key, $0) >= 0 }) { return nil }
         lastKey.replace(view.key, from: 0)
+        lastWord = word
         hasLastKey = true
         if view.kind == .value {
           mustAdvance = true

@@ -35,11 +35,6 @@ final class TableFile: Sendable {
 
   var minKey: Key { reader.properties.minKey }
   var maxKey: Key { reader.properties.maxKey }
-
-  /// Whether some key of this table lies within the keys of another, or between them.
-  func overlaps(_ minKey: Key, _ maxKey: Key) -> Bool {
-    self.minKey <= maxKey && minKey <= self.maxKey
-  }
 }
 
 /// The paths of files that nobody needs any more, until a job on a worker thread removes them.

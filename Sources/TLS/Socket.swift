@@ -33,7 +33,8 @@ struct Socket: ~Copyable {
       // Addresses that swallow packets must not use up the time of those that follow.
       let share = Deadline(milliseconds: deadline.remaining / (addresses.count - index))
       do throws(ConnectionError) {
-        return try connect(to: address.pointee, name: "\(host):\(port)", until: share, of: deadline)
+        let name = bare.contains(":") ? "[\(bare)]:\(port)" : "\(bare):\(port)"
+        return try connect(to: address.pointee, name: name, until: share, of: deadline)
       } catch {
         failure = error
       }

@@ -51,8 +51,9 @@ public final class TLSSession {
   let ssl: OpaquePointer
   let check: PeerCheck
   private let io: UnsafeMutablePointer<kv_lent_io>
-  private var state = State.handshaking
-  private var refusal: TLSError?
+  var state = State.handshaking
+  /// Why a callback of libssl refuses the peer.
+  var refusal: TLSError?
   private var sawFirstBytes = false
   private var saidFarewell = false
   private var writtenWithKey = 0
@@ -61,13 +62,13 @@ public final class TLSSession {
   var keyLifetime = 1 << 36
 
   /// What was agreed; `member` before the handshake is done.
-  public private(set) var kind = Kind.member
+  public internal(set) var kind = Kind.member
   /// Who the peer is; nil before the handshake is done, and for a joiner.
-  public private(set) var peer: PeerIdentity?
+  public internal(set) var peer: PeerIdentity?
   /// The serial number of the peer's certificate; empty where there is none.
-  public private(set) var peerSerial: [UInt8] = []
+  public internal(set) var peerSerial: [UInt8] = []
   /// Whether an earlier session was resumed.
-  public private(set) var isResumed = false
+  public internal(set) var isResumed = false
 
   private init(context: TLSContext, expected: NodeID?) throws(TLSError) {
     ERR_clear_error()
@@ -113,11 +114,6 @@ public final class TLSSession {
     return false
   }
 
-  /// Notes why a callback of libssl refuses the peer.
-  func refuse(_ error: TLSError) {
-    if refusal == nil { refusal = error }
-  }
-
   /// Lends ciphertext that arrived to the calls made in `body`, which must go on until one of them wants more input,
   /// fails or ends: what they leave of it is lost.
   public func withInput<Result>(
@@ -140,56 +136,6 @@ public final class TLSSession {
       io.pointee.input_count = 0
     }
     return try body()
-  }
-
-  /// Carries the handshake on; true once it is done. Without input it makes a client's first message.
-  public func handshake() throws(TLSError) -> Bool {
-    switch state {
-    case .handshaking: break
-    case .established: return true
-    case .ended: throw .closed
-    case .failed(let error): throw error
-    }
-    ERR_clear_error()
-    let result = SSL_do_handshake(ssl)
-    if result == 1 {
-      try finishHandshake()
-      return true
-    }
-    guard SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ else { throw fail(result) }
-    return false
-  }
-
-  private func finishHandshake() throws(TLSError) {
-    do throws(TLSError) {
-      let agreed = try agreedKind()
-      let certificate = SSL_get0_peer_certificate(ssl)
-      if agreed == .member || !check.context.isServer {
-        // Checked here once more for resumed sessions, in which libssl checks no certificate.
-        guard let certificate else { throw .noCertificate(.peer) }
-        if let refusal = check.refusal(of: certificate) { throw refusal }
-        peer = Certificate.identity(of: certificate)
-        peerSerial = Certificate.serial(of: certificate)
-      }
-      kind = agreed
-      isResumed = SSL_session_reused(ssl) == 1
-      state = .established
-    } catch {
-      SSL_shutdown(ssl)
-      state = .failed(error)
-      throw error
-    }
-  }
-
-  private func agreedKind() throws(TLSError) -> Kind {
-    var start: UnsafePointer<UInt8>?
-    var count: UInt32 = 0
-    SSL_get0_alpn_selected(ssl, &start, &count)
-    // SAFETY: the name lives as long as the SSL and is only compared here.
-    let name = UnsafeBufferPointer(start: start, count: Int(count))
-    if name.elementsEqual(Kind.member.alpn) { return .member }
-    if name.elementsEqual(Kind.enrolment.alpn) { return .enrolment }
-    throw .alpn
   }
 
   /// Decrypts into a buffer that is not empty.
@@ -294,7 +240,7 @@ public final class TLSSession {
     }
   }
 
-  private func fail(_ result: Int32) -> TLSError {
+  func fail(_ result: Int32) -> TLSError {
     let error = refusal ?? TLSError(libraryResult: result)
     ERR_clear_error()
     state = .failed(error)

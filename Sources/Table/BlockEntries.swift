@@ -42,6 +42,18 @@ struct BlockEntries {
     prefix = UnsafeRawBufferPointer(start: base + trailer.prefixStart, count: trailer.prefixCount)
   }
 
+  private init(none: UnsafeRawPointer) {
+    base = none
+    words = none
+    offsets = none
+    restartCount = 0
+    end = 0
+    prefix = UnsafeRawBufferPointer(start: none, count: 0)
+  }
+
+  /// No entries. SAFETY: the pointer is never read through, since there is no offset below `end`.
+  static var none: BlockEntries { BlockEntries(none: UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped) }
+
   @inline(__always)
   private func word(_ restart: Int) -> UInt64 {
     words.loadUnaligned(fromByteOffset: restart &* 8, as: UInt64.self).littleEndian

@@ -16,8 +16,8 @@ final class EntryRun {
 
   private var items: [Item] = []
   private let keys = GrowingBytes(capacity: 64)
-  /// Whether the cursor walks this run.
-  private(set) var isActive = false
+  /// Whether the cursor walks this run. Looked at in each step, hence without a check of exclusivity at run time.
+  @exclusivity(unchecked) private(set) var isActive = false
 
   /// Whether the walk has reached the run's beginning.
   var isEmpty: Bool { items.isEmpty }

@@ -1,11 +1,11 @@
-
-
 /// A byte buffer that grows and is reused: what blocks are built in.
 package final class GrowingBytes {
   // SAFETY: `base` owns `capacity` bytes, of which the first `count` are initialized; every append reserves first.
-  private var base: UnsafeMutableRawPointer
-  private var capacity: Int
-  package private(set) var count = 0
+  // Exclusivity isn't checked at run time, since no access to a member spans a call that could come back to it.
+  @exclusivity(unchecked) private var base: UnsafeMutableRawPointer
+  @exclusivity(unchecked) private var capacity: Int
+  /// The bytes written.
+  @exclusivity(unchecked) package private(set) var count = 0
 
   package init(capacity: Int) {
     self.capacity = max(64, capacity)

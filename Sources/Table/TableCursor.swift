@@ -4,19 +4,22 @@ public import Bytes
 ///
 /// After an error the cursor stands nowhere.
 public final class TableCursor {
-  /// Whether the cursor stands on a record.
-  public private(set) var isValid = false
-  /// The record on which the cursor stands, valid until it moves.
-  public private(set) var view = RecordView.none
+  // Exclusivity isn't checked at run time: no access to a member spans a call that could come back to it.
 
-  private let table: TableReader
+  /// Whether the cursor stands on a record.
+  @exclusivity(unchecked) public private(set) var isValid = false
+  /// The record on which the cursor stands, valid until it moves.
+  @exclusivity(unchecked) public private(set) var view = RecordView.none
+
+  private var table: TableReader
   private let caching: Bool
-  /// The block of the record, and of the bytes that `view` lends.
+  /// The block of the record; it holds the bytes that `view` and `entries` borrow.
   private var block: Block?
+  @exclusivity(unchecked) private var entries: BlockEntries
   private var blockIndex = 0
   /// Where the current entry begins and ends in its block.
-  private var entryStart = 0
-  private var entryEnd = 0
+  @exclusivity(unchecked) private var entryStart = 0
+  @exclusivity(unchecked) private var entryEnd = 0
   /// The current key, unless `run` holds it. Always begins with the block's prefix.
   private let key = GrowingBytes(capacity: 64)
   private let run = EntryRun()
@@ -24,6 +27,13 @@ public final class TableCursor {
   init(_ table: TableReader, caching: Bool) {
     self.table = table
     self.caching = caching
+    entries = .none
+  }
+
+  /// Goes over to another table; stands nowhere then.
+  public func reset(to table: TableReader) {
+    leave()
+    self.table = table
   }
 
   /// Moves to the first record at or after (key, version): the newest record of the key that is not newer than the
@@ -32,29 +42,30 @@ public final class TableCursor {
     leave()
     let index = table.index.first(atOrAfter: key, version)
     guard index < table.index.count else { return }
-    let entries = try enter(index)
-    guard let entry = entries.first(atOrAfter: key, version) else {
-      entryEnd = entries.end
-      return try next(in: entries)
+    try enter(index)
+    guard let entry = entries.first(atOrAfter: key, version) else { return try nextBlock() }
+    if entry.shared > 0 {
+      // The bytes that the entry shares with the one before are also the target's.
+      let start = entries.prefix.count
+      self.key.append(UnsafeRawBufferPointer(rebasing: key[start..<start + entry.shared]))
     }
-    // The bytes that the entry shares with the one before are also the target's.
-    self.key.append(UnsafeRawBufferPointer(rebasing: key[entries.prefix.count...].prefix(entry.shared)))
-    stand(on: entry, in: entries)
+    stand(on: entry)
   }
 
   /// Moves to the first record.
   public func seekToFirst() throws(TableError) {
     leave()
-    guard table.index.count > 0 else { return }
-    try next(in: try enter(0))
+    blockIndex = -1
+    try nextBlock()
   }
 
   /// Moves to the last record.
   public func seekToLast() throws(TableError) {
     leave()
     guard table.index.count > 0 else { return }
-    entryStart = try enter(table.index.count - 1).end
-    try previous()
+    try enter(table.index.count - 1)
+    entryStart = entries.end
+    try step()
   }
 
   /// Moves to the last record before (key, version).
@@ -65,18 +76,13 @@ public final class TableCursor {
 
   /// Moves to the next record.
   public func next() throws(TableError) {
-    guard let entries = block?.entries else { return }
+    guard isValid else { return }
     if run.isActive {
       key.replace(view.key, from: 0)
       run.clear()
     }
-    try next(in: entries)
-  }
-
-  @inline(__always)
-  private func next(in entries: BlockEntries) throws(TableError) {
     if entryEnd < entries.end {
-      stand(on: entries.entry(at: entryEnd), in: entries)
+      stand(on: entries.entry(at: entryEnd))
     } else {
       try nextBlock()
     }
@@ -85,19 +91,22 @@ public final class TableCursor {
   private func nextBlock() throws(TableError) {
     // A block without entries is nothing that a writer makes, but nothing that a reader may stumble over either.
     while blockIndex + 1 < table.index.count {
-      let entries = try enter(blockIndex + 1)
-      if entries.end > 0 { return stand(on: entries.entry(at: 0), in: entries) }
+      try enter(blockIndex + 1)
+      if entries.end > 0 { return stand(on: entries.entry(at: 0)) }
     }
     leave()
   }
 
   /// Moves to the record before.
   public func previous() throws(TableError) {
-    guard var entries = block?.entries else { return }
+    if isValid { try step() }
+  }
+
+  private func step() throws(TableError) {
     if !run.isActive || run.isEmpty {
       while entryStart == 0 {
         guard blockIndex > 0 else { return leave() }
-        entries = try enter(blockIndex - 1)
+        try enter(blockIndex - 1)
         entryStart = entries.end
       }
       run.fill(entries, from: entries.restartOffset(before: entryStart), to: entryStart)
@@ -112,25 +121,26 @@ public final class TableCursor {
   private func leave() {
     isValid = false
     view = .none
+    entries = .none
     block = nil
     run.clear()
   }
 
   /// Makes a block the current one, before its first entry.
-  private func enter(_ index: Int) throws(TableError) -> BlockEntries {
+  private func enter(_ index: Int) throws(TableError) {
     leave()
     let loaded = try table.load(index, caching: caching)
     block = loaded
+    entries = loaded.entries
     blockIndex = index
     entryStart = 0
     entryEnd = 0
-    key.replace(loaded.entries.prefix, from: 0)
-    return loaded.entries
+    key.replace(entries.prefix, from: 0)
   }
 
   /// Makes an entry the current one; `key` holds the prefix and the bytes that the entry shares.
   @inline(__always)
-  private func stand(on entry: BlockEntry, in entries: BlockEntries) {
+  private func stand(on entry: BlockEntry) {
     key.replaceTail(from: entries.prefix.count &+ entry.shared, with: entry.suffix)
     view = RecordView(key: key.bytes, value: entry.value, version: entry.version, kind: entry.kind)
     entryStart = entry.offset

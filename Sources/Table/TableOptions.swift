@@ -8,7 +8,7 @@ public struct TableOptions: Sendable {
   public var bloomBitsPerKey: Int
 
   /// Options; the defaults suit a mixture of point reads and scans.
-  public init(blockBytes: Int = 16 << 10, restartInterval: Int = 16, bloomBitsPerKey: Int = 10) {
+  public init(blockBytes: Int = 16 << 10, restartInterval: Int = 8, bloomBitsPerKey: Int = 10) {
     precondition((1...TableFormat.maximumRestartInterval).contains(restartInterval))
     precondition(blockBytes > 0 && bloomBitsPerKey >= 0)
     self.blockBytes = blockBytes

@@ -29,8 +29,6 @@ public final class TableWriter {
 
   /// The bytes of the file if it were finished now, without index and filter.
   public var fileBytes: UInt64 { sink.offset + UInt64(data.isEmpty ? 0 : data.payloadBytes) }
-  /// The records added so far.
-  public var recordCount: UInt64 { properties.records }
 
   /// Whether the last record added has this key.
   public func endsWith(_ key: UnsafeRawBufferPointer) -> Bool {

@@ -14,23 +14,42 @@ public enum Dialer {
     failed: @escaping (TransportError) -> Void
   ) {
     loop.preconditionInEventLoop()
-    let owner = TLSHandler.Owner(accept: { _ in receiver }, failed: failed, ended: { _ in })
-    let bound = NIOLoopBound((owner: owner, failed: failed), eventLoop: loop)
+    let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    let bound = NIOLoopBound((receiver: receiver, failed: failed), eventLoop: loop)
     ClientBootstrap(group: loop)
       .connectTimeout(timeout)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelOption(.writeBufferWaterMark, value: .transport)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let session = try TLSSession(client: context, expected: expected, resuming: resuming)
-          let handler = TLSHandler(session: session, isServer: false, logger: logger, owner: bound.value.owner)
-          try channel.pipeline.syncOperations.addHandler(handler)
+      .connect(host: host, port: port)
+      .hop(to: loop)
+      .whenComplete { result in
+        let (receiver, failed) = bound.value
+        do {
+          let channel = try result.mapError { TransportError.connect(address: address, why: "\($0)") }.get()
+          // The handler comes only now: a host with several addresses is tried by several channels, of which one wins.
+          let owner = TLSHandler.Owner(accept: { _ in receiver }, failed: failed, ended: { _ in })
+          try start(channel, context, expected, resuming, logger, owner)
+        } catch let error as TransportError {
+          failed(error)
+        } catch {
+          failed(.broken(why: "\(error)"))
         }
       }
-      .connect(host: host, port: port)
-      .whenFailure { error in
-        bound.value.failed(.connect(address: "\(host):\(port)", why: "\(error)"))
-      }
+  }
+
+  private static func start(
+    _ channel: any Channel, _ context: TLSContext, _ expected: NodeID?, _ resuming: [UInt8]?, _ logger: Logger,
+    _ owner: TLSHandler.Owner
+  ) throws(TransportError) {
+    do {
+      let session = try TLSSession(client: context, expected: expected, resuming: resuming)
+      let handler = TLSHandler(session: session, isServer: false, logger: logger, owner: owner)
+      try channel.pipeline.syncOperations.addHandler(handler)
+    } catch {
+      channel.close(promise: nil)
+      if let error = error as? TLSError { throw .tls(error) }
+      throw .broken(why: "\(error)")
+    }
   }
 }

@@ -197,7 +197,8 @@ import Wire
 
   @Test(
     "bytes that are no answer end the connection, and the next node is asked",
-    arguments: [[0], [1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 0, 0, 0, 1, 1, 0, 0], [0xff, 0xff, 0xff, 0xff, 2, 1, 0, 0]] as [[UInt8]])
+    arguments: [[0], [1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 0, 0, 0, 1, 1, 0, 0], [0xff, 0xff, 0xff, 0xff, 2, 1, 0, 0]]
+      as [[UInt8]])
   func garbage(_ bytes: [UInt8]) throws {
     cluster.forwards = true
     let handler = cluster.node(1).handler

@@ -121,6 +121,8 @@ final class FakeChannel: Channel {
   var isOpen: Bool { failure == nil }
   var hasNews: Bool { !inbox.isEmpty || failure != nil }
 
+  func close() { end(ChannelFailure(kind: .broken, words: "was closed by the client")) }
+
   func end(_ failure: ChannelFailure) { self.failure = self.failure ?? failure }
 
   func send(_ bytes: [UInt8], until deadline: UInt64) throws(ChannelFailure) {

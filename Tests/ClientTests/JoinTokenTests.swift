@@ -116,7 +116,9 @@ import Wire
     }
   }
 
-  @Test("every other text is refused", arguments: ["Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=", "Zg==Zg==", "Zm 9v", "Z_-v"])
+  @Test(
+    "every other text is refused",
+    arguments: ["Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=", "Zg==Zg==", "Zm 9v", "Z_-v"])
   func refused(_ text: String) {
     #expect(Base64.decode(text.utf8) == nil)
   }

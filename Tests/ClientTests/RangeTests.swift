@@ -127,7 +127,9 @@ import Wire
       guard Int.random(in: 0..<8, using: &random) == 0 else { return nil }
       let place = Int.random(in: 0..<self.cluster.leaders.count, using: &random)
       self.cluster.leaders[place] = UInt32.random(in: 1...3, using: &random)
-      let faults: [FakeCluster.Fault?] = [nil, .lose, .loseAnswer, .say(.unavailable), .say(.notLeader), .slow(700), .ignore]
+      let faults: [FakeCluster.Fault?] = [
+        nil, .lose, .loseAnswer, .say(.unavailable), .say(.notLeader), .slow(700), .ignore,
+      ]
       return faults.randomElement(using: &random) ?? nil
     }
     let expected = Array((reverse ? keys.reversed() : keys).prefix(limit ?? .max))

@@ -43,7 +43,8 @@ import Testing
     other.cluster = "other"
     let good = cluster.mapMessage.encoded
     cluster.forwards = true
-    for (bytes, mode) in [([1, 2, 3], 0o600), (other.encoded, 0o600), (good, 0o644), ([], 0o600)] as [([UInt8], mode_t)] {
+    for (bytes, mode) in [([1, 2, 3], 0o600), (other.encoded, 0o600), (good, 0o644), ([], 0o600)] as [([UInt8], mode_t)]
+    {
       _ = directory.file("own/map", bytes, mode: mode)
       let own = StateDirectory(directory.path + "/own")
       #expect(try dials { _ = try cluster.client(state: own).put(key, [1]) } == [FakeCluster.address(1)])

@@ -30,7 +30,11 @@ struct FormatTests {
       format.appendEnd(to: &bytes)
       for _ in 0..<Int.random(in: 1...6, using: &random) {
         let place = Int.random(in: 0..<bytes.count, using: &random)
-        if Bool.random(using: &random) { bytes[place] = .random(in: 0...255, using: &random) } else { bytes.remove(at: place) }
+        if Bool.random(using: &random) {
+          bytes[place] = .random(in: 0...255, using: &random)
+        } else {
+          bytes.remove(at: place)
+        }
         if bytes.isEmpty { break }
       }
       let input = try PipeInput(bytes)
@@ -89,7 +93,9 @@ struct FormatTests {
       if case .record = last { last = try RecordFormat.cdb.next(from: input.stream) }
       #expect(last.isBroken, "\(length) bytes")
     }
-    for text in ["+3,5:one=>Hello\n\n", "+3,4:one->Hello\n\n", "+x,5:", "-3,5:one->Hello\n\n", "+3,5:one->Hello\n\nmore"] {
+    for text in [
+      "+3,5:one=>Hello\n\n", "+3,4:one->Hello\n\n", "+x,5:", "-3,5:one->Hello\n\n", "+3,5:one->Hello\n\nmore",
+    ] {
       #expect(try Self.read(.cdb, text).last?.isBroken == true, "\(text)")
     }
     #expect(try Self.read(.cdb, "+4097,0:").last?.isBroken == true)

@@ -40,7 +40,9 @@ struct HealthTests {
   func replicas() {
     let behind = Self.reports { status in
       if status.node == 3 { status.groups[1].applied = 99 }
-      for index in status.groups.indices where status.groups[index].role == .leader { status.groups[index].commit = 5000 }
+      for index in status.groups.indices where status.groups[index].role == .leader {
+        status.groups[index].commit = 5000
+      }
       if status.node != 3 { for index in status.groups.indices { status.groups[index].applied = 5000 } }
       if status.node == 3 { status.groups[0].applied = 4500 }
     }

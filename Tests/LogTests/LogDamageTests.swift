@@ -194,8 +194,12 @@ struct LogDamageTests {
     #expect(LogModel(held) == model)
     #expect(held.damage.map(\.path) == [segment(1)])
     disk.flip(segment(2), at: 512)
-    let (_, none) = try open(disk.clone())
-    #expect(none.groups.isEmpty && none.damage.count == 2 && none.damage.allSatisfy { $0.mayHideGroups })
+    let copy = disk.clone()
+    for identity in [8, 9] as [UInt64] {
+      let (_, none) = try open(copy, LogOptions(segmentBytes: .kibibytes(4), identity: identity))
+      #expect(none.groups.isEmpty)
+      #expect(none.damage.filter { $0.mayHideGroups }.map(\.path) == [segment(1), segment(2)], "now and at each start")
+    }
     disk.flip(segment(1), at: 3)
     let (_, again) = try open(disk)
     #expect(LogModel(again) == model, "frames that bear its number show that the last file is a segment")
@@ -208,6 +212,24 @@ struct LogDamageTests {
     let (_, held) = try open(disk)
     #expect(held.damage.first?.path == segment(1) && held.damage.first?.found == "no such file")
     #expect(held.groups.allSatisfy { $0.1.health != .intact })
+  }
+
+  @Test("A segment under another's name is refused, not written over, until it has its own back")
+  func misplaced() throws {
+    let model = try fill()
+    try disk.rename(segment(2), to: segment(3))
+    #expect(throws: LogError.misplaced(path: segment(3), expected: 3, found: 2)) { try open(disk) }
+    try disk.rename(segment(3), to: segment(2))
+    let (_, held) = try open(disk)
+    #expect(LogModel(held) == model && held.damage == [])
+  }
+
+  @Test("A log whose segments are gone is not taken for a new one")
+  func gone() throws {
+    _ = try open(disk)
+    try disk.remove(segment(1))
+    let (_, held) = try open(disk)
+    #expect(held.groups.isEmpty && held.damage.map(\.mayHideGroups) == [true])
   }
 
   @Test("Sectors that can't be read are damage, wherever the log holds something; elsewhere they don't matter")

@@ -222,7 +222,8 @@ struct ElectionTests {
     var seen: Set<UInt64> = []
     for seed: UInt64 in 1...40 {
       let core = RaftCore(
-        id: replica(1), options: RaftOptions(), hardState: HardState(), membership: Membership(voters: [1, 2].map(replica)),
+        id: replica(1), options: RaftOptions(), hardState: HardState(),
+        membership: Membership(voters: [1, 2].map(replica)),
         compacted: (.zero, .zero), entries: [], applied: .zero, seed: seed, now: 7)
       seen.insert(core.electionDeadline)
       #expect((1_000_000_007..<2_000_000_007).contains(core.electionDeadline))

@@ -68,7 +68,9 @@ struct ReadTests {
     cluster.run(milliseconds: 1500)
     #expect(leader.reads.isEmpty)
     #expect(leader.rejectedReads == [context])
-    #expect(throws: RaftError.self) { try cluster.with(leader) { core, now in try core.readIndex(context: 9, now: now) } }
+    #expect(throws: RaftError.self) {
+      try cluster.with(leader) { core, now in try core.readIndex(context: 9, now: now) }
+    }
   }
 
   @Test("answers of an earlier round confirm no later read")
@@ -151,7 +153,8 @@ struct ReadTests {
     cluster.run(milliseconds: 300)
     #expect(cluster.holdsLease(leader))
     leader.frozenUntil = cluster.now + 20_000 * millisecond
-    #expect(cluster.run(within: 5000) { $0.leaders.contains { $0.id != leader.id && $0.core?.hasCommittedInTerm == true } })
+    #expect(
+      cluster.run(within: 5000) { $0.leaders.contains { $0.id != leader.id && $0.core?.hasCommittedInTerm == true } })
     try cluster.propose(try #require(cluster.leader), [1])
     cluster.run(milliseconds: 100)
     // Thawed, before any message or tick: what was queued on it asks first.

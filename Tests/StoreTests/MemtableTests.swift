@@ -29,7 +29,9 @@ import Testing
     }
   }
 
-  @Test("records in any order of arrival come out sorted, both ways, and are found at any version", arguments: 0..<9 as Range<UInt64>)
+  @Test(
+    "records in any order of arrival come out sorted, both ways, and are found at any version",
+    arguments: 0..<9 as Range<UInt64>)
   func model(seed: UInt64) {
     var random = SplitMix64(seed: seed)
     let memtable = Memtable()

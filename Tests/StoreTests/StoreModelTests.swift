@@ -7,7 +7,9 @@ import Testing
 @testable import Store
 
 @Suite struct StoreModelTests {
-  @Test("a store answers as a sorted map of versions does, whatever was flushed, compacted or opened anew", arguments: 0..<24 as Range<UInt64>)
+  @Test(
+    "a store answers as a sorted map of versions does, whatever was flushed, compacted or opened anew",
+    arguments: 0..<24 as Range<UInt64>)
   func model(seed: UInt64) throws {
     var run = try ModelRun(seed: seed)
     for step in 0..<700 {

@@ -70,7 +70,9 @@ import Testing
     #expect(throws: TableError.self) { try Self.readAll(disk, []) }
   }
 
-  @Test("tables with random changes under right checksums are refused or read, and nothing crashes", arguments: 0..<4 as Range<UInt64>)
+  @Test(
+    "tables with random changes under right checksums are refused or read, and nothing crashes",
+    arguments: 0..<4 as Range<UInt64>)
   func fuzz(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
     let records = randomRecords(30, &random)
@@ -80,7 +82,8 @@ import Testing
       var bytes = whole
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         let at = Int.random(in: 0..<bytes.count, using: &random)
-        bytes[at] = [0, 1, 0x7f, 0x80, 0xff, UInt8(truncatingIfNeeded: random.next())].randomElement(using: &random) ?? 0
+        bytes[at] =
+          [0, 1, 0x7f, 0x80, 0xff, UInt8(truncatingIfNeeded: random.next())].randomElement(using: &random) ?? 0
       }
       let disk = SimulatedDisk()
       try disk.open("/t.sst", .create).write(Self.repaired(bytes, like: whole), at: 0)

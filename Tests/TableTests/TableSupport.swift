@@ -15,7 +15,9 @@ func makeTable(
   return disk
 }
 
-func openTable(_ disk: SimulatedDisk, path: String = "/t.sst", cacheBytes: Int = 1 << 20) throws(TableError) -> TableReader {
+func openTable(_ disk: SimulatedDisk, path: String = "/t.sst", cacheBytes: Int = 1 << 20) throws(TableError)
+  -> TableReader
+{
   try TableReader(disk: disk, path: path, cache: BlockCache(byteBudget: cacheBytes))
 }
 

@@ -30,7 +30,8 @@ struct DialerTests {
 
   /// Dials, sends one frame and closes when it has come back.
   private func dial(
-    _ harness: Harness, port: Int? = nil, _ context: TLSContext, expected: NodeID?, resuming: [UInt8]? = nil,
+    _ harness: Harness, host: String = "127.0.0.1", port: Int? = nil, _ context: TLSContext, expected: NodeID?,
+    resuming: [UInt8]? = nil,
     _ tally: Tally, _ result: Result
   ) throws {
     let (loop, target, logger) = (harness.loop, port ?? harness.port, harness.book.logger)
@@ -44,7 +45,7 @@ struct DialerTests {
         connection.close()
       }
       Dialer.connect(
-        host: "127.0.0.1", port: target, context: context, expected: expected, resuming: resuming, on: loop,
+        host: host, port: target, context: context, expected: expected, resuming: resuming, on: loop,
         receiver: receiver, logger: logger
       ) { error in result.failures.withLock { $0.append(error) } }
     }
@@ -65,6 +66,16 @@ struct DialerTests {
     #expect(result.resumed.withLock { $0 } == [false, true])
     #expect(result.failures.withLock { $0.isEmpty })
     #expect(harness.counts.wait { $0.reasons == ["closed by the peer", "closed by the peer"] })
+  }
+
+  @Test("A host with several addresses is reached once")
+  func name() throws {
+    let harness = try Harness(cluster: cluster)
+    let (tally, result) = (Tally(), Result())
+    try dial(harness, host: "localhost", try cluster.client(as: cluster.node(2)), expected: nil, tally, result)
+    #expect(tally.wait { $0.reasons.count == 1 })
+    #expect(tally.now.connected == 1)
+    #expect(result.failures.withLock { $0.isEmpty })
   }
 
   @Test("A dial that fails says why, once, and its receiver hears nothing")

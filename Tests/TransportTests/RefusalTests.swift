@@ -128,20 +128,21 @@ struct RefusalTests {
       ("-alpn h2 \(good)", "no application protocol", "not the protocol of kv"),
     ]
     for (flags, alert, logged) in refusals {
-      let output = try sClient(flags, harness.port, input: "hello")
+      // It stays until the server ends the connection.
+      let output = try sClient("-ign_eof " + flags, harness.port, input: "printf hello")
       #expect(output.contains(alert), "\(flags): \(output)")
       #expect(harness.book.line { $0.level == .notice && $0.text.contains(logged) } != nil, "\(flags)")
     }
     #expect(harness.counts.now.connected == 0)
     // The same command with the right certificate gets in: what was refused above was refused for its reason.
-    let output = try sClient("-alpn kv/1 \(good)", harness.port, input: #"\000\000\000\000\001\001\000\000"#)
+    let output = try sClient(
+      "-alpn kv/1 \(good)", harness.port, input: #"printf '\000\000\000\000\001\001\000\000'; sleep 0.5"#)
     #expect(output.contains("ALPN protocol: kv/1"), "\(output)")
     #expect(harness.counts.wait { $0.connected == 1 && $0.frames == 1 })
   }
 
   private func sClient(_ flags: String, _ port: Int, input: String) throws -> String {
-    let command =
-      "(printf '\(input)'; sleep 0.3) | timeout 10 openssl s_client -connect 127.0.0.1:\(port) \(flags) 2>&1"
+    let command = "(\(input)) | timeout 20 openssl s_client -connect 127.0.0.1:\(port) \(flags) 2>&1"
     let pipe = try #require(popen(command, "r"))
     defer { pclose(pipe) }
     var output: [UInt8] = []

@@ -9,15 +9,15 @@ public enum TimeArgument: Hashable, Sendable {
   case instant(milliseconds: UInt64)
   /// So many milliseconds before now.
   case ago(milliseconds: UInt64)
-  /// A named snapshot.
-  case snapshot(String)
 
-  /// Reads `VERSION`, RFC 3339 with an offset, `-5m`, `@SECONDS` or `snap:NAME`.
+  /// Reads `VERSION`, RFC 3339 with an offset, `-5m`, `@SECONDS` or `snap:NAME`, which no cluster knows yet.
   public init(parsing text: String) throws(CommandError) {
     if let first = text.utf8.first, (0x30...0x39).contains(first), let number = UInt64(text) {
+      guard number > 0 else { throw .usage("0 is not a version: the first one is 1") }
       self = .version(Version(rawValue: number))
     } else if text.hasPrefix("snap:") {
-      self = .snapshot(String(text.dropFirst(5)))
+      let name = Escaping.text(Array(text.utf8.dropFirst(5)))
+      throw .usage("no snapshot is named \(name): this cluster knows no named snapshots")
     } else if text.hasPrefix("-"), let duration = DurationArgument(argument: String(text.dropFirst())) {
       self = .ago(milliseconds: duration.milliseconds)
     } else if text.hasPrefix("@"), let milliseconds = TimeArgument.unixTime(text.dropFirst()) {
@@ -27,7 +27,7 @@ public enum TimeArgument: Hashable, Sendable {
     } else {
       throw .usage(
         "\(Escaping.text(Array(text.utf8))) is not a time: give a version, RFC 3339 with an offset"
-          + " (2026-11-22T17:00:00Z), -5m, -1h30m, @SECONDS or snap:NAME")
+          + " (2026-11-22T17:00:00Z), -5m, -1h30m or @SECONDS")
     }
   }
 
@@ -35,7 +35,6 @@ public enum TimeArgument: Hashable, Sendable {
   public func version(nowMilliseconds: UInt64) throws(CommandError) -> Version {
     switch self {
     case .version(let version):
-      guard version > .zero else { throw .usage("0 is not a version: the first one is 1") }
       return version
     case .instant(let milliseconds):
       guard milliseconds <= TimeArgument.lastMillisecond else {
@@ -45,8 +44,6 @@ public enum TimeArgument: Hashable, Sendable {
     case .ago(let milliseconds):
       guard milliseconds <= nowMilliseconds else { throw .usage("the time lies before 1970") }
       return Version(lastOfMillisecond: nowMilliseconds - milliseconds)
-    case .snapshot(let name):
-      throw .usage("no snapshot is named \(Escaping.text(Array(name.utf8))): this cluster knows no named snapshots")
     }
   }
 

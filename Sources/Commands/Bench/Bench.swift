@@ -38,7 +38,9 @@ struct BenchCommand: Executable {
     if let total, total < 1 { throw ValidationError("--total takes a number from 1 on") }
     if let seconds, !(0.001...1e6).contains(seconds) { throw ValidationError("--seconds takes 0.001 to 1000000") }
     guard (1...4096).contains(clients) else { throw ValidationError("--clients takes a number from 1 to 4096") }
-    guard (1...1_000_000_000).contains(keys) else { throw ValidationError("--keys takes a number from 1 to 1000000000") }
+    guard (1...1_000_000_000).contains(keys) else {
+      throw ValidationError("--keys takes a number from 1 to 1000000000")
+    }
     guard (String(keys - 1).utf8.count + 1...Limits.keyBytes.rawValue).contains(keySize) else {
       throw ValidationError("--key-size takes at most \(Limits.keyBytes), and enough for k and \(keys - 1)")
     }

@@ -9,7 +9,8 @@ struct DemoCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Where the nodes keep their data; else a new one.", valueName: "dir"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("Where the nodes keep their data; else a new one.", valueName: "dir"))
   var directory: ArgumentBytes?
 
   @Option(help: ArgumentHelp("How many nodes.", valueName: "count"))

@@ -24,15 +24,38 @@ final class DemoCluster {
     self.stop = stop
   }
 
-  /// Where the cluster file is.
-  var clusterFile: String { "\(nodeDirectory(0))/cluster.kv" }
+  /// The cluster file, which names all nodes: any of them may be down.
+  var clusterFile: String { "\(directory)/cluster.kv" }
+  /// Where commands of the tour keep what saves them time.
+  var stateHome: String { "\(directory)/state" }
+
+  /// The cluster file that the first node made, which names that node alone.
+  private var firstClusterFile: String { "\(nodeDirectory(0))/cluster.kv" }
 
   /// A client of the cluster, which keeps nothing outside the directory.
-  func client(timeoutMilliseconds: Int = HealthWait.lookMilliseconds) throws(CommandError) -> Client {
+  func client() throws(CommandError) -> Client {
+    Client(try loadClusterFile(), timeoutMilliseconds: HealthWait.lookMilliseconds)
+  }
+
+  private func loadClusterFile() throws(CommandError) -> ClusterFile {
     do throws(ClusterFileError) {
-      return Client(try ClusterFile.load(clusterFile), timeoutMilliseconds: timeoutMilliseconds)
+      return try ClusterFile.load(access(clusterFile, F_OK) == 0 ? clusterFile : firstClusterFile)
     } catch {
       throw .clusterFile(error)
+    }
+  }
+
+  /// Writes the cluster file anew, with the addresses of all members.
+  private func writeClusterFile() throws(CommandError) {
+    let client = try client()
+    let members = try asking { () throws(ClientError) in try client.map() }.members
+    let old = try loadClusterFile()
+    let file = ClusterFile(
+      cluster: old.cluster, addresses: members.map(\.address), authority: old.authority,
+      certificate: old.certificate, privateKey: old.privateKey)
+    _ = try FileReplacement.write(clusterFile, permissions: 0o600) { (output) throws(CommandError) in
+      try output.write(file.text.utf8)
+      return .done
     }
   }
 
@@ -52,6 +75,7 @@ final class DemoCluster {
       }
     }
     try waitUntilHealthy(&progress)
+    try writeClusterFile()
   }
 
   /// Kills a node as a power cut would.
@@ -99,7 +123,8 @@ final class DemoCluster {
     try checkInterrupt()
     for (index, node) in nodes.enumerated() where !node.isRunning {
       throw .child(
-        "node \(index + 1) of the demo has ended with status \(node.status ?? 0); its log: \(log(index))\(lastWords(index))")
+        "node \(index + 1) of the demo has ended with status \(node.status ?? 0); its log: \(log(index))\(lastWords(index))"
+      )
     }
   }
 
@@ -134,7 +159,7 @@ final class DemoCluster {
   /// Waits until the first node has made the cluster file.
   private func waitUntilAnswering() throws(CommandError) {
     let deadline = ProcessFacts.steadyMilliseconds + DemoCluster.startMilliseconds
-    while access(clusterFile, R_OK) != 0 {
+    while access(firstClusterFile, R_OK) != 0 {
       try check()
       guard ProcessFacts.steadyMilliseconds < deadline else { throw .notInTime("the first node doesn't start") }
       ProcessFacts.sleep(milliseconds: 20)

@@ -30,7 +30,8 @@ struct TourData {
     let path = "\(directory)/available"
     defer { unlink(path) }
     guard
-      let process = try? ChildProcess("apt-cache", [Array("dumpavail".utf8)], output: .file(path), errors: .file("/dev/null"))
+      let process = try? ChildProcess(
+        "apt-cache", [Array("dumpavail".utf8)], output: .file(path), errors: .file("/dev/null"))
     else { return [:] }
     guard process.wait() == 0 else { return [:] }
     let input = try InputStream(opening: path)

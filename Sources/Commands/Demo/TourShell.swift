@@ -56,7 +56,8 @@ struct TourShell {
     guard found == expected else {
       let place = zip(found, expected).enumerated().first { $1.0 != $1.1 }?.offset ?? min(found.count, expected.count)
       throw .mismatch(
-        "\(TourShell.shown(words)) printed \(found.count) bytes, expected \(expected.count); they differ at byte \(place)")
+        "\(TourShell.shown(words)) printed \(found.count) bytes, expected \(expected.count); they differ at byte \(place)"
+      )
     }
     if shown == 0 { global.say("   \(found.count) bytes, as expected") }
   }
@@ -70,7 +71,7 @@ struct TourShell {
     defer { unlink(answer) }
     let process = try ChildProcess(
       ChildProcess.thisProgram, words.map(\.bytes), input: input, output: .file(answer),
-      environment: ["KV_CLUSTER": cluster.clusterFile])
+      environment: ["KV_CLUSTER": cluster.clusterFile, "XDG_STATE_HOME": cluster.stateHome])
     let code = process.wait()
     try cluster.checkInterrupt()
     guard code == status.rawValue else {

@@ -17,7 +17,8 @@ enum CDBFormat {
       return try input.isAtEnd() ? .end : .broken("bytes follow the empty line at the end")
     }
     guard mark == Array("+".utf8) else { return .broken("expected + or an empty line, found \(Escaping.text(mark))") }
-    guard let keyLength = try length(upTo: ",", from: input), let valueLength = try length(upTo: ":", from: input) else {
+    guard let keyLength = try length(upTo: ",", from: input), let valueLength = try length(upTo: ":", from: input)
+    else {
       return .broken("expected +KEYLENGTH,VALUELENGTH: at the head of the record")
     }
     guard keyLength <= Limits.keyBytes.rawValue else {

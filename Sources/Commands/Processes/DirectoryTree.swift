@@ -7,7 +7,9 @@ enum DirectoryTree {
     let place = ProcessFacts.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
     var template = Array("\(place)/\(prefix)XXXXXX".utf8CString)
     // SAFETY: mkdtemp replaces the six X in the NUL-terminated array and gives the array back.
-    guard mkdtemp(&template) != nil else { throw .file(operation: "create", path: "\(place)/\(prefix)XXXXXX", code: errno) }
+    guard mkdtemp(&template) != nil else {
+      throw .file(operation: "create", path: "\(place)/\(prefix)XXXXXX", code: errno)
+    }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 

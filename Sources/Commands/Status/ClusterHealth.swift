@@ -35,7 +35,8 @@ struct ClusterHealth {
     }
     let moving = reports.compactMap(\.status?.moving).max() ?? 0
     if moving > 0 {
-      problems.append("\(moving) \(moving == 1 ? "partition waits" : "partitions wait") for replicas to be put in place")
+      problems.append(
+        "\(moving) \(moving == 1 ? "partition waits" : "partitions wait") for replicas to be put in place")
     }
     if replicas.isEmpty, problems.isEmpty { problems.append("no node holds a replica") }
     self.problems = problems

@@ -50,7 +50,8 @@ struct StatusCommand: Executable {
   }
 
   private func keepWatching(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let client = Client(try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds))
+    let client = Client(
+      try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds))
     while true {
       do throws(CommandError) {
         let table = StatusTable(try asking { () throws(ClientError) in try client.status() })

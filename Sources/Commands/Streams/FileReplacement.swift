@@ -4,16 +4,18 @@ import Glibc
 enum FileReplacement {
   /// Calls `produce` with a stream into the file. The file changes only if that gives `.done`.
   ///
-  /// A new file beside it takes the bytes, is made durable and gets the name. What isn't a regular file (a pipe, a
-  /// device) is written directly.
+  /// A file beside it takes the bytes, is made durable and gets the name. It keeps the old file's permissions; where
+  /// there was none it has those that are given, less the umask. What isn't a regular file (a pipe, a device) is
+  /// written directly.
   static func write(
-    _ path: String, _ produce: (OutputStream) throws(CommandError) -> ExitCode
+    _ path: String, permissions: mode_t = 0o666, _ produce: (OutputStream) throws(CommandError) -> ExitCode
   ) throws(CommandError) -> ExitCode {
     var facts = stat()
     let exists = stat(path, &facts) == 0
     if exists, facts.st_mode & S_IFMT != S_IFREG { return try writeDirectly(path, produce) }
     let temporary = "\(path).\(getpid()).part"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, exists ? facts.st_mode & 0o777 : 0o666)
+    let descriptor = open(
+      temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, exists ? facts.st_mode & 0o777 : permissions)
     guard descriptor >= 0 else { throw .file(operation: "create", path: temporary, code: errno) }
     do throws(CommandError) {
       let output = OutputStream(descriptor: descriptor, path: temporary)

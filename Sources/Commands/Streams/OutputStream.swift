@@ -44,7 +44,9 @@ public final class OutputStream {
     defer { pending.removeAll(keepingCapacity: true) }
     while offset < pending.count {
       // SAFETY: the buffer is valid for the bytes behind `offset`; write only reads them.
-      let count = pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), $0.count - offset) }
+      let count = pending.withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), $0.count - offset)
+      }
       if count >= 0 {
         offset += count
       } else if errno == EPIPE {

@@ -13,11 +13,13 @@ enum Threads {
     var thread = pthread_t()
     // SAFETY: the retained object is released by the one thread that takes it, or here if there is none.
     let passed = Unmanaged.passRetained(Body(body))
-    let code = pthread_create(&thread, nil, { argument in
-      guard let argument else { return nil }
-      Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-      return nil
-    }, passed.toOpaque())
+    let code = pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, passed.toOpaque())
     guard code == 0 else {
       passed.release()
       return nil

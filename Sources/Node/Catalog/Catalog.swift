@@ -65,6 +65,10 @@ struct Catalog {
     partition(group).flatMap { $0.preferred == 0 ? nil : NodeID(rawValue: $0.preferred) }
   }
 
+  /// Whether this state is younger than a replica's id. An older one, as a node has it after a restart until its log
+  /// is applied, doesn't list the replica either, and says nothing of it: it must not end it.
+  func hasGivenOut(_ replica: ReplicaID) -> Bool { replica.incarnation < state.nextIncarnation }
+
   /// The catalog's entry for a partition.
   func partition(_ group: GroupID) -> WireCatalogPartition? {
     state.partitions.first { $0.group == group.rawValue }

@@ -43,7 +43,9 @@ final class PlacementDriver {
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
       let wanted = partition.replicas.first { ReplicaID(rawValue: $0.id).node == node.id }.map { ReplicaID(rawValue: $0.id) }
-      if let present = node.replicas[group], present.id != wanted { node.dropPartition(group) }
+      if let present = node.replicas[group], present.id != wanted, catalog.hasGivenOut(present.id) {
+        node.dropPartition(group)
+      }
       if let wanted, node.replicas[group] == nil { node.makePartition(group, replica: wanted, of: partition) }
       if let present = node.replicas[group]?.machine as? Partition { reconcile(present) }
     }

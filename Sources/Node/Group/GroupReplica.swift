@@ -192,9 +192,8 @@ final class GroupReplica {
   /// The machine holds everything up to `index` in files of its own: the log before it may go, but for what a
   /// follower that is nearly there still needs.
   func flushed(through index: LogIndex) {
-    var write = LogWrite(group: group)
-    write.compactedThrough = index
-    node.pipeline.append(write, for: nil, ticket: 0, mustSync: false)
-    core.compact(through: core.compactionIndex(flushed: index))
+    let point = core.compactionIndex(flushed: index)
+    core.compact(through: point)
+    node.pipeline.append(LogWrite(group: group, compactedThrough: point), for: nil, ticket: 0, mustSync: false)
   }
 }

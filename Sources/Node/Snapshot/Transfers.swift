@@ -90,6 +90,12 @@ final class Transfers {
     for transfer in stalled.sorted(by: { $0.number < $1.number }) { finish(transfer, succeeded: false) }
   }
 
+  /// The connection to a node ended, and with it what was on its way there.
+  func disconnected(_ peer: NodeID) {
+    let cut = outgoing.filter { $0.key.node == peer }.values.flatMap(\.values)
+    for transfer in cut.sorted(by: { $0.number < $1.number }) { finish(transfer, succeeded: false) }
+  }
+
   // MARK: Receiving
 
   /// Takes a chunk of a replica's state in.

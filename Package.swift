@@ -48,7 +48,8 @@ let package = Package(
       name: "Commands",
       dependencies: ["Bytes", "Client", "Server", "TLS", "Wire", logging, argumentParser], swiftSettings: strict),
     .executableTarget(name: "kv", dependencies: ["Commands"], swiftSettings: strict),
-    .target(name: "Simulation", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
+    .target(
+      name: "Simulation", dependencies: ["Bytes", "Environment", "HashRing", "Node", "Wire"], swiftSettings: strict),
     .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
     .testTarget(name: "EnvironmentTests", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
@@ -62,6 +63,8 @@ let package = Package(
     .testTarget(
       name: "StoreTests", dependencies: ["Bytes", "Environment", "Simulation", "Store", "Table"],
       swiftSettings: strict),
+    .testTarget(
+      name: "NodeTests", dependencies: ["Bytes", "Environment", "Node", "Simulation", "Wire"], swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["Bytes", "COpenSSL", "TLS"], swiftSettings: strict),
     .testTarget(
       name: "TransportTests",

@@ -59,6 +59,7 @@ extension Client {
         drop(link)
         return .lost("gave no answer within \(time) ms")
       }
+      link.lastHeard = surroundings.now
       if let map { takeMap(map, from: link) }
       return .answered(answer)
     } catch {

@@ -61,6 +61,6 @@ extension Client {
     loadMap()
     guard let map = knownMap else { return nil }
     let addresses = map.holders(of: key).compactMap { map.address(of: $0) }
-    return addresses.first { links[$0]?.isUsable == true } ?? addresses.first
+    return addresses.first { links[$0] != nil } ?? addresses.first
   }
 }

@@ -64,14 +64,14 @@ public final class Client {
   func candidates() -> [String] {
     var seen: Set<String> = []
     let known = (knownMap?.allAddresses ?? []) + file.addresses
-    let usable = known.filter { links[$0]?.isUsable == true }
+    let usable = known.filter { links[$0] != nil }
     return (usable + known).filter { seen.insert($0).inserted }
   }
 
   /// The connection to a node, made if there is none.
   func link(to address: String, until deadline: UInt64) throws(ChannelFailure) -> Link {
     if let link = links[address] {
-      if link.isUsable { return link }
+      if link.isUsable(at: surroundings.now) { return link }
       drop(link)
     }
     let now = surroundings.now

@@ -13,7 +13,7 @@ final class Link {
   let channel: any Channel
   /// Whether an answer ever came. Before that, a refusal of our certificate means that nothing was read.
   private(set) var hasAnswered = false
-  /// When a writer last took in answers: the moment since which the node is silent.
+  /// When an answer last came: since then the node is silent, or the link rests.
   var lastHeard: UInt64 = 0
   /// Why the link can't be used any more.
   private(set) var failure: ChannelFailure?
@@ -34,8 +34,11 @@ final class Link {
     self.address = address
   }
 
-  /// Whether the link may be used for another request, as far as can be told without sending.
-  var isUsable: Bool { failure == nil && (!waiting.isEmpty || channel.isOpen) }
+  /// Whether the link may be used for another request, as far as can be told without sending. A link that has rested
+  /// is looked at first: a request on one that the node has closed meanwhile would be lost, a write's outcome unknown.
+  func isUsable(at now: UInt64) -> Bool {
+    failure == nil && (isBusy || now < lastHeard + ClientLimits.restedAfter || channel.isOpen)
+  }
 
   /// Whether requests wait to be sent.
   var hasGathered: Bool { !outbox.isEmpty }

@@ -51,7 +51,9 @@ public final class PipelinedWriter {
     if count == 0 { findLeaders() }
     let position = Position(of: key)
     let size = key.bytes.count + value.count
-    while underWay >= window || positions.contains(position) || bytes > 0 && bytes + size > ClientLimits.writerBytes.rawValue {
+    while underWay >= window || positions.contains(position)
+      || bytes > 0 && bytes + size > ClientLimits.writerBytes.rawValue
+    {
       turn(waiting: true)
     }
     var write = WireWriteRequest()

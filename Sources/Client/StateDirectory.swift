@@ -32,11 +32,6 @@ final class StateDirectory {
     _ = SmallFile.replace(file, with: bytes)
   }
 
-  /// Removes a file.
-  func remove(_ name: String) {
-    unlink("\(path)/\(name)")
-  }
-
   private func makeDirectories() {
     var made = path.hasPrefix("/") ? "" : "."
     for part in path.split(separator: "/") {

@@ -13,7 +13,7 @@ struct Torment {
   init(seed: UInt64) {
     var random = SplitMix64(seed: seed)
     var options = RaftOptions()
-    options.maxMessageBytes = 120
+    options.maxMessageBytes = Int.random(in: 1...150, using: &random)
     options.maxApplyBytes = 200
     options.maxInflightMessages = 4
     options.maxLogBytes = 600
@@ -30,14 +30,16 @@ struct Torment {
   private func loosen(_ node: TestNode) {
     node.syncsByItself = false
     node.appliesByItself = false
+    node.syncPermille = cluster.chance(300) ? 100 : 700
+    node.applyPermille = cluster.chance(200) ? 100 : 700
     node.clockRate = UInt64.random(in: 952...1048, using: &cluster.random)
   }
 
   mutating func step() {
     cluster.run(milliseconds: UInt64.random(in: 1...40, using: &cluster.random), step: 20)
     for node in cluster.nodes {
-      if cluster.chance(600) { cluster.sync(node, Int.random(in: 1...4, using: &cluster.random)) }
-      if cluster.chance(600) { cluster.apply(node, Int.random(in: 1...8, using: &cluster.random)) }
+      if cluster.chance(node.syncPermille) { cluster.sync(node, Int.random(in: 1...4, using: &cluster.random)) }
+      if cluster.chance(node.applyPermille) { cluster.apply(node, Int.random(in: 1...8, using: &cluster.random)) }
     }
     act()
     cluster.check()
@@ -54,10 +56,11 @@ struct Torment {
     case 0..<350: propose(cluster.chance(800) ? cluster.leader ?? node : node)
     case 350..<500: _ = cluster.read(cluster.leaders.randomElement(using: &cluster.random) ?? node)
     case 500..<530: _ = cluster.readFromFollower(node)
-    case 530..<560: crash(node)
+    case 530..<560: crash(cluster.chance(500) ? cluster.leader ?? node : node)
     case 560..<640: cluster.nodes.first { $0.core == nil }.map { cluster.restart($0) }
     case 640..<665: cluster.partition(cluster.nodes.map(\.id).filter { _ in cluster.chance(400) })
-    case 665..<680: cutOneWay(node)
+    case 665..<675: cutOneWay(node)
+    case 675..<680: cluster.leader.map { cluster.partition([$0.id, node.id]) }
     case 680..<730: cluster.heal()
     case 730..<740: node.frozenUntil = cluster.now + UInt64.random(in: 100...3000, using: &cluster.random) * millisecond
     case 740..<790: if let applied = node.core?.applied { compact(node, through: applied) }
@@ -84,8 +87,8 @@ struct Torment {
   private func crash(_ node: TestNode) {
     let down = cluster.nodes.count { $0.core == nil }
     guard node.core != nil, down * 2 < cluster.nodes.count else { return }
-    node.crash(surviving: Int.random(in: 0...node.writes.count, using: &cluster.random))
-    if cluster.chance(300) { cluster.restart(node) }
+    node.crash(surviving: cluster.chance(500) ? 0 : Int.random(in: 0...node.writes.count, using: &cluster.random))
+    if cluster.chance(500) { cluster.restart(node) }
   }
 
   private func compact(_ node: TestNode, through applied: LogIndex) {
@@ -172,7 +175,6 @@ struct RandomTests {
     var sums = Sums()
     for seed in RandomTests.seeds {
       var torment = Torment(seed: seed)
-      if getenv("RAFT_VERBOSE") != nil { print("seed \(seed)") }
       for step in 0..<250 where torment.cluster.history.faults.isEmpty {
         torment.step()
         if let fault = torment.cluster.history.faults.first { Issue.record("seed \(seed), step \(step): \(fault)") }
@@ -182,7 +184,6 @@ struct RandomTests {
       if let fault = torment.cluster.history.faults.first { Issue.record("seed \(seed), recovery: \(fault)") }
       sums.add(torment.cluster.history)
     }
-    print(sums)
     // The runs must have been worth it.
     #expect(sums.isRich(runs: RandomTests.seeds.count), "too little happened: \(sums)")
   }

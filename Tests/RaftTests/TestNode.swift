@@ -18,6 +18,9 @@ final class TestNode {
   /// Whether writes become durable, and entries are applied, without being asked to.
   var syncsByItself = true
   var appliesByItself = true
+  /// How often, in thousandths of all steps of a random run, they do.
+  var syncPermille = 700
+  var applyPermille = 700
   /// The clock's speed in thousandths, and where it started.
   var clockRate: UInt64 = 1000
   var clockOffset: UInt64 = 1_000_000_000

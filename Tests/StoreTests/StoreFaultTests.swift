@@ -68,6 +68,8 @@ import Testing
       }
     }
     #expect(store.flushedState == Model().state)
+    // A process that starts anew sees the edit in the page cache, and the table that it names must be there.
+    #expect(try openStore(disk.clone()).exported() == model.all)
     disk.crash(seed: 3)
     #expect(try openStore(disk).exported().isEmpty)
   }

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2034 # what sources this uses $started and $node
+# What the scripts here share: a directory of their own, nodes that end with the script, and checks that say what
+# they expected. To be sourced; $KV is the program.
+
+set -euo pipefail
+
+: "${KV:?the path of kv}"
+kv() { "$KV" "$@"; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kv-script-XXXXXX")
+pids=()
+
+finish() {
+  local status=$?
+  local pid
+  for pid in "${pids[@]}"; do
+    kill -CONT "$pid" 2>/dev/null || true
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+  { wait || true; } 2>/dev/null
+  if [ "$status" -ne 0 ]; then
+    tail -n 20 "$work"/*.log >&2 2>/dev/null || true
+  fi
+  rm -rf "$work"
+  exit "$status"
+}
+trap finish EXIT
+cd "$work"
+export HOME=$work XDG_CONFIG_HOME=$work/config XDG_STATE_HOME=$work/state
+unset KV_CLUSTER
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# same EXPECTED FOUND: two texts are equal.
+same() {
+  [ "$1" = "$2" ] || fail "line ${BASH_LINENO[0]}: expected '$1', found '$2'"
+}
+
+# status CODE COMMAND…: the command ends with exactly this status.
+status() {
+  local wanted=$1 found=0
+  shift
+  "$@" >stdout 2>stderr || found=$?
+  [ "$found" -eq "$wanted" ] ||
+    fail "line ${BASH_LINENO[0]}: '$*' ended with $found, expected $wanted: $(cat stderr)"
+}
+
+# free_port: a port of 127.0.0.1 on which nobody listens.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      echo "$port"
+      return
+    fi
+  done
+}
+
+# start NAME ARGUMENT…: runs kv in the background, its words in NAME.log; its process id is in $started.
+start() {
+  local name=$1
+  shift
+  "$KV" "$@" >>"$name.log" 2>&1 &
+  started=$!
+  pids+=("$started")
+}
+
+# stop PID: ends a process as a service manager does; it has to end well.
+stop() {
+  local status=0
+  kill -TERM "$1"
+  wait "$1" || status=$?
+  [ "$status" -eq 0 ] || fail "line ${BASH_LINENO[0]}: process $1 ended with $status after SIGTERM"
+}
+
+# one_node: a cluster of one node in $work/node, its process id in $node.
+one_node() {
+  start node serve -d node --listen "127.0.0.1:$(free_port)"
+  node=$started
+  export KV_CLUSTER=$work/node/cluster.kv
+  await_healthy
+}
+
+# await_healthy: waits until the cluster file exists and the cluster is healthy.
+await_healthy() {
+  local try
+  for try in $(seq 600); do
+    [ -e "$KV_CLUSTER" ] && break
+    [ "$try" -lt 600 ] || fail "no cluster file after a minute"
+    sleep 0.1
+  done
+  kv status --wait healthy --timeout 60s >/dev/null
+}

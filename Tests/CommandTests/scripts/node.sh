@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# One node: made from nothing, stopped, killed, started again with nothing but its directory.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+one_node
+
+same 600 "$(stat -c %a "$KV_CLUSTER")"
+version=$(kv put key value)
+stop "$node"
+status 64 kv serve -d node --partitions 32
+
+start node serve -d node
+node=$started
+await_healthy
+same value "$(kv get key)"
+same value "$(kv get key --at "$version")"
+
+# A second node on the same directory is refused, and disturbs nothing.
+status 77 kv serve -d node
+same value "$(kv get key)"
+
+# Killed under writes: every acknowledged one is there.
+seq 5000 | sed 's/.*/kill-&\tvalue &/' >records
+kv put --from tsv records --json --timeout 2s >acknowledged 2>/dev/null &
+load=$!
+sleep 0.5
+kill -KILL "$node"
+wait "$load" || true
+start node serve -d node
+await_healthy
+sed -n 's/.*"key":"\([^"]*\)","version".*/\1/p' acknowledged | sort >written
+kv range --prefix kill- --format keys | sort >found
+[ -s written ] || fail "nothing was acknowledged"
+comm -23 written found >lost
+[ ! -s lost ] || fail "acknowledged writes are lost: $(head -n 3 lost)"
+
+# A directory that is something else's is left alone.
+mkdir other
+echo data >other/file
+status 78 kv serve -d other
+same data "$(cat other/file)"

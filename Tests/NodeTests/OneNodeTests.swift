@@ -1,0 +1,107 @@
+import Bytes
+import Simulation
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite struct OneNodeTests {
+  let world: SimulatedWorld
+
+  init() throws {
+    world = try SimulatedWorld(seed: 1)
+  }
+
+  @Test("a value is read back, at the latest and at its version")
+  func putAndGet() throws {
+    let first = try #require(world.put("k", "one", id: 1))
+    let second = try #require(world.put("k", "two", id: 2))
+    #expect(first < second)
+    #expect(world.get("k") == "two")
+    #expect(world.get("k", at: first) == "one")
+    #expect(world.get("absent") == nil)
+  }
+
+  @Test("a deletion writes a version of its own; the past still shows the value; of an absent key it writes nothing")
+  func delete() throws {
+    let put = try #require(world.put("k", "v", id: 1))
+    let deletion = try #require(world.put("k", nil, id: 2))
+    #expect(deletion > put)
+    #expect(world.get("k") == nil)
+    #expect(world.get("k", at: put) == "v")
+    #expect(world.put("k", nil, id: 3) == .zero)
+  }
+
+  @Test("a conditional write is made only where its condition holds, and says what it found")
+  func conditions() throws {
+    let absent = SimulatedWorld.write("k", "one", id: 1, condition: .ifAbsent)
+    let version = try #require(world.ask(absent)?.version)
+    let again = world.ask(SimulatedWorld.write("k", "two", id: 2, condition: .ifAbsent))?.failure
+    #expect(again?.code == .conditionFalse)
+    #expect(again?.version == version.rawValue)
+    let swap = SimulatedWorld.write("k", "three", id: 3, condition: .ifVersion, expected: version)
+    #expect(world.ask(swap)?.version != nil)
+    let stale = SimulatedWorld.write("k", "four", id: 4, condition: .ifVersion, expected: version)
+    #expect(world.ask(stale)?.failure?.code == .conditionFalse)
+    #expect(world.get("k") == "three")
+  }
+
+  @Test("a repeated request id gives the first outcome; with another payload it is refused")
+  func requestIDs() throws {
+    let write = SimulatedWorld.write("k", "v", id: 7)
+    let first = try #require(world.ask(write)?.version)
+    _ = world.put("k", "later", id: 8)
+    #expect(world.ask(write)?.version == first)
+    #expect(world.get("k") == "later")
+    #expect(world.ask(SimulatedWorld.write("k", "other", id: 7))?.failure?.code == .refused)
+  }
+
+  @Test("of many conditional writes of one key at once, one is made")
+  func race() {
+    var made = 0
+    var answers = 0
+    for id in 1...50 as ClosedRange<UInt64> {
+      world.send(SimulatedWorld.write("lock", "\(id)", id: id, condition: .ifAbsent), to: NodeID(rawValue: 1)) {
+        answers += 1
+        if $0.version != nil { made += 1 }
+      }
+    }
+    world.run(milliseconds: 5_000)
+    #expect(answers == 50)
+    #expect(made == 1)
+  }
+
+  @Test("a version in the future is refused: its answer could still change")
+  func future() throws {
+    let version = try #require(world.put("k", "v", id: 1))
+    let far = Version(milliseconds: version.milliseconds + 3_600_000)
+    #expect(world.ask(SimulatedWorld.read("k", at: far))?.failure?.code == .futureVersion)
+  }
+
+  @Test("too large keys and values, and strangers, are refused")
+  func refusals() {
+    let long = String(repeating: "k", count: Limits.keyBytes.rawValue + 1)
+    #expect(world.ask(SimulatedWorld.write(long, "v", id: 1))?.failure?.code == .invalid)
+    #expect(world.ask(SimulatedWorld.write("", "v", id: 2))?.failure?.code == .invalid)
+    #expect(world.ask(SimulatedWorld.read("k"), as: .stranger)?.failure?.code == .refused)
+    let reader = Caller.client(canWrite: false, canAdminister: false)
+    #expect(world.ask(SimulatedWorld.write("k", "v", id: 3), as: reader)?.failure?.code == .refused)
+  }
+
+  @Test("lights-out: what was acknowledged is there after a crash that loses everything unsynced")
+  func lightsOut() throws {
+    var acknowledged: [String: Version] = [:]
+    for id in 1...200 as ClosedRange<UInt64> {
+      acknowledged["k\(id)"] = try #require(world.put("k\(id)", "v\(id)", id: id))
+    }
+    let node = NodeID(rawValue: 1)
+    let last = try #require(acknowledged.values.max())
+    world.kill(node)
+    try world.start(node)
+    for (key, version) in acknowledged.sorted(by: { $0.value < $1.value }) {
+      #expect(world.get(key, at: version) == "v" + key.dropFirst())
+    }
+    let next = try #require(world.put("k", "v", id: 1000))
+    #expect(next > last, "versions never rewind")
+  }
+}

@@ -14,11 +14,13 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
     self.port = port
   }
 
-  /// Reads an address; nil where the text is none.
-  public init?(parsing text: some StringProtocol) {
+  /// Reads an address; nil where the text is none. Port 0 is refused unless the address is one to listen on.
+  public init?(parsing text: some StringProtocol, toListen: Bool = false) {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     let digits = text[text.index(after: colon)...]
-    guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(digits) else { return nil }
+    guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(digits),
+      port > 0 || toListen
+    else { return nil }
     var host = String(text[..<colon])
     let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
     if isBracketed { host = String(host.dropFirst().dropLast()) }

@@ -33,8 +33,6 @@ enum ClientLimits {
   static let storedMapAge: UInt64 = 60_000
   /// A stored TLS session older than this is replaced, even if it still works.
   static let resumedSessionAge: UInt64 = 6 * 3_600_000
-  /// Where several connections are waited for, each is in turn for this long.
-  static let pollSlice = 1
   /// A session of request ids is used no longer than this: servers take its ids for an hour.
   static let sessionAge: UInt64 = 30 * 60_000
 

@@ -48,7 +48,7 @@ final class SystemSurroundings: Surroundings {
     let saved = state?.read(name)
     do throws(ConnectionError) {
       let connection = try BlockingConnection(
-        host: place.host, port: Int(place.port), context: try tlsContext(), timeoutMilliseconds: left(until: deadline),
+        host: place.host, port: place.port, context: try tlsContext(), timeoutMilliseconds: left(until: deadline),
         resume: saved?.bytes)
       let isWorthSaving = !connection.isResumed || (saved?.age ?? 0) > ClientLimits.resumedSessionAge
       return SystemChannel(connection, self, saveSession: state.flatMap { isWorthSaving ? ($0, name) : nil })
@@ -85,17 +85,15 @@ final class SystemSurroundings: Surroundings {
     return deadline > now ? Int(clamping: deadline - now) : 0
   }
 
-  /// A blocking connection can be waited for one at a time: each in turn for a moment, after a look at all of them.
+  /// What was received may wait in the TLS session already; only then is the kernel asked, about all at once.
   func wait(for channels: [any Channel], until deadline: UInt64) {
     let channels = channels.compactMap { $0 as? SystemChannel }
     guard !channels.isEmpty else { return sleep(milliseconds: UInt64(left(until: deadline))) }
-    var turn = 0
     while !channels.contains(where: { $0.isReadable(within: 0) }) {
       let left = left(until: deadline)
       guard left > 0 else { return }
-      let share = channels.count == 1 ? left : min(left, ClientLimits.pollSlice)
-      if channels[turn % channels.count].isReadable(within: share) { return }
-      turn += 1
+      var entries = channels.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      poll(&entries, nfds_t(entries.count), Int32(clamping: left))
     }
   }
 }
@@ -115,6 +113,9 @@ final class SystemChannel: Channel {
     self.surroundings = surroundings
     self.saveSession = saveSession
   }
+
+  /// For poll(2) alone.
+  var descriptor: Int32 { connection.descriptor }
 
   func send(_ bytes: [UInt8], until deadline: UInt64) throws(ChannelFailure) {
     do throws(ConnectionError) {

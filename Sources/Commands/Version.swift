@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 
 /// `kv version`: says which kv this is.
 struct VersionCommand: Executable {

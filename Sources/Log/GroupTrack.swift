@@ -103,6 +103,7 @@ struct GroupTrack {
     reset = point
     compacted = point.index
     last = point.index
+    limitCommit(to: last)
     losses.remove(.reset)
   }
 
@@ -111,7 +112,10 @@ struct GroupTrack {
       if !record.flags.contains(.checkpoint) || !isComplete { losses.insert(.hardState) }
       return
     }
+    // A commit must never come to speak of entries that take the place of those it was said of. So it is never beyond
+    // the last entry, nor beyond one that was written anew.
     hardState = state
+    limitCommit(to: last)
     if !record.flags.contains(.checkpoint) { losses.remove(.hardState) }
     if record.flags.contains(.reset) {
       losses = []
@@ -120,7 +124,12 @@ struct GroupTrack {
     }
   }
 
+  private mutating func limitCommit(to index: LogIndex) {
+    hardState.commit = min(hardState.commit, index)
+  }
+
   private mutating func append(_ first: LogIndex, _ end: LogIndex, in segment: UInt64, _ live: inout LiveRuns) {
+    limitCommit(to: first.previous)
     while let run = runs.last, run.last >= first {
       if run.first < first {
         runs[runs.count - 1].last = first.previous

@@ -38,7 +38,7 @@ public struct LogPoint: Equatable, Sendable {
 public struct LogWrite: Sendable {
   /// The group.
   public var group: GroupID
-  /// The new hard state, or nil if it has not changed. Its commit is not beyond the last entry.
+  /// The new hard state, or nil if it has not changed. A commit beyond the last entry counts as that entry's index.
   public var hardState: StoredHardState?
   /// New entries with consecutive indices, the first at most one after the group's last and after what is compacted.
   /// What the log held from that index on is void.
@@ -62,5 +62,10 @@ public struct LogWrite: Sendable {
     self.reset = reset
     self.compactedThrough = compactedThrough
     self.removed = removed
+  }
+
+  /// Whether there is nothing to write.
+  var isEmpty: Bool {
+    hardState == nil && entries.isEmpty && reset == nil && compactedThrough == nil && !removed
   }
 }

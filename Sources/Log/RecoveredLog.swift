@@ -29,7 +29,7 @@ public struct RecoveredGroup: Equatable, Sendable {
 
   /// How far the rest can be believed.
   public var health: Health
-  /// The newest hard state found.
+  /// The newest hard state found. Its commit is not beyond the last entry.
   public var hardState: StoredHardState
   /// The point after which the group's log began: the last `reset`, or the start.
   public var reset: LogPoint

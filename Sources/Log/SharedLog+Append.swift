@@ -26,6 +26,7 @@ extension SharedLog {
 
   /// Adds a write to the frame under construction, in parts where it does not fit the segment.
   private func draft(_ write: LogWrite) throws(DiskError) {
+    guard !write.isEmpty else { return }
     check(write)
     var rest = write.entries[...]
     var isFirst = true
@@ -38,13 +39,7 @@ extension SharedLog {
       try makeRoom(for: fixed + (rest.first?.encodedBytes ?? 0))
       let (count, bytes) = fitting(rest, room: room - fixed)
       let isLast = count == rest.count
-      if !isLast {
-        control.compacted = nil
-        // A crash may leave this part alone: its commit must not speak of entries that were to follow.
-        if let state = write.hardState, let last = rest.prefix(count).last {
-          control.hardState?.commit = min(state.commit, last.index)
-        }
-      }
+      if !isLast { control.compacted = nil }
       var flags = control.flags
       if count > 0 { flags.insert(.entries) }
       if isLast, write.removed { flags.insert(.removed) }
@@ -98,7 +93,6 @@ extension SharedLog {
       last = first.index + (write.entries.count - 1)
     }
     precondition(write.compactedThrough ?? .zero <= last, "compacted beyond the last entry")
-    precondition(write.hardState?.commit ?? .zero <= last, "committed beyond the last entry")
   }
 
   func abandonFrame() {

@@ -61,7 +61,8 @@ extension SharedLog {
     let segment = Segment(
       file: next.file, sequence: next.sequence, bytes: next.bytes,
       seed: SegmentHeader.seed(identity: opener.identity, sequence: next.sequence))
-    let end = LogPosition(sequence: tail?.sequence ?? next.sequence - 1, offset: tail?.end ?? opener.bytes(next.sequence - 1))
+    let end = LogPosition(
+      sequence: tail?.sequence ?? next.sequence - 1, offset: tail?.end ?? opener.bytes(next.sequence - 1))
     let log = SharedLog(
       identity: opener.identity, files: files, segment: segment, offset: SegmentHeader.blockBytes,
       number: tail?.number ?? 1, durable: end,

@@ -6,7 +6,7 @@ enum Address {
   /// The address to listen on: the one that is wanted, or the first free port of loopback from the default on.
   static func choose(_ wanted: String?) throws(ServerError) -> HostPort {
     if let wanted {
-      guard let address = HostPort(parsing: wanted) else {
+      guard let address = HostPort(parsing: wanted, toListen: true) else {
         throw .usage("'\(wanted)' is no HOST:PORT to listen on; say 127.0.0.1:4711, for instance")
       }
       return address.port == 0 ? HostPort(host: address.host, port: try freePort(on: address.host)) : address
@@ -22,7 +22,7 @@ enum Address {
   /// The address that others are told: where it listens, unless that stands for every address of the host.
   static func advertised(_ wanted: String?, listen: HostPort) throws(ServerError) -> String {
     if let wanted {
-      guard let address = HostPort(parsing: wanted), address.port > 0 else {
+      guard let address = HostPort(parsing: wanted) else {
         throw .usage("'\(wanted)' is no HOST:PORT for others to reach the node")
       }
       return "\(address)"

@@ -46,6 +46,10 @@ public final class BlockingConnection: @unchecked Sendable {
     close()
   }
 
+  /// The socket, for poll(2) alone: to wait for several connections at once, after `isReadable` said that none of them
+  /// holds received bytes.
+  public var descriptor: Int32 { stream.socket.descriptor }
+
   /// What resumes this connection's TLS session later: a secret. Nil until the server's first data has arrived.
   public var session: [UInt8]? { stream.session.resumption }
 

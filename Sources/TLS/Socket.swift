@@ -2,7 +2,7 @@ internal import Glibc
 
 /// A TCP socket that never blocks by itself; waiting is `wait`'s work, up to a deadline. Closed when it goes.
 struct Socket: ~Copyable {
-  private let descriptor: Int32
+  let descriptor: Int32
 
   private init(descriptor: Int32) {
     self.descriptor = descriptor

@@ -13,6 +13,7 @@ struct LogModel: Equatable {
 
     mutating func put(_ entry: LogEntry) {
       while let last = entries.last, last.index >= entry.index { entries.removeLast() }
+      hardState.commit = min(hardState.commit, entry.index.previous)
       entries.append(entry)
     }
 
@@ -27,11 +28,14 @@ struct LogModel: Equatable {
   /// Applies a write and gives every state on the way that a crash may leave of it.
   mutating func apply(_ write: LogWrite) -> [LogModel] {
     var states: [LogModel] = []
+    let saysNothing = write.hardState == nil && write.entries.isEmpty && write.reset == nil
+    if saysNothing, write.compactedThrough == nil, !write.removed { return states }
     var group = groups[write.group] ?? Group()
     if let reset = write.reset {
       group.reset = reset
       group.compacted = reset.index
       group.entries = []
+      group.hardState.commit = min(group.hardState.commit, reset.index)
     }
     for entry in write.entries {
       group.put(entry)
@@ -42,7 +46,10 @@ struct LogModel: Equatable {
       groups[write.group] = group
       states.append(self)
     }
-    if let hardState = write.hardState { group.hardState = hardState }
+    if let hardState = write.hardState {
+      group.hardState = hardState
+      group.hardState.commit = min(hardState.commit, group.last)
+    }
     if let index = write.compactedThrough { group.compact(index) }
     groups[write.group] = write.removed ? nil : group
     states.append(self)
@@ -123,7 +130,7 @@ struct LogScript {
     }
     let last = write.entries.last?.index ?? write.reset?.index ?? group.last
     if below(3) == 0 || write.reset != nil {
-      let commit = LogIndex(rawValue: UInt64(below(Int(last.rawValue) + 1)))
+      let commit = LogIndex(rawValue: UInt64(below(Int(last.rawValue) + 4)))
       write.hardState = StoredHardState(term: term, vote: ReplicaID(rawValue: UInt64(below(4))), commit: commit)
     }
     if below(4) == 0, last > group.compacted {

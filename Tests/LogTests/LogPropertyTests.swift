@@ -148,7 +148,9 @@ struct LogPropertyTests {
   /// Cuts a file, removes it, gives it another's name, overwrites a part with noise or with another part.
   private func vandalize(_ disk: SimulatedDisk, _ random: inout SplitMix64) throws {
     let names = try disk.list("log").map { "log/" + $0 }
-    guard let path = names.randomElement(using: &random), let other = names.randomElement(using: &random) else { return }
+    guard let path = names.randomElement(using: &random), let other = names.randomElement(using: &random) else {
+      return
+    }
     let file = try disk.open(path, .readWrite)
     let size = try file.size()
     let place = UInt64.random(in: 0...size, using: &random)

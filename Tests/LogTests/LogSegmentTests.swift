@@ -47,6 +47,30 @@ struct LogSegmentTests {
     #expect(held[1]?.entries == entries(1...2, bytes: 900) + entries(3...3, term: 2) + entries(4...6, term: 3))
   }
 
+  @Test("A commit never comes to speak of entries that replaced those it was said of")
+  func commit() throws {
+    let (log, _) = try open(disk)
+    try log.append([LogWrite(group: group(1), hardState: hardState(1, commit: 9), entries: entries(1...6))], sync: true)
+    try log.append([LogWrite(group: group(1), entries: entries(7...9, term: 2))], sync: true)
+    #expect(try recoveredCommit() == index(6))
+    let reset = LogPoint(index: index(4), term: Term(rawValue: 1))
+    try log.append([LogWrite(group: group(1), entries: entries(5...8, term: 3), reset: reset)], sync: true)
+    #expect(try recoveredCommit() == index(4))
+  }
+
+  private func recoveredCommit() throws -> LogIndex? {
+    let (_, held) = try open(disk.clone())
+    return held[1]?.hardState.commit
+  }
+
+  @Test("A write that says nothing leaves nothing")
+  func empty() throws {
+    let (log, _) = try open(disk)
+    try log.append([LogWrite(group: group(1))], sync: true)
+    let (_, held) = try open(disk)
+    #expect(held.groups.isEmpty)
+  }
+
   @Test("Segments that no group needs are written again, in bounded number, and their old records stay dead")
   func recycling() throws {
     var (log, _) = try open(disk)

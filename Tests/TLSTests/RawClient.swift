@@ -30,6 +30,9 @@ final class RawClient {
     SSL_CTX_free(context)
   }
 
+  /// Whether the server has given a ticket with which the session could be resumed.
+  var hasTicket: Bool { SSL_SESSION_is_resumable(SSL_get_session(ssl)) == 1 }
+
   /// Asks the server to change its key, and changes this side's own.
   func updateKeys() { #expect(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) == 1) }
 
@@ -116,6 +119,15 @@ struct RawClientTests {
     client.run(against: server)
     #expect(server.error == .alpn)
     #expect(client.alert == SSL_AD_NO_APPLICATION_PROTOCOL)
+  }
+
+  @Test("A joiner gets no ticket with which it could come back as a member")
+  func noTicket() throws {
+    let client = try RawClient(alpn: "kv-join/1")
+    client.run(against: server)
+    client.advance(try server.write([1]))
+    #expect(client.isEstablished)
+    #expect(!client.hasTicket)
   }
 
   @Test("A joiner that asks for new keys gets them, and what it sends is read")

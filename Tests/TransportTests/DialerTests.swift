@@ -164,6 +164,34 @@ struct BlockingTests {
     }
   }
 
+  @Test("An address of IPv6 is taken with brackets and without")
+  func version6() throws {
+    let cluster = try Cluster()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let (loop, context, logger) = (group.next(), try cluster.server(), LogBook().logger)
+    let bound = try? loop.flatSubmit {
+      Listener.bind(host: "::1", port: 0, context: context, loop: loop, logger: logger) { _ in
+        Script(Tally()) { _, _, _ in }
+      }
+    }.wait()
+    // A host without IPv6 has nothing to test.
+    if let bound {
+      let port = try loop.submit { bound.port }.wait()
+      for host in ["::1", "[::1]"] {
+        let client = try BlockingConnection(
+          host: host, port: port, context: try cluster.client(), timeoutMilliseconds: 5000)
+        #expect(client.peer == cluster.node(1))
+      }
+      let stopped = try loop.submit { bound.stopAccepting() }.wait()
+      try stopped.wait()
+      let error = #expect(throws: ConnectionError.self) {
+        try BlockingConnection(host: "::1", port: port, context: try cluster.client(), timeoutMilliseconds: 5000)
+      }
+      #expect(error == .refused(address: "[::1]:\(port)"))
+    }
+    try group.syncShutdownGracefully()
+  }
+
   @Test("A server that says nothing runs into the time given, in the handshake and after it")
   func silence() throws {
     let cluster = try Cluster()

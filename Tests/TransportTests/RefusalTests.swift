@@ -162,7 +162,7 @@ final class Files {
   private var paths: [String] = []
 
   init() throws {
-    var template = Array("/tmp/kv-transport-XXXXXX".utf8CString)
+    var template = Array("\(P_tmpdir)/kv-transport-XXXXXX".utf8CString)
     let made = try #require(mkdtemp(&template))
     directory = String(cString: made)
   }

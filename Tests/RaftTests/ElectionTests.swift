@@ -217,6 +217,37 @@ struct ElectionTests {
     #expect(cluster.leaders.map(\.id) == [replica(1)])
   }
 
+  @Test("the answer to a heartbeat, which is a promise, waits until its term is durable")
+  func durablePromise() {
+    let cluster = TestCluster(voters: [1, 2, 3])
+    let follower = cluster.node(2)
+    follower.syncsByItself = false
+    cluster.recordsMessages = true
+    let heartbeat = Message(kind: .heartbeat, from: replica(1), to: follower.id, term: term(4), sentAt: 7)
+    cluster.with(follower) { core, now in core.step(heartbeat, now: now) }
+    #expect(!cluster.delivered.contains { $0.kind == .heartbeatResponse })
+    cluster.sync(follower)
+    #expect(cluster.delivered.map(\.kind) == [.heartbeatResponse])
+    cluster.with(follower) { core, now in core.step(heartbeat, now: now) }
+    #expect(cluster.delivered.map(\.echo) == [7, 7], "at once, from now on")
+  }
+
+  @Test("what a candidate knows to be committed counts only where the logs match")
+  func learnCommit() {
+    for (committedIn, expected): (UInt64, UInt64) in [(1, 3), (2, 1)] {
+      var core = RaftCore(
+        id: replica(1), options: RaftOptions(), hardState: HardState(term: term(1), commit: index(1)),
+        membership: Membership(voters: [1, 2].map(replica)), compacted: (index(1), term(1)),
+        entries: [2, 3, 4].map { LogEntry(term: term(1), index: index($0), payload: []) }, applied: index(1), seed: 1,
+        now: 0)
+      let request = Message(
+        kind: .preVote, from: replica(2), to: replica(1), term: term(3), index: index(9), logTerm: term(2),
+        commit: index(3), hintTerm: term(committedIn))
+      core.step(request, now: 2_000_000_000)
+      #expect(core.commit == index(expected))
+    }
+  }
+
   @Test("election timeouts differ between replicas and lie between one and two minimum timeouts")
   func timeouts() {
     var seen: Set<UInt64> = []

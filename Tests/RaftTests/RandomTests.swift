@@ -165,7 +165,7 @@ struct Torment {
 @Suite("A group under random faults")
 struct RandomTests {
   private static var seeds: ClosedRange<UInt64> {
-    let count = getenv("RAFT_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 300
+    let count = getenv("RAFT_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 200
     let first = getenv("RAFT_FIRST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 1
     return first...(first + count - 1)
   }

@@ -76,6 +76,23 @@ struct TransferTests {
     #expect(cluster.leader?.id == leader.id)
   }
 
+  @Test("a leader that gave a transfer up holds no lease until the candidacy that it asked for must be over")
+  func leaseAfterGivingUp() throws {
+    let cluster = TestCluster(voters: [1, 2, 3])
+    let leader = cluster.elect(1)
+    cluster.isCut = { $0.to == replica(3) && $0.kind == .append }
+    try cluster.propose(leader, [1])
+    try transfer(cluster, to: 3)
+    cluster.run(milliseconds: 800)
+    // Only now the target catches up, and is told; the order is still under way when the transfer is given up.
+    cluster.isCut = { $0.kind == .timeoutNow }
+    cluster.run(milliseconds: 300)
+    #expect(leader.core?.status.transferTarget == ReplicaID.none)
+    #expect(!cluster.holdsLease(leader))
+    cluster.run(milliseconds: 1200)
+    #expect(cluster.holdsLease(leader))
+  }
+
   @Test("a candidacy on behalf of the leader ends in time, even if the votes come in later")
   func lateVotes() throws {
     let cluster = TestCluster(voters: [1, 2, 3])

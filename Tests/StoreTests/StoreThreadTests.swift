@@ -19,9 +19,8 @@ import Testing
         store.apply(record)
         #expect(try store.get(record.key, at: .max) == record)
       }
-      #expect(try store.records(reverse: true) == model.live(from: nil, to: nil, at: .max, reverse: true))
     }
-    for _ in 0..<12 {
+    for _ in 0..<6 {
       try write(40)
       let flush = try #require(store.freeze(state: model.state))
       let all = model.all
@@ -33,10 +32,11 @@ import Testing
         return records
       }
       try write(20)
+      #expect(try store.records(reverse: true) == model.live(from: nil, to: nil, at: .max, reverse: true))
       try store.install(await flushing.value)
       while let compaction = store.nextCompaction() {
         let compacting = Task.detached { compaction.run() }
-        try write(10)
+        try write(4)
         try store.install(await compacting.value)
       }
       #expect(try await exporting.value == all)

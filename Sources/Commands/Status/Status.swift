@@ -34,10 +34,14 @@ struct StatusCommand: Executable {
 
   private func waitForHealth(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let limit = global.timeout?.milliseconds ?? HealthWait.usualMilliseconds
+    let deadline = ProcessFacts.steadyMilliseconds + limit
     let client = Client(
-      try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, Int(clamping: limit)))
+      try awaitedClusterFile(until: deadline),
+      timeoutMilliseconds: min(HealthWait.lookMilliseconds, Int(clamping: limit)))
+    let now = ProcessFacts.steadyMilliseconds
     var progress = ProgressLine(quiet: global.quiet)
-    let table = try HealthWait.untilHealthy(client, milliseconds: limit) { (problem) throws(CommandError) in
+    let table = try HealthWait.untilHealthy(client, milliseconds: deadline > now ? deadline - now : 0) {
+      (problem) throws(CommandError) in
       progress.show("waiting: \(problem)")
     }
     progress.clear()
@@ -47,6 +51,18 @@ struct StatusCommand: Executable {
       throw .notInTime("the cluster is not healthy after \(words): \(table.health.problems.joined(separator: "; "))")
     }
     return .done
+  }
+
+  /// The cluster file; one that is named and not there yet may still be made by a node that starts.
+  private func awaitedClusterFile(until deadline: UInt64) throws(CommandError) -> ClusterFile {
+    while true {
+      do throws(CommandError) {
+        return try global.clusterFile()
+      } catch {
+        guard case .clusterFile(.missing) = error, ProcessFacts.steadyMilliseconds < deadline else { throw error }
+      }
+      ProcessFacts.sleep(milliseconds: 50)
+    }
   }
 
   private func keepWatching(_ output: OutputStream) throws(CommandError) -> ExitCode {

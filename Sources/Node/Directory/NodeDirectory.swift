@@ -73,6 +73,8 @@ public enum NodeDirectory {
       try disk.createDirectory(directory)
       try disk.createDirectory(logPath(directory))
       try disk.createDirectory(partitionsPath(directory))
+      try disk.syncDirectory(directory)
+      try disk.syncDirectory(parent(of: directory))
       try disk.replace(identityPath(directory), with: Checked.wrap(identity.encoded))
       if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog) }
       try disk.replace(formatPath(directory), with: Array("\(formatPrefix)\(format)\n".utf8))
@@ -83,6 +85,12 @@ public enum NodeDirectory {
     } catch {
       throw .malformed(path: directory, words: "\(error)")
     }
+  }
+
+  private static func parent(of directory: String) -> String {
+    let path = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   private static func bootstrap(

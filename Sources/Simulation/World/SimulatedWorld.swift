@@ -1,5 +1,5 @@
 public import Bytes
-public import Environment
+import Environment
 public import Node
 public import Wire
 
@@ -102,8 +102,9 @@ public final class SimulatedWorld {
   public func join() throws -> NodeID {
     let id = NodeID(rawValue: nextNode)
     nextNode += 1
-    guard case .invite(let invitation)? = ask(.with { $0.invite = WireInviteRequest() }, as: SimulatedWorld.admin) else {
-      throw SimulationError.refused("invite")
+    let answer = ask(.with { $0.invite = WireInviteRequest() }, as: SimulatedWorld.admin)
+    guard case .invite(let invitation)? = answer else {
+      throw SimulationError.refused("invite: \(String(describing: answer))")
     }
     let request = WireRequest.with {
       $0.enrol = .with {
@@ -113,8 +114,9 @@ public final class SimulatedWorld {
         $0.format = NodeDirectory.format
       }
     }
-    guard case .enrol(let answer)? = ask(request, as: .stranger), answer.node == id.rawValue else {
-      throw SimulationError.refused("enrol")
+    let enrolment = ask(request, as: .stranger)
+    guard case .enrol(let answer)? = enrolment, answer.node == id.rawValue else {
+      throw SimulationError.refused("enrol: \(String(describing: enrolment))")
     }
     let disk = SimulatedDisk()
     try NodeDirectory.createMember(

@@ -88,11 +88,5 @@ one_node() {
 
 # await_healthy: waits until the cluster file exists and the cluster is healthy.
 await_healthy() {
-  local try
-  for try in $(seq 600); do
-    [ -e "$KV_CLUSTER" ] && break
-    [ "$try" -lt 600 ] || fail "no cluster file after a minute"
-    sleep 0.1
-  done
   kv status --wait healthy --timeout 60s >/dev/null
 }

@@ -70,7 +70,10 @@ let package = Package(
       name: "TransportTests",
       dependencies: ["Bytes", "TLS", "Transport", logging, .product(name: "NIOEmbedded", package: "swift-nio")] + nio,
       swiftSettings: strict),
-    .testTarget(name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
-    .testTarget(name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "Wire", "kv"], exclude: ["scripts"], swiftSettings: strict),
+    .testTarget(
+      name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "Wire", "kv"], exclude: ["scripts"],
+      swiftSettings: strict),
   ]
 )

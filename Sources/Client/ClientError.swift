@@ -34,13 +34,13 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .conditionFalse: 1
     case .damaged: 2
     case .notRetained: 3
-    case .invalid, .futureVersion: 65
+    case .invalid: 65
     case .unavailable: 69
     case .internal: 70
     case .diskFull: 74
     case .unknownOutcome: 75
     case .notThisCluster: 76
-    case .refused: 77
+    case .refused, .futureVersion: 77
     case .configuration: 78
     }
   }

@@ -68,7 +68,8 @@ extension Node {
     host.log(
       .debug,
       "group \(group): replica \(id) stands at \(point.index), its log at \(base.index) to \(entries.last?.index ?? base.index)"
-        + (recovered.map { ", found \($0.reset.index), \($0.compactedThrough), \($0.entries.count) entries" } ?? ", found none"))
+        + (recovered.map { ", found \($0.reset.index), \($0.compactedThrough), \($0.entries.count) entries" }
+          ?? ", found none"))
     let seed = SplitMix64.mix(id.rawValue ^ SplitMix64.mix(UInt64(group.rawValue)) ^ now.rawValue)
     let core = RaftCore(
       id: id, options: Node.raftOptions,

@@ -1,4 +1,5 @@
 import Bytes
+import Client
 import Environment
 import Glibc
 import Logging
@@ -19,6 +20,7 @@ final class NodeRunner: NodeHost {
   let clientContext: TLSContext
   let authority: any Authority
   private let opened: OpenedDirectory
+  private let clusterFilePath: String
   private let workers: Workers
   private var links: [NodeID: PeerLink] = [:]
   private var listener: Listener?
@@ -27,7 +29,10 @@ final class NodeRunner: NodeHost {
   private(set) var isStopping = false
   private(set) lazy var node = Node(host: self, opened: opened)
 
-  init(loop: any EventLoop, opened: OpenedDirectory, credentials: NodeCredentials, logger: Logger) throws(ServerError) {
+  init(
+    loop: any EventLoop, directory: String, opened: OpenedDirectory, credentials: NodeCredentials, logger: Logger
+  ) throws(ServerError) {
+    clusterFilePath = directory + "/cluster.kv"
     self.loop = loop
     self.opened = opened
     self.logger = logger
@@ -114,6 +119,30 @@ final class NodeRunner: NodeHost {
       } else {
         links[peer] = PeerLink(runner: self, peer: peer, address: address)
       }
+    }
+    updateClusterFile(members)
+  }
+
+  /// The cluster file of the first node names all members, so that clients find the cluster without that node.
+  private func updateClusterFile(_ members: [WireMember]) {
+    let path = clusterFilePath
+    let addresses = members.map(\.address)
+    run(.background) { () -> String? in
+      let disk = PosixDisk()
+      guard disk.exists(path) else { return nil }
+      do {
+        let file = try ClusterFile.load(path)
+        guard file.addresses != addresses else { return nil }
+        let updated = ClusterFile(
+          cluster: file.cluster, addresses: addresses, authority: file.authority, certificate: file.certificate,
+          privateKey: file.privateKey)
+        try disk.replace(path, with: Array(updated.text.utf8))
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    } then: { [logger] failure in
+      if let failure { logger.warning("\(path) can't be brought up to date: \(failure)") }
     }
   }
 

@@ -14,8 +14,9 @@ public struct ServeOptions: Sendable {
   public var cacheBytes = 64 << 20
 
   /// Options of these parts.
-  public init(directory: String, listen: String? = nil, advertise: String? = nil, zone: String = "", partitions: Int? = nil)
-  {
+  public init(
+    directory: String, listen: String? = nil, advertise: String? = nil, zone: String = "", partitions: Int? = nil
+  ) {
     self.directory = directory
     self.listen = listen
     self.advertise = advertise

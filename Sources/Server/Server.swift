@@ -13,10 +13,12 @@ import Wire
 public enum Server {
   /// Runs a node until SIGTERM or SIGINT; blocks. In an empty directory it makes a cluster first. `announce` gets one
   /// line once the node serves.
-  public static func serve(_ options: ServeOptions, announce: @escaping @Sendable (String) -> Void) throws(ServerError) {
+  public static func serve(_ options: ServeOptions, announce: @escaping @Sendable (String) -> Void) throws(ServerError)
+  {
     // Before any thread is made, so that all of them leave the signals to the one that waits for them.
     let signals = StopSignals()
     let disk = PosixDisk()
+    try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)
     try prepare(options, on: disk)
     let opened: OpenedDirectory
@@ -32,6 +34,7 @@ public enum Server {
   /// Enrols with a token and makes the directory; `serve` runs the node then.
   public static func join(token text: String, _ options: ServeOptions) throws(ServerError) {
     let disk = PosixDisk()
+    try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)
     guard try kind(options.directory, on: disk) == .empty else {
       throw .usage("\(options.directory) is a node's already: run it with kv serve -d \(options.directory)")
@@ -69,6 +72,13 @@ public enum Server {
     }
   }
 
+  /// A directory of something else is left as it is, without even a lock file.
+  private static func refuseForeign(_ directory: String, on disk: any Disk) throws(ServerError) {
+    if case .foreign(let words) = try kind(directory, on: disk) {
+      throw .node(.foreign(path: directory, words: words))
+    }
+  }
+
   /// Makes a cluster in an empty directory, and checks that the flags fit a directory that is a node's.
   private static func prepare(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
     switch try kind(options.directory, on: disk) {
@@ -80,8 +90,7 @@ public enum Server {
       guard options.partitions == nil else {
         throw .usage("--partitions is for a cluster's first start; this directory is a node's already")
       }
-    case .foreign(let words):
-      throw .node(.foreign(path: options.directory, words: words))
+    case .foreign: try refuseForeign(options.directory, on: disk)
     }
   }
 
@@ -97,7 +106,8 @@ public enum Server {
     logger[metadataKey: "node"] = "\(stored.node)"
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
-    let runner = try NodeRunner(loop: loop, opened: opened, credentials: credentials, logger: logger)
+    let runner = try NodeRunner(
+      loop: loop, directory: options.directory, opened: opened, credentials: credentials, logger: logger)
     // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
     let bound = UncheckedTransfer(runner)
     do {

@@ -184,7 +184,7 @@ import Wire
     let id = RequestID(session: SessionID(milliseconds: 1, using: &random), sequence: 1)
     let codes: [(ClientError, Int32)] = [
       (.conditionFalse(current: nil), 1), (.damaged(""), 2), (.notRetained(floor: .zero), 3), (.invalid(""), 65),
-      (.futureVersion(""), 65), (.unavailable(""), 69), (.internal(""), 70), (.diskFull(""), 74),
+      (.futureVersion(""), 77), (.unavailable(""), 69), (.internal(""), 70), (.diskFull(""), 74),
       (.unknownOutcome("", id), 75), (.notThisCluster(""), 76), (.refused(""), 77), (.configuration(""), 78),
     ]
     for (error, code) in codes { #expect(error.exitCode == code, "\(error)") }

@@ -7,7 +7,9 @@ import Wire
 
 /// Clients that write and read while nodes are killed, frozen and cut off, over many seeds.
 @Suite struct FaultTests {
-  @Test("no acknowledged write is lost, no read is stale, versions agree with real time", arguments: 1...12 as ClosedRange<UInt64>)
+  @Test(
+    "no acknowledged write is lost, no read is stale, versions agree with real time",
+    arguments: 1...12 as ClosedRange<UInt64>)
   func faults(seed: UInt64) throws {
     let world = try SimulatedWorld(seed: seed, partitions: 4)
     for _ in 0..<2 { _ = try world.join() }
@@ -109,7 +111,9 @@ final class WorkloadClient {
     attempt(SimulatedWorld.read(key), to: node) { [self] body in
       if case .get(let response)? = body {
         let found = UInt64(String(decoding: response.value, as: UTF8.self)) ?? 0
-        if found < least || found > counter { faults.append("\(key): read \(found), acknowledged \(least), sent \(counter)") }
+        if found < least || found > counter {
+          faults.append("\(key): read \(found), acknowledged \(least), sent \(counter)")
+        }
       }
       later()
     }

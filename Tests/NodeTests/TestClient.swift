@@ -14,7 +14,8 @@ extension SimulatedWorld {
 
   /// A write with a request id of its own.
   static func write(
-    _ key: String, _ value: String?, id: UInt64, condition: WireWriteRequest.Condition = .none, expected: Version = .zero
+    _ key: String, _ value: String?, id: UInt64, condition: WireWriteRequest.Condition = .none,
+    expected: Version = .zero
   ) -> WireRequest {
     .with {
       $0.timeoutMs = 8_000

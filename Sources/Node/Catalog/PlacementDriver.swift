@@ -42,7 +42,9 @@ final class PlacementDriver {
     moving = Set(catalog.map.partitions.filter { $0.replicas.contains { $0.state != .voter } }.map(\.group))
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
-      let wanted = partition.replicas.first { ReplicaID(rawValue: $0.id).node == node.id }.map { ReplicaID(rawValue: $0.id) }
+      let wanted = partition.replicas.first { ReplicaID(rawValue: $0.id).node == node.id }.map {
+        ReplicaID(rawValue: $0.id)
+      }
       if let present = node.replicas[group], present.id != wanted, catalog.hasGivenOut(present.id) {
         node.dropPartition(group)
       }

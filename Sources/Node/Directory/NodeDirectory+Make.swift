@@ -21,7 +21,8 @@ extension NodeDirectory {
     }
     try create(
       directory, on: disk,
-      identity: identity(cluster: cluster, node: NodeID(rawValue: node.id), address: node.address, listen: listen, members: []),
+      identity: identity(
+        cluster: cluster, node: NodeID(rawValue: node.id), address: node.address, listen: listen, members: []),
       catalog: catalog.state)
   }
 
@@ -32,7 +33,8 @@ extension NodeDirectory {
   ) throws(NodeError) {
     try create(
       directory, on: disk,
-      identity: identity(cluster: cluster, node: node, address: address, listen: listen, members: members), catalog: nil)
+      identity: identity(cluster: cluster, node: node, address: address, listen: listen, members: members), catalog: nil
+    )
   }
 
   private static func identity(

@@ -61,7 +61,8 @@ public enum NodeDirectory {
   private static let formatPrefix = "kv node directory, format "
   /// What a crash while a directory was being made can leave; the next start makes it anew.
   private static let leftovers = [
-    "node", "node.tmp", "catalog", "catalog.tmp", "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv", "cluster.kv.tmp",
+    "node", "node.tmp", "catalog", "catalog.tmp", "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv",
+    "cluster.kv.tmp",
   ]
 
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
@@ -97,7 +98,8 @@ public enum NodeDirectory {
     _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState
   ) throws {
     let replica = ReplicaID(node: NodeID(rawValue: identity.node), incarnation: 1)
-    let point = SnapshotHeader(index: LogIndex(rawValue: 1), term: Term(rawValue: 1), membership: Membership(voters: [replica]))
+    let point = SnapshotHeader(
+      index: LogIndex(rawValue: 1), term: Term(rawValue: 1), membership: Membership(voters: [replica]))
     try disk.replace(
       catalogPath(directory),
       with: Checked.wrap(WireSnapshotTrailer(point, state: catalog.encoded, checksum: 0).encoded))

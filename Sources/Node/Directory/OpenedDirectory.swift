@@ -15,7 +15,8 @@ public struct OpenedDirectory {
   let stores: [(group: GroupID, store: PartitionStore)]
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
-  public static func open(_ directory: String, on disk: any Disk, cacheBytes: Int) throws(NodeError) -> OpenedDirectory {
+  public static func open(_ directory: String, on disk: any Disk, cacheBytes: Int) throws(NodeError) -> OpenedDirectory
+  {
     switch try NodeDirectory.kind(of: directory, on: disk) {
     case .node: break
     case .empty: throw .foreign(path: directory, words: "there is no node here")
@@ -47,8 +48,9 @@ public struct OpenedDirectory {
     }
   }
 
-  private static func readCatalog(_ directory: String, on disk: any Disk) throws(NodeError) -> (Catalog, SnapshotHeader)?
-  {
+  private static func readCatalog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
+    Catalog, SnapshotHeader
+  )? {
     let path = NodeDirectory.catalogPath(directory)
     guard disk.exists(path) else { return nil }
     let file: [UInt8]
@@ -67,7 +69,8 @@ public struct OpenedDirectory {
     }
   }
 
-  private static func openStores(_ storage: NodeStorage) throws(NodeError) -> [(group: GroupID, store: PartitionStore)] {
+  private static func openStores(_ storage: NodeStorage) throws(NodeError) -> [(group: GroupID, store: PartitionStore)]
+  {
     let parent = NodeDirectory.partitionsPath(storage.directory)
     do {
       var stores: [(group: GroupID, store: PartitionStore)] = []

@@ -146,7 +146,8 @@ final class GroupReplica {
       machine.apply(entry)
     case .membership:
       guard let change = try? MembershipChange(payload: entry.payload) else {
-        return node.host.fatal("group \(group): entry \(entry.index) holds no membership change that this release knows")
+        return node.host.fatal(
+          "group \(group): entry \(entry.index) holds no membership change that this release knows")
       }
       _ = core.apply(membership: change, at: entry.index, now: node.now.rawValue)
       machine.apply(LogEntry(term: entry.term, index: entry.index, payload: []))

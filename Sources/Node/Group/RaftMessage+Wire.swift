@@ -29,7 +29,9 @@ extension WireRaftMessage {
 
   /// The message for the core, or nil where a field makes no sense.
   var message: Message? {
-    guard let code = UInt8(exactly: kind), let kind = Message.Kind(rawValue: code), kind != .snapshot else { return nil }
+    guard let code = UInt8(exactly: kind), let kind = Message.Kind(rawValue: code), kind != .snapshot else {
+      return nil
+    }
     var message = Message(
       kind: kind, from: ReplicaID(rawValue: from), to: ReplicaID(rawValue: to), term: Term(rawValue: term))
     message.index = LogIndex(rawValue: index)

@@ -51,7 +51,8 @@ final class Partition: GroupMachine {
     do {
       let last = try PartitionCommand.decode(entry.payload) { write in
         store.apply(
-          payload: entry.payload, keyRange: write.key, valueRange: write.value, version: write.version, kind: write.kind)
+          payload: entry.payload, keyRange: write.key, valueRange: write.value, version: write.version, kind: write.kind
+        )
         sessions.record(
           write.id, acknowledged: write.acknowledged, digest: write.digest, version: write.version)
       }

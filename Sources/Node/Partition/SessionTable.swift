@@ -67,7 +67,9 @@ struct SessionTable: Equatable {
   private mutating func expire(now: UInt64) {
     while let oldest = minutes.first, (oldest.minute + 1) * 60_000 + Limits.requestIDMilliseconds < now {
       for id in oldest.sessions {
-        if let session = sessions[id], session.lastMilliseconds.dividedIntoMinutes <= oldest.minute { sessions[id] = nil }
+        if let session = sessions[id], session.lastMilliseconds.dividedIntoMinutes <= oldest.minute {
+          sessions[id] = nil
+        }
       }
       minutes.removeFirst()
     }

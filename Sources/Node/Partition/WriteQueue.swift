@@ -165,7 +165,8 @@ final class WriteQueue {
 
   /// An entry of another leader stands where batches were proposed: those are certainly not done.
   func endOvertaken(by entry: LogEntry, in partition: Partition) {
-    while let batch = proposed.first, batch.index < entry.index || batch.index == entry.index && batch.term != entry.term
+    while let batch = proposed.first,
+      batch.index < entry.index || batch.index == entry.index && batch.term != entry.term
     {
       proposed.removeFirst()
       end(batch.writes, in: partition) { $0.failed(.unavailable, "another leader's entry took the write's place") }

@@ -69,11 +69,16 @@ extension Node {
 
   /// Carries out a request for which this node's replica leads, or led a moment ago.
   func serve(_ request: WireRequest, by replica: GroupReplica, deadline: Moment, reply: @escaping Reply) {
+    if replica.group == .catalog, !replica.leads {
+      return reply(WireFailure.because(.notLeader, "node \(id) has just been elected to lead the catalog"))
+    }
     switch (request.body, replica.machine) {
     case (.write(let write)?, let partition as Partition):
       do {
         let pending = try PendingWrite(write, deadline: deadline, reply: reply)
-        guard partition.arc.contains(Position(of: pending.key)), replica.leads else { return reply(partition.notLeader) }
+        guard partition.arc.contains(Position(of: pending.key)), replica.leads else {
+          return reply(partition.notLeader)
+        }
         if let expired = partition.expiry(of: pending.id) { return pending.failed(.refused, expired) }
         partition.writes.add(pending, in: partition)
       } catch {

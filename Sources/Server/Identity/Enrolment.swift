@@ -22,7 +22,8 @@ enum Enrolment {
     let answer: WireEnrolResponse
     do throws(ClientError) {
       answer = try Client.enrol(
-        token: token.encode(), signingRequest: request, address: address, zone: options.zone, format: NodeDirectory.format)
+        token: token.encode(), signingRequest: request, address: address, zone: options.zone,
+        format: NodeDirectory.format)
     } catch {
       throw .enrolment(error)
     }

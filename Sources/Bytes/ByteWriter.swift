@@ -58,6 +58,7 @@ public struct ByteWriter {
 
   private mutating func patch<T: FixedWidthInteger>(_ value: T, at offset: Int) {
     precondition(offset >= 0 && offset + MemoryLayout<T>.size <= bytes.count)
+    // SAFETY: the precondition keeps the stored integer within the array, whose buffer lives for the call.
     bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: T.self) }
   }
 

@@ -11,6 +11,6 @@ public enum Limits {
   public static let entryBytes = ByteCount.mebibytes(12)
   /// The most partitions that one cluster has.
   public static let partitions = 4096
-  /// The most nodes that one cluster has.
-  public static let nodes = 1000
+  /// The most nodes that one cluster has: each is a member of the catalog's Raft group, which takes so many.
+  public static let nodes = 64
 }

@@ -77,6 +77,7 @@ extension DiskFile {
     var failure: DiskError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       do throws(DiskError) {
+        // SAFETY: `read` fills from the start as many bytes as it says, and no more than the buffer holds.
         initialized = try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
       } catch {
         failure = error

@@ -19,6 +19,7 @@ public struct Position: RawRepresentable, Hashable, Comparable, Sendable, Custom
 
   /// The position of the key with these bytes.
   public init(ofBytes bytes: [UInt8]) {
+    // SAFETY: the hash only reads, within the array, while the call lasts.
     rawValue = bytes.withUnsafeBytes { XXH3.hash($0) }
   }
 

@@ -30,6 +30,7 @@ final class InboundSession: FrameReceiver {
   }
 
   func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
+    // SAFETY: the payload is lent for this call; it is copied before anything else happens.
     let bytes = [UInt8](payload)
     switch (FrameKind(rawValue: kind), caller) {
     case (.request, _):

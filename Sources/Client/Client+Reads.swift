@@ -12,6 +12,15 @@ public struct Found: Equatable, Sendable {
   public let lagMilliseconds: Int
 }
 
+extension Found {
+  /// What an answer says was found; nil where nothing was.
+  init?(_ answer: WireGetResponse) {
+    guard answer.found else { return nil }
+    self.init(
+      version: Version(rawValue: answer.version), value: answer.value.array, lagMilliseconds: Int(answer.lagMs))
+  }
+}
+
 extension Client {
   /// The value of a key, or nil where it has none.
   /// - Parameters:
@@ -27,9 +36,7 @@ extension Client {
     let answer = try call(.get(get), Attempts("get"), preferred: preferred) { body in
       if case .get(let answer) = body { answer } else { nil }
     }
-    guard answer.found else { return nil }
-    return Found(
-      version: Version(rawValue: answer.version), value: answer.value.array, lagMilliseconds: Int(answer.lagMs))
+    return Found(answer)
   }
 
   /// A version at or above every one given out before the call: what a range of the latest reads at.

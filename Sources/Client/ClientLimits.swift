@@ -42,6 +42,6 @@ enum ClientLimits {
   static let receivedBytes = ByteCount.kibibytes(256)
   /// Requests are gathered up to this size before they are sent: the room of one TLS record.
   static let gatheredBytes = 16 << 10
-  /// The most bytes of keys and values that a pipelined writer has under way.
-  static let writerBytes = ByteCount.mebibytes(32)
+  /// The most bytes of keys and values that a pipeline has under way.
+  static let pipelineBytes = ByteCount.mebibytes(32)
 }

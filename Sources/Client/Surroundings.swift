@@ -41,6 +41,7 @@ protocol Surroundings: AnyObject {
   /// Connects to `HOST:PORT` and makes sure that there is a node of the cluster. Which one doesn't matter: each
   /// answers truly, or says who can.
   func connect(to address: String, until deadline: UInt64) throws(ChannelFailure) -> any Channel
-  /// Waits until one of the channels may have bytes to receive, at most until the deadline.
-  func wait(for channels: [any Channel], until deadline: UInt64)
+  /// Waits until some of the channels may have bytes to receive, at most until the deadline; gives their places.
+  @discardableResult
+  func wait(for channels: [any Channel], until deadline: UInt64) -> [Int]
 }

@@ -85,16 +85,26 @@ final class SystemSurroundings: Surroundings {
     return deadline > now ? Int(clamping: deadline - now) : 0
   }
 
-  /// What was received may wait in the TLS session already; only then is the kernel asked, about all at once.
-  func wait(for channels: [any Channel], until deadline: UInt64) {
-    let channels = channels.compactMap { $0 as? SystemChannel }
-    guard !channels.isEmpty else { return sleep(milliseconds: UInt64(left(until: deadline))) }
-    while !channels.contains(where: { $0.isReadable(within: 0) }) {
-      let left = left(until: deadline)
-      guard left > 0 else { return }
-      var entries = channels.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-      poll(&entries, nfds_t(entries.count), Int32(clamping: left))
+  /// What was received may wait in a connection already; only then is the kernel asked, about all at once.
+  func wait(for channels: [any Channel], until deadline: UInt64) -> [Int] {
+    guard !channels.isEmpty else {
+      sleep(milliseconds: UInt64(left(until: deadline)))
+      return []
     }
+    var entries: [pollfd] = []
+    entries.reserveCapacity(channels.count)
+    var ready: [Int] = []
+    for (place, channel) in channels.enumerated() {
+      guard let channel = channel as? SystemChannel, !channel.hasNews else {
+        ready.append(place)
+        continue
+      }
+      entries.append(pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0))
+    }
+    guard ready.isEmpty else { return ready }
+    // A signal ends the wait early, as if nothing had come by the deadline: whoever waits looks at the time himself.
+    guard poll(&entries, nfds_t(entries.count), Int32(clamping: left(until: deadline))) > 0 else { return [] }
+    return entries.indices.filter { entries[$0].revents != 0 }
   }
 }
 
@@ -142,6 +152,9 @@ final class SystemChannel: Channel {
       throw ChannelFailure(using: error)
     }
   }
+
+  /// Whether something was received, or the end, that nobody has asked for yet.
+  var hasNews: Bool { connection.hasNews }
 
   /// A node says nothing unasked: what can be read on a connection at rest is its end.
   var isOpen: Bool { !isReadable(within: 0) }

@@ -141,21 +141,27 @@ public final class Node {
   public func pump() {
     guard !isPumping else { return }
     isPumping = true
-    while !scheduled.isEmpty || versions.hasWork {
+    repeat {
+      drainScheduled()
+      for (peer, messages) in outbox.take() {
+        host.send(.batch(.with { $0.messages = messages }), to: peer)
+      }
+      pipeline.start()
+      versions.pump()
+    } while !scheduled.isEmpty
+    host.flush()
+    isPumping = false
+  }
+
+  private func drainScheduled() {
+    while !scheduled.isEmpty {
       let batch = scheduled
       scheduled.removeAll(keepingCapacity: true)
       for replica in batch {
         replica.isScheduled = false
         replica.drain()
       }
-      versions.pump()
     }
-    for (peer, messages) in outbox.take() {
-      host.send(.batch(.with { $0.messages = messages }), to: peer)
-    }
-    pipeline.start()
-    host.flush()
-    isPumping = false
   }
 
   // MARK: Outputs

@@ -76,11 +76,13 @@ extension RaftCore {
 
 extension RaftCore {
   /// Makes the appends that are due. Done when a `Ready` is taken, so that all proposals and answers since the last
-  /// share a message.
-  mutating func replicate() {
+  /// share a message. `tellingCommit`: also those that only tell how far the log is committed.
+  mutating func replicate(tellingCommit: Bool = false) {
+    let tellsCommit = tellingCommit || commitDue || options.tellsCommitAtOnce
     replicationDue = false
+    commitDue = false
     for i in peers.indices where peers[i].id != id {
-      if peers[i].needsCommit(commit) { peers[i].owesAppend = true }
+      if tellsCommit, peers[i].needsCommit(commit) { peers[i].owesAppend = true }
       while sendAppend(i) {}
     }
   }

@@ -79,7 +79,7 @@ extension RaftCore {
         replicationDue = true
       } else {
         // The others learn that the change is committed from our last appends, then elect one of their own.
-        replicate()
+        replicate(tellingCommit: true)
         becomeFollower(term: term, leader: .none)
       }
       if let transfer, !members.isVoter(transfer.target) { self.transfer = nil }

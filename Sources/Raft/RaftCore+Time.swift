@@ -16,6 +16,7 @@ extension RaftCore {
     }
     if let transfer, clock >= transfer.deadline { self.transfer = nil }
     leaveJointIfDue()
+    if peers.contains(where: { $0.id != id && $0.needsCommit(commit) }) { (commitDue, replicationDue) = (true, true) }
     // A quarter of a tick early is in time: ticks jitter, and a heartbeat missed by a hair comes a whole tick late.
     guard clock + options.tickNanoseconds / 4 >= nextHeartbeat else { return }
     let onSchedule = nextHeartbeat + options.heartbeatInterval

@@ -81,6 +81,8 @@ public struct RaftCore: Sendable {
   var roleChanged = false
   /// Appends may be due.
   var replicationDue = false
+  /// Peers are to be told the commit index even where no entry is due to them.
+  var commitDue = false
   var violations: UInt64 = 0
 
   /// A replica as it was left: its hard state and its log after the last compacted entry, all durable; `applied` is

@@ -21,6 +21,9 @@ public struct RaftOptions: Sendable {
   public var maxUncommittedBytes = 64 << 20
   /// The bytes of applied entries that are kept in memory for peers that lag (see `compactionIndex`).
   public var maxLogBytes = 8 << 20
+  /// Whether followers hear of a new commit index at once, by an append of its own where none is due; otherwise with
+  /// the next append, or the next tick.
+  public var tellsCommitAtOnce = true
   /// The most reads that wait for a confirmation of leadership.
   public var maxPendingReads = 1 << 16
 

@@ -1,8 +1,8 @@
 import Bytes
 import Table
 
-/// The records applied since the last flush, in record order: a B+tree in an arena, with the first eight bytes of the
-/// keys in its nodes, so that most comparisons touch no record.
+/// The records applied since the last flush, in record order: a B+tree in an arena, with the eight bytes of the keys
+/// that tell them apart in its nodes, so that most comparisons touch no record.
 ///
 /// SAFETY: Sendable because it has two lives. Until it is frozen its store alone touches it, on the store's loop; once
 /// frozen (`PartitionStore.freeze`) nobody inserts any more, and any thread may read.
@@ -40,23 +40,18 @@ final class Memtable: @unchecked Sendable {
   /// Where the first record at or after (key, version) is. The slot is past the leaf's last if it is the first of the
   /// next leaf, or if there is none.
   func place(_ key: UnsafeRawBufferPointer, _ version: Version) -> Place {
-    let word = RecordOrder.word(key)
     var node = root
     for _ in 0..<height {
-      node = MemtableNode(base: node.children[childSlot(node, word, key, version)])
+      node = MemtableNode(base: node.children[childSlot(node, key, version)])
     }
-    return Place(leaf: node, slot: node.lowerBound(from: 0, word, key, version))
+    return Place(leaf: node, slot: node.lowerBound(key, version))
   }
 
   /// The child whose records surround (key, version): the last that begins at or before it.
   @inline(__always)
-  private func childSlot(
-    _ node: MemtableNode, _ word: UInt64, _ key: UnsafeRawBufferPointer, _ version: Version
-  ) -> Int {
-    let slot = node.lowerBound(from: 1, word, key, version)
-    guard slot < node.count, node.words[slot] == word else { return slot - 1 }
-    let record = node.record(slot)
-    return RecordOrder.compare(record.key, record.version, key, version) == 0 ? slot : slot - 1
+  private func childSlot(_ node: MemtableNode, _ key: UnsafeRawBufferPointer, _ version: Version) -> Int {
+    let slot = node.lowerBound(key, version)
+    return node.holds(key, version, at: slot) ? slot : slot - 1
   }
 
   /// The newest record of a key that is not newer than a version.
@@ -73,25 +68,21 @@ final class Memtable: @unchecked Sendable {
   /// Copies a record in. One with the same key and version takes the place of the earlier.
   func insert(_ record: RecordView) {
     precondition(record.key.count <= Limits.keyBytes.rawValue && record.value.count <= Limits.valueBytes.rawValue)
-    let word = RecordOrder.word(record.key)
     let stored = MemtableRecord.write(record, into: &arena)
     withUnsafeTemporaryAllocation(of: PathStep.self, capacity: Self.maximumHeight) { path in
       var node = root
       for level in 0..<height {
-        let slot = childSlot(node, word, record.key, record.version)
+        let slot = childSlot(node, record.key, record.version)
         path.initializeElement(at: level, to: PathStep(node: node, slot: slot))
         node = MemtableNode(base: node.children[slot])
       }
-      let slot = node.lowerBound(from: 0, word, record.key, record.version)
-      if slot < node.count, node.words[slot] == word {
-        let found = node.record(slot)
-        if RecordOrder.compare(found.key, found.version, record.key, record.version) == 0 {
-          node.records[slot] = stored.base
-          return
-        }
+      let slot = node.lowerBound(record.key, record.version)
+      if node.holds(record.key, record.version, at: slot) {
+        node.records[slot] = stored.base
+        return
       }
       count += 1
-      insert(stored, word, into: node, at: slot, below: UnsafeMutableBufferPointer(rebasing: path[..<height]))
+      insert(stored, into: node, at: slot, below: UnsafeMutableBufferPointer(rebasing: path[..<height]))
     }
   }
 
@@ -102,23 +93,22 @@ final class Memtable: @unchecked Sendable {
   }
 
   private func insert(
-    _ record: MemtableRecord, _ word: UInt64, into leaf: MemtableNode, at slot: Int,
-    below path: UnsafeMutableBufferPointer<PathStep>
+    _ record: MemtableRecord, into leaf: MemtableNode, at slot: Int, below path: UnsafeMutableBufferPointer<PathStep>
   ) {
-    guard leaf.count == MemtableNode.capacity else { return leaf.insert(record, word, at: slot) }
+    guard leaf.count == MemtableNode.capacity else { return leaf.insert(record, at: slot) }
     let right = MemtableNode.makeLeaf(in: &arena)
     // Keys that arrive in order fill their leaves: the last leaf is left full, not half full.
     let cut = leaf == lastLeaf && slot == leaf.count ? slot : leaf.count / 2
-    leaf.moveSlots(from: cut, to: right, isInner: false)
+    leaf.moveSlots(from: cut, to: right)
     right.next = leaf.next
     right.previous = leaf
     leaf.next?.previous = right
     leaf.next = right
     if leaf == lastLeaf { lastLeaf = right }
     if slot < cut || slot == cut && right.count > 0 {
-      leaf.insert(record, word, at: slot)
+      leaf.insert(record, at: slot)
     } else {
-      right.insert(record, word, at: slot - cut)
+      right.insert(record, at: slot - cut)
     }
     link(right, below: path)
   }
@@ -127,33 +117,31 @@ final class Memtable: @unchecked Sendable {
   private func link(_ node: MemtableNode, below path: UnsafeMutableBufferPointer<PathStep>) {
     var node = node
     var record = node.record(0)
-    var word = node.words[0]
     for step in path.reversed() {
       let parent = step.node
       let slot = step.slot + 1
-      guard parent.count == MemtableNode.capacity else { return parent.insert(record, word, child: node, at: slot) }
+      guard parent.count == MemtableNode.capacity else { return parent.insert(record, child: node, at: slot) }
       let right = MemtableNode.makeInner(in: &arena)
       let cut = slot == parent.count ? slot - 1 : parent.count / 2
-      parent.moveSlots(from: cut, to: right, isInner: true)
+      parent.moveSlots(from: cut, to: right)
       if slot <= cut {
-        parent.insert(record, word, child: node, at: slot)
+        parent.insert(record, child: node, at: slot)
       } else {
-        right.insert(record, word, child: node, at: slot - cut)
+        right.insert(record, child: node, at: slot - cut)
       }
       node = right
       record = right.record(0)
-      word = right.words[0]
     }
-    grow(node, record, word)
+    grow(node, record)
   }
 
   /// Puts a root above the old one and its new right neighbour.
-  private func grow(_ right: MemtableNode, _ record: MemtableRecord, _ word: UInt64) {
+  private func grow(_ right: MemtableNode, _ record: MemtableRecord) {
     precondition(height < Self.maximumHeight)
     let top = MemtableNode.makeInner(in: &arena)
-    // Slot 0 parts nothing; the least word keeps the slots sorted.
-    top.insert(record, 0, child: root, at: 0)
-    top.insert(record, word, child: right, at: 1)
+    // Slot 0 parts nothing: any record will do.
+    top.insert(record, child: root, at: 0)
+    top.insert(record, child: right, at: 1)
     root = top
     height += 1
   }

@@ -46,8 +46,10 @@ public final class BlockingConnection: @unchecked Sendable {
     close()
   }
 
-  /// The socket, for poll(2) alone: to wait for several connections at once, after `isReadable` said that none of them
-  /// holds received bytes.
+  /// Whether bytes or the end have been received that nobody has asked for yet: then poll(2) would wait in vain.
+  public var hasNews: Bool { inbox.count > 0 || end != nil }
+
+  /// The socket, for poll(2) alone: to wait for several connections at once, none of which `hasNews`.
   public var descriptor: Int32 { stream.socket.descriptor }
 
   /// What resumes this connection's TLS session later: a secret. Nil until the server's first data has arrived.
@@ -100,12 +102,15 @@ public final class BlockingConnection: @unchecked Sendable {
     }
   }
 
-  /// Reads once from the kernel.
-  private func takeIn() {
-    guard end == nil else { return }
+  /// Reads once from the kernel; false where there was nothing to read.
+  @discardableResult
+  private func takeIn() -> Bool {
+    guard end == nil else { return false }
     let step = stream.receive(into: &inbox)
     if inbox.count > 0 { hasReceived = true }
     if case .failed(let why) = step { end = why }
+    if case .wouldBlock = step { return false }
+    return true
   }
 
   /// Waits for exactly so many bytes. The server's farewell before them is an error.
@@ -148,8 +153,11 @@ public final class BlockingConnection: @unchecked Sendable {
   private func waitForInput(until deadline: Deadline) throws(ConnectionError) -> Bool {
     guard !isClosed else { throw .broken(why: "\(TLSError.closed)", sent: bytesSent) }
     guard end == nil else { return true }
-    guard stream.socket.wait(for: POLLIN, until: deadline) != 0 else { return false }
-    takeIn()
+    // What is there already needs no waiting for.
+    if !takeIn() {
+      guard stream.socket.wait(for: POLLIN, until: deadline) != 0 else { return false }
+      takeIn()
+    }
     // Reading may have made TLS answer by itself (a new key); the kernel's buffer is all but never full here.
     if stream.hasOutgoing { _ = stream.send() }
     return true

@@ -49,9 +49,10 @@ final class FakeWorld: Surroundings {
     return FakeChannel(self, target)
   }
 
-  func wait(for channels: [any Channel], until deadline: UInt64) {
-    let fakes = channels.compactMap { $0 as? FakeChannel }
-    step(until: deadline) { fakes.contains { $0.hasNews } }
+  func wait(for channels: [any Channel], until deadline: UInt64) -> [Int] {
+    let fakes = channels.map { $0 as? FakeChannel }
+    step(until: deadline) { fakes.contains { $0?.hasNews == true } }
+    return fakes.indices.filter { fakes[$0]?.hasNews == true }
   }
 
   /// Moves time on from event to event until something is so, or the deadline.

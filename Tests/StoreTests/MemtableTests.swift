@@ -22,23 +22,25 @@ import Testing
 
   /// Keys that share more or less than a word, in several orders of arrival.
   private func key(_ number: Int, _ kind: UInt64) -> Key {
-    switch kind % 3 {
+    switch kind % 5 {
     case 0: Key("\(number)")
     case 1: Key("a long common prefix/\(number)")
+    case 2: Key("a prefix longer than any node sets apart of its keys/\(number)")
+    case 3: Key(["", "a", "a prefix", "a prefix that ", "b", "a prefix that few share/"][number % 6] + "\(number / 6)")
     default: Key([UInt8](repeating: 0, count: number % 20) + [UInt8(number % 3)])
     }
   }
 
   @Test(
     "records in any order of arrival come out sorted, both ways, and are found at any version",
-    arguments: 0..<9 as Range<UInt64>)
+    arguments: 0..<15 as Range<UInt64>)
   func model(seed: UInt64) {
     var random = SplitMix64(seed: seed)
     let memtable = Memtable()
     var expected: [Key: [Record]] = [:]
     let count = 6000
     for number in 0..<count {
-      let place = [number, count - number, Int.random(in: 0..<count, using: &random)][Int(seed / 3)]
+      let place = [number, count - number, Int.random(in: 0..<count, using: &random)][Int(seed / 5)]
       let key = key(place, seed)
       let record = Record(key: key, version: Version(rawValue: UInt64(number)), value: [UInt8(number & 255)])
       record.withView { memtable.insert($0) }

@@ -21,6 +21,12 @@ struct BenchPlan: Sendable {
   let limit: Int
   let end: BenchEnd
 
+  /// After how many operations of all clients together it is over.
+  var operations: Int { if case .operations(let count) = end { count } else { .max } }
+
+  /// After how many milliseconds it is over; nil: that doesn't matter.
+  var milliseconds: UInt64? { if case .milliseconds(let time) = end { time } else { nil } }
+
   /// The key with a number: `k` and the number in decimal digits, as long as keys are to be.
   func key(_ number: Int) -> Key {
     let digits = String(number)

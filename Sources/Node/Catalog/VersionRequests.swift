@@ -4,6 +4,9 @@ import Wire
 
 /// Brings versions from the oracle to this node's partitions. One request is under way at a time and carries what all
 /// partitions wanted when it left: a version is never asked for before the writes that will have it have arrived.
+///
+/// The next request for writes waits until the log has begun to write what the one before brought: writes that would
+/// only wait for the log gather here instead, and cross the network in fewer and larger entries.
 final class VersionRequests {
   private unowned let node: Node
   /// Partitions with writes that wait for versions.
@@ -19,7 +22,9 @@ final class VersionRequests {
   }
 
   /// Whether `pump` would send a request.
-  var hasWork: Bool { !isUnderWay && !(wanting.isEmpty && asking.isEmpty) }
+  var hasWork: Bool { !isUnderWay && (!asking.isEmpty || !wanting.isEmpty && logIsOpen) }
+
+  private var logIsOpen: Bool { !node.pipeline.holdsProposals }
 
   /// A partition has writes that want versions.
   func wanted(by partition: Partition) {
@@ -45,11 +50,11 @@ final class VersionRequests {
   func pump() {
     guard hasWork else { return }
     var shares: [(partition: Partition, count: Int)] = []
-    for partition in wanting {
+    for partition in logIsOpen ? wanting : [] {
       guard let replica = partition.replica, replica.leads else { continue }
       if let count = partition.writes.startBatch(term: replica.core.term) { shares.append((partition, count)) }
     }
-    wanting.removeAll(keepingCapacity: true)
+    if logIsOpen { wanting.removeAll(keepingCapacity: true) }
     let questions = asking
     asking.removeAll(keepingCapacity: true)
     let total = shares.reduce(0) { $0 + $1.count }

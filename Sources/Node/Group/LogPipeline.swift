@@ -10,6 +10,8 @@ final class LogPipeline {
   private var tickets: [(replica: GroupReplica, ticket: UInt64)] = []
   private var needsSync = false
   private var isBusy = false
+  /// Whether entries that a leader here has proposed wait for the batch before to be written.
+  private(set) var holdsProposals = false
   /// Called when the pipeline next runs dry.
   private var idleCallbacks: [() -> Void] = []
 
@@ -21,6 +23,7 @@ final class LogPipeline {
   /// Adds to the next batch. When it is durable, the replica is told its ticket.
   func append(_ write: LogWrite, for replica: GroupReplica?, ticket: UInt64, mustSync: Bool) {
     writes.append(write)
+    if let replica, !write.entries.isEmpty, replica.core.isLeader { holdsProposals = true }
     if let replica { tickets.append((replica, ticket)) }
     needsSync = needsSync || mustSync
   }
@@ -35,6 +38,7 @@ final class LogPipeline {
   func start() {
     guard !isBusy, !writes.isEmpty else { return }
     isBusy = true
+    holdsProposals = false
     let (batch, waiting, sync) = (writes, tickets, needsSync)
     writes.removeAll(keepingCapacity: true)
     tickets.removeAll(keepingCapacity: true)

@@ -143,9 +143,7 @@ public final class Node {
     isPumping = true
     repeat {
       drainScheduled()
-      for (peer, messages) in outbox.take() {
-        host.send(.batch(.with { $0.messages = messages }), to: peer)
-      }
+      outbox.empty { peer, messages in host.send(.batch(.with { $0.messages = messages }), to: peer) }
       pipeline.start()
       versions.pump()
     } while !scheduled.isEmpty

@@ -104,7 +104,8 @@ extension RaftCore {
     if !isFull {
       append.entries = log.slice(from: next, through: log.lastIndex, maxBytes: options.maxMessageBytes)
     }
-    let size = append.entries.reduce(0) { $0 + $1.encodedBytes }
+    var size = 0
+    for entry in append.entries { size += entry.encodedBytes }
     peers[i].sent(last: append.entries.last?.index, bytes: size, commit: commit, options: options)
     peers[i].owesAppend = false
     outbox.append(append)

@@ -17,6 +17,9 @@ extension RaftCore {
       || canStartRound || canInstall
   }
 
+  /// `ready()` if there is anything to do.
+  public mutating func nextReady() -> Ready? { hasReady ? ready() : nil }
+
   /// Takes out everything to be done. The core regards it as under way from here on.
   public mutating func ready() -> Ready {
     if role == .leader {

@@ -18,7 +18,7 @@ public struct RaftCore: Sendable {
   var random: SplitMix64
 
   // What is durable, or will be once the tickets handed out are.
-  var hardState: HardState
+  @usableFromInline var hardState: HardState
   var handedHardState: HardState
   /// The term and vote that are durable.
   var durable: (term: Term, vote: ReplicaID)
@@ -36,10 +36,10 @@ public struct RaftCore: Sendable {
   var lastTicket: UInt64 = 0
 
   // Role.
-  var role = Role.follower
+  @usableFromInline var role = Role.follower
   /// The leader of the term as far as it is known, else `ReplicaID.none`.
   public internal(set) var leader = ReplicaID.none
-  var members: Membership
+  @usableFromInline var members: Membership
   /// What is known of each member, by id.
   var peers: [Progress] = []
   /// When an election starts unless a leader is heard from.
@@ -128,14 +128,16 @@ public struct RaftCore: Sendable {
 }
 
 extension RaftCore {
+  // Inlinable, so that a glance doesn't copy the core.
+
   /// Whether this replica is the leader of its term (a newer one may exist).
-  public var isLeader: Bool { role == .leader }
+  @inlinable public var isLeader: Bool { role == .leader }
   /// The current term.
-  public var term: Term { hardState.term }
+  @inlinable public var term: Term { hardState.term }
   /// The membership that is applied.
-  public var membership: Membership { members }
+  @inlinable public var membership: Membership { members }
   /// How far the log is known to be committed.
-  public var commit: LogIndex { hardState.commit }
+  @inlinable public var commit: LogIndex { hardState.commit }
   /// The last entry of the log, committed or not, durable or not.
   public var lastIndex: LogIndex { log.lastIndex }
   /// Whether an entry of the leader's own term is committed: from then on `commit` covers all that any leader before

@@ -17,6 +17,15 @@ extension SwiftProtobuf.Message {
   }
 
   /// Decodes a message that came from a disk or a network; nil if the bytes are not one.
+  public init?(untrusted bytes: UnsafeRawBufferPointer) {
+    do {
+      try self.init(serializedBytes: LentBytes(bytes: bytes))
+    } catch {
+      return nil
+    }
+  }
+
+  /// Decodes a message that came from a disk or a network; nil if the bytes are not one.
   public init?(untrusted bytes: [UInt8]) {
     do {
       try self.init(serializedBytes: bytes)

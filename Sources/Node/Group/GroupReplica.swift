@@ -92,8 +92,7 @@ final class GroupReplica {
   /// Takes one `Ready` out of the core and acts on it.
   func drain() {
     reads.close()
-    while core.hasReady {
-      let ready = core.ready()
+    while let ready = core.nextReady() {
       node.send(ready.immediate, group: group)
       persist(ready)
       if let header = ready.snapshot { install(header) }
@@ -101,7 +100,7 @@ final class GroupReplica {
       if let last = ready.committed.last { core.applied(to: last.index) }
       for state in ready.readStates { reads.confirmed(state.context, index: state.index) }
       for context in ready.rejectedReads { reads.reject(context) }
-      noticeRole()
+      if ready.roleChange { noticeRole() }
       reads.release(applied: applied.index)
     }
     node.transfers.dropUnwanted(group: group)

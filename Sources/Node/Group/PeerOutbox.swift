@@ -1,33 +1,37 @@
 import Bytes
 import Wire
 
-/// The consensus messages that wait to leave, by node: all groups' messages to one node share a frame.
+/// The consensus messages that wait to leave: all groups' messages to one node share a frame, as long as it stays far
+/// below the frame limit.
 struct PeerOutbox {
-  private var waiting: [NodeID: [WireRaftMessage]] = [:]
-
-  mutating func add(_ message: WireRaftMessage, to node: NodeID) {
-    waiting[node, default: []].append(message)
+  private struct Frame {
+    let node: NodeID
+    var messages: [WireRaftMessage] = []
+    var bytes = 0
   }
 
-  /// Takes out what waits, by ascending node, in frames that stay far below the frame limit.
-  mutating func take() -> [(NodeID, [WireRaftMessage])] {
-    guard !waiting.isEmpty else { return [] }
-    var frames: [(NodeID, [WireRaftMessage])] = []
-    for node in waiting.keys.sorted() {
-      var frame: [WireRaftMessage] = []
-      var bytes = 0
-      for message in waiting[node] ?? [] {
-        if bytes > 0, bytes + message.entries.count > Limits.peerFrameBytes.rawValue {
-          frames.append((node, frame))
-          frame.removeAll()
-          bytes = 0
-        }
-        frame.append(message)
-        bytes += message.entries.count
-      }
-      frames.append((node, frame))
+  /// The frames that still take messages, one for each node.
+  private var open: [Frame] = []
+  private var full: [Frame] = []
+
+  mutating func add(_ message: WireRaftMessage, to node: NodeID) {
+    let size = message.entries.count
+    let place = open.firstIndex { $0.node == node } ?? open.count
+    if place == open.count { open.append(Frame(node: node)) }
+    if open[place].bytes > 0, open[place].bytes + size > Limits.peerFrameBytes.rawValue {
+      full.append(open[place])
+      open[place] = Frame(node: node)
     }
-    waiting.removeAll(keepingCapacity: true)
-    return frames
+    open[place].messages.append(message)
+    open[place].bytes += size
+  }
+
+  /// Gives out what waits, frame by frame.
+  mutating func empty(_ send: (NodeID, [WireRaftMessage]) -> Void) {
+    guard !open.isEmpty else { return }
+    for frame in full { send(frame.node, frame.messages) }
+    for frame in open { send(frame.node, frame.messages) }
+    full.removeAll()
+    open.removeAll(keepingCapacity: true)
   }
 }

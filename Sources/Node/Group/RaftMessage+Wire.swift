@@ -22,7 +22,9 @@ extension WireRaftMessage {
     echo = message.echo
     forced = message.forced
     guard !message.entries.isEmpty else { return }
-    var writer = ByteWriter(capacity: message.entries.reduce(0) { $0 + $1.encodedBytes })
+    var size = 0
+    for entry in message.entries { size += entry.encodedBytes }
+    var writer = ByteWriter(capacity: size)
     for entry in message.entries { entry.encode(into: &writer) }
     entries = writer.data
   }

@@ -10,7 +10,7 @@ struct KeyLatches {
 
   /// Whether a write may go on now; otherwise it must be made to wait.
   func admits(_ write: PendingWrite) -> Bool {
-    guard waiting[write.key] == nil else { return false }
+    guard waiting.isEmpty || waiting[write.key] == nil else { return false }
     return !write.mustLook || underWay[write.key] == nil
   }
 
@@ -32,7 +32,7 @@ struct KeyLatches {
       return []
     }
     underWay[key] = nil
-    return waiting.removeValue(forKey: key) ?? []
+    return waiting.isEmpty ? [] : waiting.removeValue(forKey: key) ?? []
   }
 
   /// Forgets everything and gives all that waited, by key.

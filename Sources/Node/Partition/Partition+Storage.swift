@@ -16,7 +16,8 @@ extension Partition {
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
   }
 
-  func flushIfNeeded() {
+  /// Starts the flush or compaction that is due, unless one runs.
+  func startJobIfDue() {
     guard !isBusyWithJob, !isReceiving else { return }
     if store.needsFlush {
       flush()
@@ -35,7 +36,7 @@ extension Partition {
       do throws(StoreError) {
         try store.install(result)
         replica?.flushed(through: store.flushedState.appliedIndex)
-        flushIfNeeded()
+        startJobIfDue()
       } catch {
         failed("flush", error)
       }
@@ -51,7 +52,7 @@ extension Partition {
       isBusyWithJob = false
       do throws(StoreError) {
         try store.install(result)
-        flushIfNeeded()
+        startJobIfDue()
       } catch {
         failed("compaction", error)
       }

@@ -69,7 +69,7 @@ final class Partition: GroupMachine {
   func caughtUp() {
     guard let replica else { return }
     if replica.applied.index >= replica.core.commit, replica.core.leader != .none { caughtUpAt = node.now }
-    flushIfNeeded()
+    if store.needsFlush { flush() }
     node.planner.reconcile(self)
   }
 
@@ -85,6 +85,7 @@ final class Partition: GroupMachine {
 
   func tick() {
     writes.expire(now: node.now, in: self)
+    startJobIfDue()
     node.planner.reconcile(self)
   }
 

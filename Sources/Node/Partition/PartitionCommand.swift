@@ -29,8 +29,10 @@ struct PartitionCommand {
   private static let versionOffset = 1
 
   /// The encoded command for writes whose first version is known.
-  static func encode(_ writes: [Write], first: Version) -> [UInt8] {
-    var writer = ByteWriter(capacity: writes.reduce(16) { $0 + $1.encodedBytes })
+  static func encode(_ writes: some Collection<Write>, first: Version) -> [UInt8] {
+    var size = 16
+    for write in writes { size += write.encodedBytes }
+    var writer = ByteWriter(capacity: size)
     writer.u8(kindCode)
     writer.u64(first.rawValue)
     writer.varint(UInt64(writes.count))

@@ -5,16 +5,17 @@ import Wire
 
 /// A write from its arrival at the leader to its answer.
 final class PendingWrite {
-  let id: RequestID
-  let acknowledged: UInt64
-  let digest: UInt64
-  let key: Key
-  let value: [UInt8]
-  let isDeletion: Bool
+  /// The write as the log holds it.
+  let command: PartitionCommand.Write
   let condition: Condition
   let deadline: Moment
-  /// Whoever waits: the sender, and those that sent the same id again meanwhile.
-  var replies: [Reply]
+  private var reply: Reply?
+  /// Whoever sent the same id again meanwhile.
+  private var joined: [PendingWrite] = []
+
+  var id: RequestID { command.id }
+  var key: Key { command.key }
+  var isDeletion: Bool { command.kind == .tombstone }
 
   /// What must hold for the write to be made.
   enum Condition: Equatable {
@@ -38,31 +39,42 @@ final class PendingWrite {
     guard !request.tombstone || request.value.isEmpty else {
       throw InvalidWrite(words: "a deletion carries no value")
     }
-    id = RequestID(session: session, sequence: request.sequence)
-    acknowledged = request.acknowledged
-    key = Key(request.key.array)
-    value = request.value.array
-    isDeletion = request.tombstone
     switch request.condition {
     case .none: condition = .none
     case .ifAbsent: condition = .absent
     case .ifVersion: condition = .version(Version(rawValue: request.expected))
     case .UNRECOGNIZED(let code): throw InvalidWrite(words: "condition \(code) is of a newer release")
     }
+    let key = Key(request.key.array)
+    let value = request.value.array
+    command = PartitionCommand.Write(
+      id: RequestID(session: session, sequence: request.sequence), acknowledged: request.acknowledged,
+      digest: PendingWrite.digest(key: key, value: value, isDeletion: request.tombstone, condition: condition),
+      kind: request.tombstone ? .tombstone : .value, key: key, value: value)
     self.deadline = deadline
-    replies = [reply]
-    digest = PendingWrite.digest(key: key, value: value, isDeletion: isDeletion, condition: condition)
+    self.reply = reply
   }
 
   /// Whether the key's present state decides what becomes of the write.
   var mustLook: Bool { isDeletion || condition != .none }
 
   /// The bytes that the write holds in memory.
-  var bytes: Int { key.bytes.count + value.count + 128 }
+  var bytes: Int { command.key.bytes.count + command.value.count + 128 }
 
+  /// Lets a repetition of the write share its answer; false where it is another write under the same id.
+  func join(_ repetition: PendingWrite) -> Bool {
+    guard repetition.command.digest == command.digest else { return false }
+    joined.append(repetition)
+    return true
+  }
+
+  /// Answers, once.
   func reply(_ body: WireResponse.OneOf_Body) {
-    for reply in replies { reply(body) }
-    replies.removeAll()
+    reply?(body)
+    reply = nil
+    guard !joined.isEmpty else { return }
+    for repetition in joined { repetition.reply(body) }
+    joined.removeAll()
   }
 
   func done(_ version: Version) {
@@ -71,13 +83,6 @@ final class PendingWrite {
 
   func failed(_ code: WireFailure.Code, _ message: String) {
     reply(WireFailure.because(code, message))
-  }
-
-  /// The write as the log holds it.
-  var command: PartitionCommand.Write {
-    PartitionCommand.Write(
-      id: id, acknowledged: acknowledged, digest: digest, kind: isDeletion ? .tombstone : .value, key: key,
-      value: value)
   }
 
   /// 64 bits over all that the write would do.

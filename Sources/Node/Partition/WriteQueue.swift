@@ -41,11 +41,9 @@ final class WriteQueue {
   /// Takes a write in at the leader.
   func add(_ write: PendingWrite, in partition: Partition) {
     if let first = underWay[write.id] {
-      guard first.digest == write.digest else { return write.failed(.refused, WriteQueue.reused) }
-      first.replies += write.replies
-      return
+      return first.join(write) ? () : write.failed(.refused, WriteQueue.reused)
     }
-    switch partition.sessions.lookup(write.id, digest: write.digest) {
+    switch partition.sessions.lookup(write.id, digest: write.command.digest) {
     case .done(let version): return write.done(version)
     case .conflict: return write.failed(.refused, WriteQueue.reused)
     case .forgotten:
@@ -140,7 +138,7 @@ final class WriteQueue {
     guard first > max(partition.lastVersion, proposed.last.map { $0.first } ?? .zero) else {
       return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave an old version") }
     }
-    let payload = PartitionCommand.encode(batch.writes.map(\.command), first: first)
+    let payload = PartitionCommand.encode(batch.writes.lazy.map(\.command), first: first)
     do {
       batch.index = try replica.propose(payload).index
       batch.first = first

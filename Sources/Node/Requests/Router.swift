@@ -48,7 +48,14 @@ final class Router {
 
   /// Routes a request of a group.
   func route(_ request: WireRequest, to group: GroupID, deadline: Moment, reply: @escaping Reply) {
-    attempt(Routed(group: group, request: request, deadline: deadline, reply: reply))
+    guard let replica = node.replicas[group], replica.core.isLeader else {
+      return attempt(Routed(group: group, request: request, deadline: deadline, reply: reply))
+    }
+    // The way of nearly all requests: it ends here, and nothing has to be kept for another attempt.
+    node.serve(request, by: replica, deadline: deadline) { [self] body in
+      guard case .failure = body else { return reply(body) }
+      settle(Routed(group: group, request: request, deadline: deadline, reply: reply), body, from: node.id)
+    }
   }
 
   /// Tries again what has waited, and ends what has waited too long.
@@ -115,7 +122,7 @@ final class Router {
 
   private func settle(_ routed: Routed, _ body: WireResponse.OneOf_Body, from target: NodeID) {
     guard case .failure(let failure) = body else {
-      hints[routed.group] = target
+      if hints[routed.group] != target { hints[routed.group] = target }
       return routed.reply(body)
     }
     routed.lastObstacle = failure.message

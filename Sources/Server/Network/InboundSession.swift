@@ -30,11 +30,10 @@ final class InboundSession: FrameReceiver {
   }
 
   func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
-    // SAFETY: the payload is lent for this call; it is copied before anything else happens.
-    let bytes = [UInt8](payload)
+    // SAFETY: the payload is lent for this call; a decoded message holds copies.
     switch (FrameKind(rawValue: kind), caller) {
     case (.request, _):
-      guard let request = WireRequest(untrusted: bytes) else { return refuse(kind, connection) }
+      guard let request = WireRequest(untrusted: payload) else { return refuse(kind, connection) }
       let id = request.id
       runner.node.handle(request, from: caller) { body in
         guard connection.isOpen else { return }
@@ -44,13 +43,13 @@ final class InboundSession: FrameReceiver {
         connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
       }
     case (.peerBatch, .node(let sender)):
-      guard let batch = WirePeerBatch(untrusted: bytes) else { return refuse(kind, connection) }
+      guard let batch = WirePeerBatch(untrusted: payload) else { return refuse(kind, connection) }
       runner.node.receive(.batch(batch), from: sender)
     case (.snapshotChunk, .node(let sender)):
-      guard let chunk = WireSnapshotChunk(untrusted: bytes) else { return refuse(kind, connection) }
+      guard let chunk = WireSnapshotChunk(untrusted: payload) else { return refuse(kind, connection) }
       runner.node.receive(.snapshotChunk(chunk), from: sender)
     case (.snapshotCredit, .node(let sender)):
-      guard let credit = WireSnapshotCredit(untrusted: bytes) else { return refuse(kind, connection) }
+      guard let credit = WireSnapshotCredit(untrusted: payload) else { return refuse(kind, connection) }
       runner.node.receive(.snapshotCredit(credit), from: sender)
     default:
       refuse(kind, connection)

@@ -91,8 +91,8 @@ final class PeerLink: FrameReceiver {
   }
 
   func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
-    // SAFETY: the payload is lent for this call; it is copied before it is decoded.
-    guard FrameKind(rawValue: kind) == .response, let response = WireResponse(untrusted: [UInt8](payload)) else {
+    // SAFETY: the payload is lent for this call; a decoded message holds copies.
+    guard FrameKind(rawValue: kind) == .response, let response = WireResponse(untrusted: payload) else {
       runner.logger.warning("node \(peer) answered with a malformed frame of kind \(kind); the connection is closed")
       return connection.close()
     }

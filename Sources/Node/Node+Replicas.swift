@@ -9,14 +9,15 @@ import Wire
 // Which replicas live on the node: those found at the start, those that the catalog gives and takes.
 extension Node {
   /// Consensus at the pace of `tickMilliseconds`: elections after 600 to 1,200 ms of silence.
-  static var raftOptions: RaftOptions {
+  static func raftOptions(for group: GroupID) -> RaftOptions {
     var options = RaftOptions()
     options.tickNanoseconds = tickMilliseconds * 1_000_000
     options.electionTicks = 12
     options.heartbeatTicks = 2
     options.maxLogBytes = 2 << 20
-    // An append for each commit would double the messages of a write; no reader waits for a follower's.
-    options.tellsCommitAtOnce = false
+    // An append for each commit would double the messages of a write, and nobody waits for a partition's follower; but
+    // all nodes wait for the catalog's word.
+    options.tellsCommitAtOnce = group == .catalog
     return options
   }
 
@@ -74,7 +75,7 @@ extension Node {
           ?? ", found none"))
     let seed = SplitMix64.mix(id.rawValue ^ SplitMix64.mix(UInt64(group.rawValue)) ^ now.rawValue)
     let core = RaftCore(
-      id: id, options: Node.raftOptions,
+      id: id, options: Node.raftOptions(for: group),
       hardState: HardState(term: hard.term, vote: hard.vote, commit: hard.commit), membership: point.membership,
       compacted: base, entries: entries, applied: point.index, seed: seed, now: now.rawValue)
     add(

@@ -32,6 +32,8 @@ extension RaftCore {
     let reached = LogIndex(rawValue: peers.quorum { $0.match.rawValue })
     guard role == .leader, reached > commit, reached >= termStart else { return }
     uncommittedBytes -= log.payloadBytes(from: commit.next, through: reached)
+    // A change of the membership is in force where it is known to be committed: nobody is left to wait for that.
+    if pendingChange > commit, pendingChange <= reached { commitDue = true }
     hardState.commit = reached
     replicationDue = true
   }

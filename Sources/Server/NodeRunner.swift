@@ -83,7 +83,16 @@ final class NodeRunner: NodeHost {
     links[peer]?.send(frame)
   }
 
-  func flush() {}
+  func flush() {
+    for link in links.values { link.flush() }
+  }
+
+  /// Answers another node's request: along with all else that goes to it, where there is a connection of our own.
+  func answer(_ response: WireResponse, of peer: NodeID, on connection: FramedConnection) {
+    if let link = links[peer], link.isOpen { return link.send(.response(response)) }
+    guard connection.isOpen else { return }
+    connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
+  }
 
   func run<Result: Sendable>(
     _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void

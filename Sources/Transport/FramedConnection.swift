@@ -36,7 +36,20 @@ public final class FramedConnection: @unchecked Sendable {
     return handler.isOpen
   }
 
-  /// Appends a frame to the output, which leaves at the end of the loop's turn or with `flush`. The payload must fit a
+  /// Whether output leaves by itself at the end of the loop's turn; otherwise with `flush` alone, or once much is
+  /// there. True at first.
+  public var flushesItself: Bool {
+    get {
+      eventLoop.preconditionInEventLoop()
+      return handler.flushesItself
+    }
+    set {
+      eventLoop.preconditionInEventLoop()
+      handler.flushesItself = newValue
+    }
+  }
+
+  /// Appends a frame to the output, which leaves as `flushesItself` says. The payload must fit a
   /// frame (`Limits.frameBytes`).
   public func send(kind: UInt8, payload: [UInt8]) {
     eventLoop.preconditionInEventLoop()

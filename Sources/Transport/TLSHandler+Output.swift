@@ -20,7 +20,7 @@ extension TLSHandler {
 
   /// Sees to it that output leaves although no read of this connection is under way.
   private func scheduleFlush() {
-    guard !isReading, !isFlushScheduled, let context else { return }
+    guard flushesItself, !isReading, !isFlushScheduled, let context else { return }
     isFlushScheduled = true
     context.eventLoop.assumeIsolated().execute {
       self.isFlushScheduled = false

@@ -46,6 +46,7 @@ final class TLSHandler: ChannelDuplexHandler {
   private var hasBegun = false
   private var didNotify = false
   var isReading = false
+  var flushesItself = true
   var isFlushScheduled = false
   var isReadPaused = false
   var isOutputClosed = false
@@ -169,7 +170,7 @@ final class TLSHandler: ChannelDuplexHandler {
   func channelReadComplete(context: ChannelHandlerContext) {
     if phase == .open, let connection { receiver?.readComplete(on: connection) }
     isReading = false
-    flush()
+    if flushesItself || session.pendingOutput > 0 { flush() }
     context.fireChannelReadComplete()
   }
 

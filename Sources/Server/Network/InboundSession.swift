@@ -34,14 +34,10 @@ final class InboundSession: FrameReceiver {
     switch (FrameKind(rawValue: kind), caller) {
     case (.request, _):
       guard let request = WireRequest(untrusted: payload) else { return refuse(kind, connection) }
-      let id = request.id
-      runner.node.handle(request, from: caller) { body in
-        guard connection.isOpen else { return }
-        var response = WireResponse()
-        response.id = id
-        response.body = body
-        connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
-      }
+      serve(request, on: connection)
+    case (.response, .node(let sender)):
+      guard let response = WireResponse(untrusted: payload) else { return refuse(kind, connection) }
+      runner.node.receive(.response(response), from: sender)
     case (.peerBatch, .node(let sender)):
       guard let batch = WirePeerBatch(untrusted: payload) else { return refuse(kind, connection) }
       runner.node.receive(.batch(batch), from: sender)
@@ -53,6 +49,19 @@ final class InboundSession: FrameReceiver {
       runner.node.receive(.snapshotCredit(credit), from: sender)
     default:
       refuse(kind, connection)
+    }
+  }
+
+  private func serve(_ request: WireRequest, on connection: FramedConnection) {
+    let id = request.id
+    runner.node.handle(request, from: caller) { [runner, caller] body in
+      let response = WireResponse.with {
+        $0.id = id
+        $0.body = body
+      }
+      if case .node(let peer) = caller { return runner.answer(response, of: peer, on: connection) }
+      guard connection.isOpen else { return }
+      connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
     }
   }
 

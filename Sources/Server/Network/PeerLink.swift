@@ -78,6 +78,12 @@ final class PeerLink: FrameReceiver {
 
   func close() { connection?.close() }
 
+  /// Whether a frame sent now is on its way at once.
+  var isOpen: Bool { connection?.isOpen ?? false }
+
+  /// Sends what was gathered.
+  func flush() { connection?.flush() }
+
   // MARK: FrameReceiver
 
   func connected(_ connection: FramedConnection) {
@@ -85,6 +91,8 @@ final class PeerLink: FrameReceiver {
     if failures > 0 { runner.logger.info("connected to node \(peer) at \(address) again") }
     failures = 0
     self.connection = connection
+    // All that a turn has for the node leaves together, when the node has been pumped.
+    connection.flushesItself = false
     for frame in waiting { connection.send(kind: frame.kind.rawValue, payload: frame.payload) }
     waiting.removeAll()
     connection.flush()

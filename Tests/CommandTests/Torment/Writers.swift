@@ -15,9 +15,9 @@ final class Writers: Sendable {
     var threads: [pthread_t] = []
   }
 
-  /// How long one write may take, retries and all, in milliseconds: some clients give up while no leader is there, so
-  /// that outcomes stay unknown.
-  private static let patience = [10_000, 10_000, 10_000, 10_000, 250]
+  /// How long one write may take, retries and all, in milliseconds, client by client: some give up while no leader is
+  /// there, so that outcomes stay unknown.
+  static let usualPatience = [10_000, 10_000, 10_000, 10_000, 250]
   /// How long a client rests after a write that failed, in milliseconds.
   private static let rest: UInt64 = 10
   /// One write in so many goes to a key of its partition that all clients write.
@@ -29,13 +29,17 @@ final class Writers: Sendable {
   private let table: PartitionTable
   private let file: ClusterFile
   private let name: String
+  private let patience: [Int]
   let began = ProcessFacts.steadyNanoseconds
 
   /// Starts the clients. The name sets their keys apart from those of others.
-  init(_ name: String, count: Int, _ file: ClusterFile, _ table: PartitionTable) {
+  init(
+    _ name: String, count: Int, patience: [Int] = Writers.usualPatience, _ file: ClusterFile, _ table: PartitionTable
+  ) {
     self.name = name
     self.table = table
     self.file = file
+    self.patience = patience
     let threads = (0..<count).compactMap { index in Threads.start { self.write(index) } }
     content.withLock { $0.threads = threads }
   }
@@ -55,7 +59,7 @@ final class Writers: Sendable {
   }
 
   private func write(_ index: Int) {
-    let client = Client(file, timeoutMilliseconds: Writers.patience[index % Writers.patience.count])
+    let client = Client(file, timeoutMilliseconds: patience[index % patience.count])
     let group = table.groups[index % table.groups.count]
     let shared = (0..<2).map { table.key("shared/\(group)/\($0)", in: group) }
     var number = 0

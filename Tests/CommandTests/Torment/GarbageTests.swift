@@ -1,0 +1,87 @@
+import Client
+import Testing
+
+@testable import Commands
+
+/// Whoever has no certificate gets no work done, and stops nobody else's (DESIGN, promise P5).
+extension TormentTests {
+  @Test(
+    "A port scan of every node neither fails nor holds up a write, and leaves nothing behind", .timeLimit(.minutes(5)))
+  func garbage() throws {
+    try TormentCluster.run("scan") { cluster, report in
+      let table = try PartitionTable(cluster.client())
+      let writers = Writers("scan", count: GarbageTest.clients, patience: [10_000], try cluster.file(), table)
+      var history: WriteHistory?
+      defer { if history == nil { _ = writers.stop() } }
+      ProcessFacts.sleep(milliseconds: GarbageTest.quiet)
+      let before = cluster.nodes.indices.map { cluster.openDescriptors($0) }
+
+      let began = ProcessFacts.steadyNanoseconds
+      let scan = PortScan(cluster.nodes.indices.map { cluster.port($0) })
+      ProcessFacts.sleep(milliseconds: TormentSettings.scanMilliseconds)
+      let during = cluster.nodes.indices.map { cluster.openDescriptors($0) }
+      scan.stop()
+      let ended = ProcessFacts.steadyNanoseconds
+      let connections = scan.connections
+      report.note(
+        "\(connections.made) connections, \(connections.refused) refused; descriptors \(before), then \(during)")
+      if connections.made == 0 { report.fail("nothing was scanned") }
+      if !zip(before, during).contains(where: { $1 > $0 }) { report.fail("no node has noticed the scan") }
+
+      try cluster.check()
+      try GarbageTest.awaitDescriptors(cluster, before, report)
+      let whole = writers.stop()
+      history = whole
+      GarbageTest.judge(whole, from: began, to: ended, report)
+      try cluster.awaitHealthy()
+      report.fail(whole.faults(inFinal: try ReadBack(file: cluster.file()).all()))
+    }
+  }
+}
+
+/// The bounds of the port scan's test, and its judgement.
+private enum GarbageTest {
+  static let clients = 16
+  /// How long clients write before the scan, in milliseconds.
+  static let quiet: UInt64 = 2000
+  /// The longest that a write may take, in milliseconds: the bound that kills have to keep, too.
+  private static let longestWrite: UInt64 = 3000
+  /// How long a node may hold connections whose other end is closed, in milliseconds.
+  private static let cleaning: UInt64 = 20_000
+  /// The descriptors by which a node may have grown for reasons of its own: a file, a client's new connection.
+  private static let grown = 8
+
+  /// Waits until no node has more descriptors open than before, but for a few.
+  static func awaitDescriptors(_ cluster: TormentCluster, _ before: [Int], _ report: TormentReport) throws {
+    let deadline = ProcessFacts.steadyMilliseconds + cleaning
+    var now = before
+    repeat {
+      try cluster.check()
+      now = cluster.nodes.indices.map { cluster.openDescriptors($0) }
+      if zip(before, now).allSatisfy({ $1 <= $0 + grown }) { return report.note("descriptors \(now) afterwards") }
+      ProcessFacts.sleep(milliseconds: 50)
+    } while ProcessFacts.steadyMilliseconds < deadline
+    report.fail("descriptors of the nodes: \(before) before the scan, still \(now) after it")
+  }
+
+  /// No write may have failed; of those under way during the scan none may have taken long.
+  static func judge(_ history: WriteHistory, from began: UInt64, to ended: UInt64, _ report: TormentReport) {
+    report.fail(history.attempts.filter { $0.version == nil }.map { "failed: \($0.words)" })
+    let during = history.attempts.filter { $0.answered > began && $0.sent < ended }
+    let quiet = history.attempts.filter { $0.answered <= began }
+    report.note("before: \(times(quiet)); during: \(times(during))")
+    if during.isEmpty { report.fail("nothing was written during the scan") }
+    report.fail(during.filter { $0.milliseconds >= longestWrite }.map { "took \($0.milliseconds) ms: \($0.words)" })
+  }
+
+  private static func times(_ attempts: [WriteAttempt]) -> String {
+    let sorted = attempts.map(\.milliseconds).sorted()
+    let part = { (share: Double) in sorted.isEmpty ? 0 : sorted[Int(share * Double(sorted.count - 1))] }
+    return "\(sorted.count) writes, p50 \(part(0.5)) ms, p99 \(part(0.99)) ms, longest \(part(1)) ms"
+  }
+}
+
+extension WriteAttempt {
+  /// How long it took.
+  fileprivate var milliseconds: UInt64 { (answered - sent) / 1_000_000 }
+}

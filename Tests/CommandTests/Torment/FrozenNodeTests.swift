@@ -33,8 +33,8 @@ extension TormentTests {
 
 /// The course of the freeze test.
 private struct FreezeTest {
-  /// The reads that wait at the frozen node, begun at equal distances of time.
-  private static let queued = 12
+  /// How often reads are sent to the frozen node, at equal distances of time.
+  private static let rounds: UInt64 = 20
   /// How long clients write and read after a thaw, in milliseconds.
   private static let afterwards: UInt64 = 1000
 
@@ -66,21 +66,24 @@ private struct FreezeTest {
     let groups = leaders.partitions(of: pid)
     let led = try registers(of: groups)
     guard !led.isEmpty else { throw CommandError.notInTime("node \(node + 1) leads no partition") }
-    let queue = try QueuedReads(clients, led, file: cluster.file(only: node), count: FreezeTest.queued)
+    let queue = try QueuedReads(clients, led, file: cluster.file(only: node), whole: cluster.file())
+    try queue.send()
     cluster.freeze(node)
     let began = ProcessFacts.steadyNanoseconds
     report.note(
       "froze node \(node + 1): it leads partitions \(groups)\(leaders.leadsCatalog(pid) ? ", and the catalog" : "")")
-    queue.begin()
-    ProcessFacts.sleep(milliseconds: TormentSettings.freezeMilliseconds)
+    for _ in 0..<FreezeTest.rounds {
+      ProcessFacts.sleep(milliseconds: TormentSettings.freezeMilliseconds / FreezeTest.rounds)
+      try queue.send()
+    }
     let ended = ProcessFacts.steadyNanoseconds
     cluster.thaw(node)
+    try queue.judge()
     let written = led.map { clients.acknowledged($0, from: began, to: ended) }
-    queue.wait()
     report.note(
       """
       thawed: \(written.reduce(0, +)) writes were acknowledged meanwhile in \(written.count { $0 > 0 }) of its \
-      \(led.count) partitions; it has answered \(queue.answered) of \(FreezeTest.queued) reads that waited
+      \(led.count) partitions; of the reads that waited it has answered \(queue.answered), refused \(queue.refused)
       """)
     // Without these the test would find nothing, whatever the node did.
     if written.allSatisfy({ $0 == 0 }) {

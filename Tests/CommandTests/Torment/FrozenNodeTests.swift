@@ -80,10 +80,11 @@ private struct FreezeTest {
     cluster.thaw(node)
     try queue.judge()
     let written = led.map { clients.acknowledged($0, from: began, to: ended) }
+    let pause = led.map { clients.longestPause($0, from: began, to: ended) }.max() ?? 0
     report.note(
       """
       thawed: \(written.reduce(0, +)) writes were acknowledged meanwhile in \(written.count { $0 > 0 }) of its \
-      \(led.count) partitions; of the reads that waited it has answered \(queue.answered), refused \(queue.refused)
+      \(led.count) partitions, after at most \(pause) ms; of the reads that waited it has answered \(queue.answered), refused \(queue.refused)
       """)
     // Without these the test would find nothing, whatever the node did.
     if written.allSatisfy({ $0 == 0 }) {

@@ -50,7 +50,6 @@ extension TormentTests {
       report.note("read back every acknowledged write at its version")
       report.fail(readBack.faultsOfRetries(whole, before: after))
       report.note("repeated \(whole.unknown.count) writes of unknown outcome; all is as it was")
-      try cluster.awaitHealthy()
     }
   }
 }

@@ -64,7 +64,8 @@ struct ReadBack {
       }
     }
     let added = WriteHistory(attempts: Array(settled[history.acknowledged.count...]))
-    return faults + WriteHistory(attempts: settled).repeatedVersions() + faultsAtVersions(added)
+    let whole = WriteHistory(attempts: settled)
+    return faults + whole.repeatedVersions() + whole.misorderedVersions() + faultsAtVersions(added)
   }
 
   private func client() -> Client { Client(file, timeoutMilliseconds: ReadBack.timeout) }
@@ -75,9 +76,9 @@ struct ReadBack {
 }
 
 extension WriteAttempt {
-  /// The same write, now that its version is known.
+  /// The same write, now that its version is known: it came after all that it followed, and before nothing.
   func settled(_ version: Version) -> WriteAttempt {
     WriteAttempt(
-      key: key, value: value, isOnly: isOnly, sent: sent, answered: answered, outcome: .acknowledged(version))
+      key: key, value: value, isOnly: isOnly, sent: sent, answered: .max, outcome: .acknowledged(version))
   }
 }

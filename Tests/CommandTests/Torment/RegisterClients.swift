@@ -17,7 +17,7 @@ final class RegisterClients: Sendable {
   }
 
   /// How long one operation of those may take that nobody holds up on purpose, in milliseconds.
-  private static let timeout = 2000
+  private static let timeout = 3000
   /// The rest of a client between two operations, in milliseconds: the machine is small.
   private static let rest: UInt64 = 2
 
@@ -59,6 +59,11 @@ final class RegisterClients: Sendable {
   /// How many writes of a register were acknowledged between two moments, in nanoseconds of the steady clock.
   func acknowledged(_ index: Int, from began: UInt64, to ended: UInt64) -> Int {
     content.withLock { $0.acknowledged[index].count { $0 >= began && $0 < ended } }
+  }
+
+  /// The longest time between two moments in which no write of a register was acknowledged, in milliseconds.
+  func longestPause(_ index: Int, from began: UInt64, to ended: UInt64) -> UInt64 {
+    WriteHistory.longestPause(content.withLock { $0.acknowledged[index] }, from: began, to: ended)
   }
 
   /// Notes the answer of a read.

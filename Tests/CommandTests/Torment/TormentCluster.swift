@@ -30,6 +30,8 @@ final class TormentCluster {
       try cluster.start()
       report.note("three nodes of \(TormentSettings.program) serve")
       try body(cluster, report)
+      try cluster.awaitHealthy()
+      try cluster.kv(["status", "--wait", "healthy"], output: "status")
     } catch {
       report.fail("\((error as? CommandError)?.message ?? "\(error)")")
     }
@@ -130,17 +132,29 @@ final class TormentCluster {
     try awaitHealthy()
   }
 
+  /// Runs a command of the program that has to end well; gives what it prints.
+  @discardableResult
+  private func kv(_ command: [String], output name: String) throws(CommandError) -> String {
+    let (output, errors) = ("\(directory)/\(name)", "\(directory)/\(name).log")
+    let process = try ChildProcess(
+      TormentSettings.program, (command + ["--cluster", "\(directory)/node1/cluster.kv"]).map { Array($0.utf8) },
+      output: .file(output), errors: .file(errors))
+    let status = process.wait()
+    let words = try [output, errors].map { path throws(CommandError) in
+      String(decoding: try InputStream(opening: path).all(limit: 1 << 16) ?? [], as: UTF8.self)
+    }
+    guard status == 0 else {
+      throw .child("kv \(command.joined(separator: " ")) ended with status \(status): \(words.joined())")
+    }
+    return words[0]
+  }
+
   /// The token of the command that `kv invite` prints.
   private func invitation() throws(CommandError) -> String {
-    let output = "\(directory)/invitation"
-    let process = try ChildProcess(
-      TormentSettings.program, ["invite", "--cluster", "\(directory)/node1/cluster.kv"].map { Array($0.utf8) },
-      output: .file(output), errors: .appending("\(directory)/invite.log"))
-    let status = process.wait()
-    let words = String(decoding: try InputStream(opening: output).all(limit: 1 << 16) ?? [], as: UTF8.self)
+    let words = try kv(["invite"], output: "invitation")
     let prefix = "kv join "
-    guard status == 0, words.hasPrefix(prefix), words.hasSuffix("\n") else {
-      throw .child("kv invite ended with status \(status) and printed '\(words)'")
+    guard words.hasPrefix(prefix), words.hasSuffix("\n") else {
+      throw .child("kv invite printed '\(words)'")
     }
     return String(words.dropFirst(prefix.count).dropLast())
   }

@@ -10,6 +10,7 @@ extension TormentTests {
   func garbage() throws {
     try TormentCluster.run("scan") { cluster, report in
       let table = try PartitionTable(cluster.client())
+      let idle = cluster.openDescriptors
       let writers = Writers("scan", count: GarbageTest.clients, patience: [10_000], try cluster.file(), table)
       let registers = Registers(table)
       let clients = try RegisterClients(registers, cluster)
@@ -17,25 +18,29 @@ extension TormentTests {
       defer { clients.stop() }
       defer { if history == nil { _ = writers.stop() } }
       ProcessFacts.sleep(milliseconds: GarbageTest.quiet)
-      let before = cluster.nodes.indices.map { cluster.openDescriptors($0) }
+      let before = cluster.openDescriptors
 
       let began = ProcessFacts.steadyNanoseconds
       let scan = PortScan(cluster.nodes.indices.map { cluster.port($0) })
       ProcessFacts.sleep(milliseconds: TormentSettings.scanMilliseconds)
-      let during = cluster.nodes.indices.map { cluster.openDescriptors($0) }
+      let during = cluster.openDescriptors
       scan.stop()
       let ended = ProcessFacts.steadyNanoseconds
       let connections = scan.connections
       report.note(
-        "\(connections.made) connections, \(connections.refused) refused; descriptors \(before), then \(during)")
+        """
+        \(connections.made) connections, \(connections.refused) refused; descriptors: idle \(idle), before \(before), \
+        during \(during)
+        """
+      )
       if connections.made == 0 { report.fail("nothing was scanned") }
       if !zip(before, during).contains(where: { $1 > $0 }) { report.fail("no node has noticed the scan") }
 
       try cluster.check()
-      try GarbageTest.awaitDescriptors(cluster, before, report)
       let whole = writers.stop()
       clients.stop()
       history = whole
+      try GarbageTest.awaitDescriptors(cluster, idle, report)
       GarbageTest.judge(whole, from: began, to: ended, report)
       report.note("beside them \(clients.reads.answered) reads, \(clients.reads.failed) not answered in time")
       if clients.reads.failed > 0 { report.fail("\(clients.reads.failed) reads were not answered in time") }
@@ -55,21 +60,21 @@ private enum GarbageTest {
   private static let longestWrite: UInt64 = 3000
   /// How long a node may hold connections whose other end is closed, in milliseconds.
   private static let cleaning: UInt64 = 20_000
-  /// The descriptors by which a node may have grown: each client may have made another connection to it. A kind of
-  /// rubbish that is never cleaned up leaves more than that.
-  private static let grown = 28
+  /// The descriptors by which a node may have grown for reasons of its own, such as a file. A kind of rubbish that is
+  /// never cleaned up leaves more.
+  private static let grown = 16
 
-  /// Waits until no node has more descriptors open than before, but for a few.
-  static func awaitDescriptors(_ cluster: TormentCluster, _ before: [Int], _ report: TormentReport) throws {
+  /// Waits until no node has more descriptors open than it had idle, but for a few.
+  static func awaitDescriptors(_ cluster: TormentCluster, _ idle: [Int], _ report: TormentReport) throws {
     let deadline = ProcessFacts.steadyMilliseconds + cleaning
-    var now = before
+    var now = idle
     repeat {
       try cluster.check()
-      now = cluster.nodes.indices.map { cluster.openDescriptors($0) }
-      if zip(before, now).allSatisfy({ $1 <= $0 + grown }) { return report.note("descriptors \(now) afterwards") }
+      now = cluster.openDescriptors
+      if zip(idle, now).allSatisfy({ $1 <= $0 + grown }) { return report.note("descriptors \(now) afterwards") }
       ProcessFacts.sleep(milliseconds: 50)
     } while ProcessFacts.steadyMilliseconds < deadline
-    report.fail("descriptors of the nodes: \(before) before the scan, still \(now) after it")
+    report.fail("descriptors of the nodes: \(idle) before all, still \(now) after it")
   }
 
   /// No write may have failed; of those under way during the scan none may have taken long.

@@ -75,10 +75,8 @@ final class TormentCluster {
   func address(_ index: Int) -> String { "127.0.0.1:\(ports[index])" }
   func port(_ index: Int) -> Int { ports[index] }
 
-  /// How many descriptors a node has open.
-  func openDescriptors(_ index: Int) -> Int {
-    DirectoryTree.entries("/proc/\(nodes[index].pid)/fd").count
-  }
+  /// How many descriptors each node has open.
+  var openDescriptors: [Int] { nodes.map { DirectoryTree.entries("/proc/\($0.pid)/fd").count } }
 
   // MARK: All of them
 

@@ -31,7 +31,11 @@ extension TormentTests {
 
       let second = Writers("second", count: KillTest.clients, file, table)
       do {
-        try KillTest(cluster: cluster, report: report, writers: second).killAll()
+        let test = KillTest(cluster: cluster, report: report, writers: second)
+        try test.killAll()
+        try cluster.awaitHealthy()
+        try test.killUnheard()
+        try cluster.awaitHealthy()
       } catch {
         _ = second.stop()
         throw error
@@ -61,7 +65,9 @@ private struct KillTest {
   static let longestPause: UInt64 = 3000
   /// How long a killed node stays away, in milliseconds.
   private static let away: UInt64 = 2000
-  /// How long clients write after all nodes are back, in milliseconds.
+  /// How long one node goes on unheard by the others before all are killed, in milliseconds.
+  private static let unheard: UInt64 = 500
+  /// How long clients write before all nodes are killed, and after they acknowledge again, in milliseconds.
   private static let afterwards: UInt64 = 2000
 
   let cluster: TormentCluster
@@ -90,22 +96,46 @@ private struct KillTest {
   /// Kills all nodes at once while clients write, and starts them again.
   func killAll() throws {
     ProcessFacts.sleep(milliseconds: KillTest.afterwards)
-    for index in cluster.nodes.indices { cluster.nodes[index].signal(SIGKILL) }
-    for index in cluster.nodes.indices { cluster.nodes[index].wait() }
+    killAtOnce()
     report.note("killed all nodes at once")
+    try recover { for index in cluster.nodes.indices { try cluster.restart(index) } }
+  }
+
+  /// Kills all nodes at once, one of them in the middle of what the others don't hear any more, and starts the others
+  /// first: whatever that one still acknowledged has to be on the disk of another.
+  func killUnheard() throws {
+    let leaders = try Leaders(cluster.client())
+    guard let loner = cluster.nodes.firstIndex(where: { leaders.leadsCatalog($0.pid) }) else {
+      throw CommandError.notInTime("the catalog has no leader")
+    }
+    let others = cluster.nodes.indices.filter { $0 != loner }
+    for index in others { cluster.freeze(index) }
+    // Less than a lease lasts, so that the loner goes on as far as it may.
+    ProcessFacts.sleep(milliseconds: KillTest.unheard)
+    killAtOnce()
+    report.note("froze all but node \(loner + 1), and killed all \(KillTest.unheard) ms later; it comes back last")
+    try recover { for index in others { try cluster.restart(index) } }
+    try cluster.restart(loner)
+  }
+
+  private func killAtOnce() {
+    for node in cluster.nodes { node.signal(SIGKILL) }
+    for node in cluster.nodes { node.wait() }
+  }
+
+  /// Starts nodes, and waits until writes are acknowledged again.
+  private func recover(_ start: () throws -> Void) throws {
     let killed = ProcessFacts.steadyMilliseconds
-    for index in cluster.nodes.indices { try cluster.restart(index) }
     let written = writers.counts.values.reduce(0, +)
     if written == 0 { report.fail("nothing was acknowledged before all nodes were killed") }
+    try start()
     while writers.counts.values.reduce(0, +) == written {
-      try cluster.check()
       guard ProcessFacts.steadyMilliseconds < killed + TormentCluster.healthMilliseconds else {
         throw CommandError.notInTime("nothing is acknowledged after the restart of all nodes")
       }
       ProcessFacts.sleep(milliseconds: 10)
     }
     report.note("acknowledging again \(ProcessFacts.steadyMilliseconds - killed) ms after the kill of all nodes")
-    try cluster.awaitHealthy()
     ProcessFacts.sleep(milliseconds: KillTest.afterwards)
   }
 

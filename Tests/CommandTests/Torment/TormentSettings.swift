@@ -9,7 +9,7 @@ import FoundationEssentials
 enum TormentSettings {
   /// The program under test: `KV_PROGRAM`, else the binary that was built with the tests.
   static let program: String =
-    ProcessFacts.environment["KV_PROGRAM"]
+    ProcessFacts.environment["KV_PROGRAM"].map { URL(filePath: $0).absoluteURL.path }
     ?? URL(filePath: ChildProcess.thisProgram).deletingLastPathComponent().appending(path: "kv").path
 
   /// How long the kill test writes, in milliseconds.

@@ -75,7 +75,7 @@ let package = Package(
     .testTarget(
       name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "Wire", "kv"], exclude: ["scripts"],
-      swiftSettings: strict),
+      name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "HashRing", "Wire", "kv"],
+      exclude: ["scripts"], swiftSettings: strict),
   ]
 )

@@ -6,20 +6,16 @@ import Testing
 /// The program as users have it: the built binary, real processes, shell scripts.
 @Suite("Shell scripts", .serialized)
 struct ScriptTests {
-  /// The binary, which is built into the same directory as the tests.
-  private static let program = URL(filePath: ChildProcess.thisProgram).deletingLastPathComponent()
-    .appending(path: "kv").path
-
   @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
-    arguments: ["bytes", "statuses", "node", "packages", "demo"])
+    arguments: ["bytes", "statuses", "node", "packages", "strangers", "demo"])
   func script(name: String) throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts/\(name).sh").path
     let log = try DirectoryTree.makeTemporary("kv-test-")
     defer { DirectoryTree.remove(log) }
     let process = try ChildProcess(
       "bash", [Array(script.utf8)], output: .file("\(log)/output"), errors: .appending("\(log)/output"),
-      environment: ["KV": Self.program])
+      environment: ["KV": TormentSettings.program])
     let status = process.wait()
     let words = (try? String(contentsOfFile: "\(log)/output", encoding: .utf8)) ?? ""
     #expect(status == 0, "\(name).sh ended with \(status):\n\(words)")

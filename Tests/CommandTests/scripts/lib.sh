@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2034 # what sources this uses $started and $node
+# shellcheck disable=SC2034 # what sources this uses $started, $node and $nodes
 # What the scripts here share: a directory of their own, nodes that end with the script, and checks that say what
 # they expected. To be sourced; $KV is the program.
 
@@ -89,4 +89,31 @@ one_node() {
 # await_healthy: waits until the cluster file exists and the cluster is healthy.
 await_healthy() {
   kv status --wait healthy --timeout 60s >/dev/null
+}
+
+# three_nodes: a cluster of three nodes in $work/node1 to node3, made as a user makes it; their process ids in $nodes.
+three_nodes() {
+  local index words
+  start node1 serve -d node1 --listen "127.0.0.1:$(free_port)"
+  nodes=("$started")
+  export KV_CLUSTER=$work/node1/cluster.kv
+  await_healthy
+  for index in 2 3; do
+    # The command as it was printed, without its first word.
+    read -ra words <<<"$(kv invite)"
+    start "node$index" "${words[@]:1}" -d "node$index" --listen "127.0.0.1:$(free_port)"
+    nodes+=("$started")
+    await_members "$index"
+  done
+  await_healthy
+}
+
+# await_members COUNT: waits until so many nodes are members and answer.
+await_members() {
+  local try
+  for try in $(seq 600); do
+    [ "$(kv status --json | grep -o '"pid":' | wc -l)" -lt "$1" ] || return 0
+    [ "$try" -lt 600 ] || fail "there are not $1 nodes"
+    sleep 0.1
+  done
 }

@@ -83,7 +83,8 @@ extension SharedLog {
   /// The groups whose entries keep more than a number of bytes of log from being reclaimed, the one that needs the
   /// oldest segment first. To flush them and say so (`compactedThrough`) bounds the log.
   public func pinningGroups(beyond bytes: ByteCount) -> [GroupID] {
-    tracks.compactMap { group, track in track.oldestSegment.map { (group, $0) } }
+    guard files.bytes() > bytes.rawValue else { return [] }
+    return tracks.compactMap { group, track in track.oldestSegment.map { (group, $0) } }
       .filter { files.bytes(from: $0.1) > bytes.rawValue }
       .sorted { ($0.1, $0.0) < ($1.1, $1.0) }
       .map(\.0)

@@ -30,6 +30,8 @@ public final class Node {
   private(set) lazy var versions = VersionRequests(node: self)
   private(set) lazy var transfers = Transfers(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
+  /// How large the log may grow before groups that write little are flushed for its sake.
+  var logBudget = Limits.logBudget
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
   /// Until when the node drains, and whom it then calls.

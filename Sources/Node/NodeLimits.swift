@@ -29,6 +29,8 @@ extension Limits {
   static let snapshotChunk = ByteCount.kibibytes(256)
   /// How long a node waits for versions from the oracle before it asks anew.
   static let oracleMilliseconds: UInt64 = 2_000
+  /// A log that grows beyond this has the groups flushed that keep its oldest segments.
+  static let logBudget = ByteCount.mebibytes(256)
   /// The catalog is saved to its file after so many log entries.
   static let catalogEntriesBetweenSaves = 256
   /// A transfer of a replica without progress for so long has failed.

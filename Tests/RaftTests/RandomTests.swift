@@ -17,6 +17,7 @@ struct Torment {
     options.maxApplyBytes = 200
     options.maxInflightMessages = 4
     options.maxLogBytes = 600
+    options.tellsCommitAtOnce = seed.isMultiple(of: 2)
     let size: UInt32 = Bool.random(using: &random) ? 3 : 5
     cluster = TestCluster(voters: Array(1...size), options: options, seed: seed)
     cluster.faults = .init(

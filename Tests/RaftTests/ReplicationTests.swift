@@ -15,6 +15,50 @@ struct ReplicationTests {
     #expect(Set(cluster.nodes.map(\.machine.digest)).count == 1)
   }
 
+  /// A group whose commits wait for the next append or tick.
+  private func patientGroup() -> (TestCluster, TestNode) {
+    var options = RaftOptions()
+    options.tellsCommitAtOnce = false
+    let cluster = TestCluster(voters: [1, 2, 3], options: options)
+    let leader = cluster.elect(1)
+    cluster.run(milliseconds: 300)
+    return (cluster, leader)
+  }
+
+  @Test("where commits may wait, a write costs each follower one append, which tells of the commits before it")
+  func commitsRideOnAppends() throws {
+    let (cluster, leader) = patientGroup()
+    cluster.recordsMessages = true
+    let first = try #require(try cluster.propose(leader, [1]))
+    cluster.settle()
+    #expect(cluster.delivered.count { $0.kind == .append } == 2)
+    #expect(leader.machine.index == first)
+    #expect(cluster.node(2).core?.commit == first.previous)
+    try cluster.propose(leader, [2])
+    cluster.settle()
+    #expect(cluster.delivered.count { $0.kind == .append } == 4)
+    #expect(cluster.node(2).core?.commit == first)
+  }
+
+  @Test("where commits may wait, they wait for a tick at most")
+  func commitsAreToldByTheTick() throws {
+    let (cluster, leader) = patientGroup()
+    let entry = try #require(try cluster.propose(leader, [1]))
+    cluster.settle()
+    cluster.run(milliseconds: 110)
+    #expect([2, 3].allSatisfy { cluster.node($0).machine.index == entry })
+  }
+
+  @Test("a committed change of the membership is told at once: nobody waits for it")
+  func changesAreToldAtOnce() throws {
+    let (cluster, leader) = patientGroup()
+    try cluster.with(leader) { core, now in
+      _ = try core.propose(membership: .simple([.addLearner(replica(4))]), now: now)
+    }
+    cluster.settle()
+    #expect(cluster.node(2).core?.membership.learners == [replica(4)])
+  }
+
   @Test("only a leader takes proposals; others say who leads")
   func notLeader() throws {
     let cluster = TestCluster(voters: [1, 2, 3])

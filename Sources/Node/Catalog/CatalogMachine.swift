@@ -168,6 +168,8 @@ final class CatalogMachine: GroupMachine {
     flush()
   }
 
+  var flushedIndex: LogIndex { savedIndex }
+
   func flush() {
     guard !isSaving, let state = captureState(), state.point.index > savedIndex else { return }
     isSaving = true

@@ -17,6 +17,8 @@ protocol GroupMachine: AnyObject {
   func captureState() -> CapturedState?
   /// Makes state durable so that the log up to here can go.
   func flush()
+  /// The last entry whose effect is in files of the machine's own.
+  var flushedIndex: LogIndex { get }
   /// Takes the place of the present state with one received whole; calls back when it is durable.
   func install(_ received: ReceivedState, done: @escaping (Bool) -> Void)
 }

@@ -21,6 +21,8 @@ final class GroupReplica {
   private var knownRole: (isLeader: Bool, term: Term)
   private var knownLeader: ReplicaID
   private var isInstalling = false
+  /// Up to here the log is to be let go as soon as it is flushed, whoever might still need it.
+  private var releasing: LogIndex?
 
   init(
     node: Node, group: GroupID, id: ReplicaID, core: RaftCore, machine: any GroupMachine,
@@ -189,10 +191,21 @@ final class GroupReplica {
     }
   }
 
+  /// The log can't let old segments go for the sake of this group: what it has in the log is flushed, and forgotten. A
+  /// follower that still lacks it gets the whole state.
+  func release() {
+    if releasing == nil {
+      releasing = applied.index
+      flushed(through: machine.flushedIndex)
+    }
+    machine.flush()
+  }
+
   /// The machine holds everything up to `index` in files of its own: the log before it may go, but for what a
   /// follower that is nearly there still needs.
   func flushed(through index: LogIndex) {
-    let point = core.compactionIndex(flushed: index)
+    let point = releasing == nil ? core.compactionIndex(flushed: index) : min(index, applied.index)
+    if let releasing, index >= releasing { self.releasing = nil }
     core.compact(through: point)
     node.pipeline.append(LogWrite(group: group, compactedThrough: point), for: nil, ticket: 0, mustSync: false)
   }

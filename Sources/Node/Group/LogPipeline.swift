@@ -43,13 +43,18 @@ final class LogPipeline {
     writes.removeAll(keepingCapacity: true)
     tickets.removeAll(keepingCapacity: true)
     needsSync = false
+    let budget = node.logBudget
     node.host.run(.log) { [log] in
-      Result { () throws(LogError) in try log.append(batch, sync: sync) }
+      Result { () throws(LogError) in
+        try log.append(batch, sync: sync)
+        return log.pinningGroups(beyond: budget)
+      }
     } then: { [self] result in
       isBusy = false
       switch result {
-      case .success:
+      case .success(let pinning):
         for (replica, ticket) in waiting { replica.persisted(ticket: ticket) }
+        for group in pinning { node.replicas[group]?.release() }
       case .failure(let error):
         // Nothing that the batch covered is ever acknowledged (DESIGN §5).
         return node.host.fatal("the log can't be written: \(error)")

@@ -10,7 +10,7 @@ extension Partition {
   private var presentState: StoreState? {
     guard let replica else { return nil }
     let state = PartitionState(
-      replica: replicaID, arc: arc, epoch: 0, lastVersion: lastVersion, sessions: sessions.encode())
+      replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion, sessions: sessions.encode())
     return state.storeState(
       at: SnapshotHeader(
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
@@ -25,6 +25,8 @@ extension Partition {
       run(job)
     }
   }
+
+  var flushedIndex: LogIndex { store.flushedState.appliedIndex }
 
   func flush() {
     guard !isBusyWithJob, !isReceiving, let state = presentState, let job = store.freeze(state: state) else { return }

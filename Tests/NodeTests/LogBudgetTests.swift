@@ -1,0 +1,32 @@
+import Bytes
+import Simulation
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite struct LogBudgetTests {
+  @Test("a partition that is written to rarely does not keep the log from letting go of what others have long flushed")
+  func quietPartition() throws {
+    let world = try SimulatedWorld(seed: 1, partitions: 2)
+    for _ in 1..<3 { _ = try world.join() }
+    try #require(world.settle())
+    let budget = ByteCount.mebibytes(32)
+    for host in world.hosts.values { host.node.logBudget = budget }
+    // One small write in each partition, then much in the partition of one key.
+    for id in 1...20 as ClosedRange<UInt64> { #expect(world.put("quiet\(id)", "v\(id)", id: id) != nil) }
+    let large = String(repeating: "x", count: 1 << 20)
+    for id in 100..<180 as Range<UInt64> { #expect(world.put("loud", large, id: id) != nil) }
+    world.run(milliseconds: 2_000)
+    for host in world.hosts.values {
+      let log = host.node.storage.log.statistics
+      #expect(log.bytes.rawValue <= budget.rawValue + 16 << 20, "node \(host.id) keeps \(log)")
+    }
+    for node in Array(world.hosts.keys) {
+      world.kill(node)
+      try world.start(node)
+    }
+    for id in 1...20 as ClosedRange<UInt64> { #expect(world.get("quiet\(id)") == "v\(id)") }
+    #expect(world.get("loud") == large)
+  }
+}

@@ -43,7 +43,7 @@ extension RaftCore {
       violations += 1
       return
     }
-    replicationDue = true
+    defer { if isAppendDue(to: i) { replicationDue = true } }
     if response.reject {
       // Our entries of terms above the follower's can't be in its log: skip them on this side, too.
       var hint = min(response.rejectHint, log.lastIndex)
@@ -63,6 +63,11 @@ extension RaftCore {
       peers[i].inflights.free(through: response.index)
     default: break
     }
+  }
+
+  /// Whether an append may now be due to a peer that has answered.
+  private func isAppendDue(to i: Int) -> Bool {
+    peers[i].owesAppend || peers[i].next <= log.lastIndex || options.tellsCommitAtOnce && peers[i].needsCommit(commit)
   }
 
   mutating func handleHeartbeatResponse(_ response: Message, from i: Int) {

@@ -12,7 +12,7 @@ struct Ticket: Sendable {
 extension RaftCore {
   /// Whether `ready()` has anything to hand out.
   public var hasReady: Bool {
-    replicationDue || handed < log.lastIndex || hardState != handedHardState || !outbox.isEmpty
+    replicationDue || handed < log.lastIndex || hasNewVote || !outbox.isEmpty
       || !outboxAfterPersist.isEmpty || hasCommitted || !readStates.isEmpty || !rejectedReads.isEmpty || roleChanged
       || canStartRound || canInstall
   }
@@ -58,16 +58,17 @@ extension RaftCore {
     let last = log.lastIndex
     ready.entries = log.slice(from: handed.next, through: last)
     handed = last
-    ready.mustSync =
-      !ready.entries.isEmpty || hardState.term != handedHardState.term || hardState.vote != handedHardState.vote
-    // The commit index goes with every sync: a replica that has an entry must know, even after a crash, what was
-    // committed when the leader sent it, for it may not campaign while older membership changes are unapplied.
-    if ready.mustSync || hardState != handedHardState { ready.hardState = hardState }
-    handedHardState = hardState
-    if ready.mustSync {
-      tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last))
-    }
+    guard !ready.entries.isEmpty || hasNewVote else { return }
+    // The commit index goes with every write: a replica that has an entry must know, even after a crash, what was
+    // committed when the leader sent it, for it may not campaign while older membership changes are unapplied. Alone it
+    // is worth no write: who has forgotten it hears of it again.
+    ready.hardState = hardState
+    handedVote = (term, hardState.vote)
+    tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last))
   }
+
+  /// Whether term or vote changed since they were last handed out to be written.
+  private var hasNewVote: Bool { handedVote != (term, hardState.vote) }
 
   /// Whether a snapshot may be handed out: not while entries before it are being applied.
   private var canInstall: Bool { arrivedSnapshot != nil && !arrivedSnapshotIsHanded && applied == applying }

@@ -19,7 +19,7 @@ public struct RaftCore: Sendable {
 
   // What is durable, or will be once the tickets handed out are.
   @usableFromInline var hardState: HardState
-  var handedHardState: HardState
+  var handedVote: (term: Term, vote: ReplicaID)
   /// The term and vote that are durable.
   var durable: (term: Term, vote: ReplicaID)
   var log: LogTail
@@ -109,8 +109,8 @@ public struct RaftCore: Sendable {
       self.hardState.term = log.lastTerm
       self.hardState.vote = id
     }
-    handedHardState = self.hardState
-    durable = (self.hardState.term, self.hardState.vote)
+    handedVote = (self.hardState.term, self.hardState.vote)
+    durable = handedVote
     stable = last
     handed = last
     self.applied = applied

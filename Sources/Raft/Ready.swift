@@ -1,15 +1,13 @@
 public import Bytes
 
 /// What a core wants done. Taking it out is the promise to do all of it, in this order where it matters:
-/// write `hardState` and `entries`; send `immediate` at once; when the writes are durable send `afterPersist` and
+/// write `hardState` and `entries`, durably; send `immediate` at once; when the writes are durable send `afterPersist` and
 /// call `persisted(ticket:)`; apply `committed` and call `applied(to:)`. See kv-raft(7).
 public struct Ready: Sendable {
   /// Numbers the `Ready`s of a core from 1 up.
   public var ticket: UInt64 = 0
-  /// The hard state to write, in one write with `entries` or before them.
+  /// The hard state to write, in one durable write with `entries` or before them; nil where there is nothing to write.
   public var hardState: HardState?
-  /// Whether the write must be durable (entries, term or vote): a new commit index alone needs no sync.
-  public var mustSync = false
   /// Entries to append to the log; what the log has from the first one's index on is replaced.
   public var entries: [LogEntry] = []
   /// Messages that may leave now, even before the write.

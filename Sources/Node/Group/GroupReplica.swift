@@ -91,10 +91,12 @@ final class GroupReplica {
 
   // MARK: Draining
 
-  /// Takes one `Ready` out of the core and acts on it.
+  /// Takes everything out of the core that is ready, and acts on it.
   func drain() {
     reads.close()
+    var hasActed = false
     while let ready = core.nextReady() {
+      hasActed = true
       node.send(ready.immediate, group: group)
       persist(ready)
       if let header = ready.snapshot { install(header) }
@@ -105,6 +107,7 @@ final class GroupReplica {
       if ready.roleChange { noticeRole() }
       reads.release(applied: applied.index)
     }
+    guard hasActed else { return }
     node.transfers.dropUnwanted(group: group)
     machine.caughtUp()
   }
@@ -112,7 +115,7 @@ final class GroupReplica {
   private func persist(_ ready: Ready) {
     if let write = logWrite(for: ready) {
       held.append((ready.ticket, ready.afterPersist))
-      node.pipeline.append(write, for: self, ticket: ready.ticket, mustSync: ready.mustSync)
+      node.pipeline.append(write, for: self, ticket: ready.ticket, mustSync: true)
     } else if held.isEmpty {
       core.persisted(ticket: ready.ticket, now: node.now.rawValue)
       node.send(ready.afterPersist, group: group)
@@ -123,9 +126,9 @@ final class GroupReplica {
   }
 
   private func logWrite(for ready: Ready) -> LogWrite? {
-    guard ready.mustSync || ready.hardState != nil else { return nil }
+    guard let state = ready.hardState else { return nil }
     var write = LogWrite(group: group)
-    write.hardState = ready.hardState.map { StoredHardState(term: $0.term, vote: $0.vote, commit: $0.commit) }
+    write.hardState = StoredHardState(term: state.term, vote: state.vote, commit: state.commit)
     write.entries = ready.entries
     return write
   }

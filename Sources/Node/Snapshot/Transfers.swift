@@ -183,7 +183,7 @@ final class Transfers {
 
   /// Drops a received state that the core had no use for: it had caught up by the log meanwhile.
   func dropUnwanted(group: GroupID) {
-    guard let state = received.removeValue(forKey: group) else { return }
+    guard !received.isEmpty, let state = received.removeValue(forKey: group) else { return }
     node.host.run(.background) {
       state.sink.abandon()
     } then: { [self] in

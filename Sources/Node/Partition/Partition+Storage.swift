@@ -10,7 +10,8 @@ extension Partition {
   private var presentState: StoreState? {
     guard let replica else { return nil }
     let state = PartitionState(
-      replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion, sessions: sessions.encode())
+      replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion,
+      sessions: sessions.encode())
     return state.storeState(
       at: SnapshotHeader(
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))

@@ -29,10 +29,11 @@ let package = Package(
     .target(
       name: "Wire", dependencies: ["Bytes", protobuf], exclude: ["proto", "generate.sh"], swiftSettings: strict),
     .target(name: "HashRing", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "Merkle", dependencies: ["COpenSSL"], swiftSettings: strict),
     .target(name: "Raft", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "Log", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
     .target(name: "Table", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
-    .target(name: "Store", dependencies: ["Bytes", "Environment", "Table"], swiftSettings: strict),
+    .target(name: "Store", dependencies: ["Bytes", "Environment", "Merkle", "Table"], swiftSettings: strict),
     .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
     .target(name: "Transport", dependencies: ["Bytes", "TLS", logging] + nio, swiftSettings: strict),
     .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),

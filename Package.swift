@@ -47,7 +47,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Commands",
-      dependencies: ["Bytes", "Client", "Server", "TLS", "Wire", logging, argumentParser], swiftSettings: strict),
+      dependencies: [
+        "Bytes", "Client", "Environment", "Log", "Server", "Store", "Table", "TLS", "Wire", logging, argumentParser,
+      ], swiftSettings: strict),
     .executableTarget(name: "kv", dependencies: ["Commands"], swiftSettings: strict),
     .target(
       name: "Simulation", dependencies: ["Bytes", "Environment", "HashRing", "Node", "Wire"], swiftSettings: strict),

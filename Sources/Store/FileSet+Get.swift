@@ -2,58 +2,53 @@ import Bytes
 import Table
 
 extension FileSet {
-  /// The record of a key that is alive at a version, if there is one; a tombstone where the current tier has one.
+  /// Lends the record of a key that is alive at a version to `body`; a tombstone where the current tier has one. False if
+  /// there is none.
   ///
   /// History goes first: what it shows as alive is the answer, since its intervals are exact, and mostly its filters say
   /// that there is nothing. A read of the latest never gets so far.
-  func get<Result>(
-    _ key: UnsafeRawBufferPointer, at version: Version, _ body: (RecordView) -> Result
-  ) throws(StoreError) -> Result? {
+  func get(
+    _ key: UnsafeRawBufferPointer, at version: Version, _ body: (RecordView) -> Void
+  ) throws(StoreError) -> Bool {
     let hash = KeyHash.hash(key)
-    if !lives.isOver(at: version), let result = try historic(key, hash, version, body) { return result }
+    if !lives.isOver(at: version), try historic(key, hash, version, body) { return true }
     for (index, run) in currentRuns[0].enumerated() where levels[0][index].spans(key) {
-      switch try run.current(key, hash, version, body) {
-      case .found(let result): return result
-      case .absent: return nil
-      case .older: break
-      }
+      let word = try run.current(key, hash, version, body)
+      if word != .older { return word == .found }
     }
     for level in 1..<levels.count where !levels[level].isEmpty {
       let files = levels[level]
       let at = Self.firstIndex(files) { file in file.maxKey.bytes.withRawBytes { compareBytes($0, key) >= 0 } }
       guard at < files.count else { continue }
-      switch try currentRuns[level][at].current(key, hash, version, body) {
-      case .found(let result): return result
-      case .absent: return nil
-      case .older: break
-      }
+      let word = try currentRuns[level][at].current(key, hash, version, body)
+      if word != .older { return word == .found }
     }
-    return nil
+    return false
   }
 
-  private func historic<Result>(
-    _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ version: Version, _ body: (RecordView) -> Result
-  ) throws(StoreError) -> Result? {
-    var result: Result?
+  private func historic(
+    _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ version: Version, _ body: (RecordView) -> Void
+  ) throws(StoreError) -> Bool {
     try lives.visit(at: version) { (alive) throws(StoreError) in
+      var isAlive = false
       do throws(TableError) {
-        return try alive.run.get(key, hash: hash, at: version) { view in
-          guard view.to > version else { return false }
-          result = body(view)
-          return true
-        } ?? false
+        _ = try alive.run.get(key, hash: hash, at: version) { view in
+          guard view.to > version else { return }
+          isAlive = true
+          body(view)
+        }
       } catch {
         throw StoreError(error)
       }
+      return isAlive
     }
-    return result
   }
 }
 
 /// What a current table says of a key at a version.
-private enum Word<Result> {
-  /// This is its record.
-  case found(Result)
+private enum Word {
+  /// Its record is the answer.
+  case found
   /// No current record is; history may have one.
   case absent
   /// Older tables must be asked.
@@ -62,17 +57,24 @@ private enum Word<Result> {
 
 extension FileRun {
   @inline(__always)
-  fileprivate func current<Result>(
-    _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ version: Version, _ body: (RecordView) -> Result
-  ) throws(StoreError) -> Word<Result> {
+  fileprivate func current(
+    _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ version: Version, _ body: (RecordView) -> Void
+  ) throws(StoreError) -> Word {
     guard run.properties.minEdge <= version else { return .older }
+    var word = Word.older
     do throws(TableError) {
       // The table's only record of the key.
-      return try run.get(key, hash: hash, at: .max) { view in
-        view.version <= version ? .found(body(view)) : view.since <= version ? .absent : .older
-      } ?? .older
+      _ = try run.get(key, hash: hash, at: .max) { view in
+        if view.version <= version {
+          word = .found
+          body(view)
+        } else if view.since <= version {
+          word = .absent
+        }
+      }
     } catch {
       throw StoreError(error)
     }
+    return word
   }
 }

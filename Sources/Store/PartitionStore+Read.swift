@@ -5,20 +5,24 @@ extension PartitionStore {
   /// The record of a key that is alive at a version, nil if there is none; a tombstone may be given as such. Refuses a
   /// version that is not retained (`notRetained`). Blocks if a block has to be read from the disk.
   public func get(_ key: Key, at version: Version) throws(StoreError) -> Record? {
-    try key.bytes.withRawBytes { (bytes) throws(StoreError) in
+    var record: Record?
+    _ = try key.bytes.withRawBytes { (bytes) throws(StoreError) in
       try get(bytes, at: version) { view in
-        Record(key: key, version: view.version, kind: view.kind, value: Array(view.value))
+        record = Record(key: key, version: view.version, kind: view.kind, value: Array(view.value))
       }
     }
+    return record
   }
 
-  /// The same; the record is lent to `body` instead of being copied.
-  public func get<Result>(
-    _ key: UnsafeRawBufferPointer, at version: Version, _ body: (RecordView) -> Result
-  ) throws(StoreError) -> Result? {
+  /// The same; the record is lent to `body` instead of being copied. False if there is none.
+  public func get(
+    _ key: UnsafeRawBufferPointer, at version: Version, _ body: (RecordView) -> Void
+  ) throws(StoreError) -> Bool {
     try check(version)
-    if let view = memtable.get(key, at: version) { return body(view) }
-    if let view = frozen?.memtable.get(key, at: version) { return body(view) }
+    if let view = memtable.get(key, at: version) ?? frozen?.memtable.get(key, at: version) {
+      body(view)
+      return true
+    }
     return try files.get(key, at: version, body)
   }
 

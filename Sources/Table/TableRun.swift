@@ -53,21 +53,22 @@ public final class TableRun: Sendable {
     return index
   }
 
-  /// The newest record of a key that is not newer than a version, lent to `body`. The caller has the key's `KeyHash`.
-  public func get<Result>(
-    _ key: UnsafeRawBufferPointer, hash: UInt64, at version: Version, _ body: (RecordView) -> Result
-  ) throws(TableError) -> Result? {
+  /// Lends the newest record of a key that is not newer than a version to `body`; false if there is none. The caller has
+  /// the key's `KeyHash`.
+  public func get(
+    _ key: UnsafeRawBufferPointer, hash: UInt64, at version: Version, _ body: (RecordView) -> Void
+  ) throws(TableError) -> Bool {
     let index = try index(caching: true)
-    guard index.mayContain(hash) else { return nil }
+    guard index.mayContain(hash) else { return false }
     let block = index.index.first(atOrAfter: key, version)
-    guard block < index.index.count else { return nil }
+    guard block < index.index.count else { return false }
     // All records before the target's place are in earlier blocks, and a separator that isn't itself a record is a
     // key that no record has: so what this block doesn't hold is nowhere.
     let loaded = try load(index.index.handle(block), caching: true)
     return withExtendedLifetime(loaded) {
-      guard let entry = loaded.entries.newest(key, version) else { return nil }
-      return body(
-        RecordView(key: key, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span))
+      guard let entry = loaded.entries.newest(key, version) else { return false }
+      body(RecordView(key: key, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span))
+      return true
     }
   }
 

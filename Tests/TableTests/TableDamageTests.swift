@@ -95,7 +95,7 @@ import Testing
         for key in keys {
           try key.bytes.withRawBytes { (bytes) throws(TableError) in
             for run in reader.runs {
-              _ = try run.get(bytes, hash: KeyHash.hash(bytes), at: Version(rawValue: 500)) { $0.record }
+              _ = try run.get(bytes, hash: KeyHash.hash(bytes), at: Version(rawValue: 500)) { _ = $0.record }
             }
           }
         }

@@ -64,10 +64,11 @@ extension TableReader {
   func get(_ key: Key, at version: Version) throws(TableError) -> Record? {
     var newest: Record?
     for run in runs {
-      let found = try key.bytes.withRawBytes { (bytes) throws(TableError) in
+      var found: Record?
+      _ = try key.bytes.withRawBytes { (bytes) throws(TableError) in
         try run.get(bytes, hash: KeyHash.hash(bytes), at: version) { view in
           #expect(view.span == span(view.record, self.properties.tier))
-          return view.record
+          found = view.record
         }
       }
       if let found, found.version > newest?.version ?? .zero || newest == nil { newest = found }

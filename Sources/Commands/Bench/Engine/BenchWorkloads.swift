@@ -153,8 +153,7 @@ final class BenchReader {
           copy.withUnsafeMutableBytes { target in
             target.copyMemory(from: UnsafeRawBufferPointer(rebasing: view.value.prefix(target.count)))
           }
-          return view.kind == .value
-        } ?? false
+        }
       }
     } catch {
       throw .engine("\(error)")

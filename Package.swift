@@ -67,6 +67,9 @@ let package = Package(
       name: "StoreTests", dependencies: ["Bytes", "Environment", "Simulation", "Store", "Table"],
       swiftSettings: strict),
     .testTarget(
+      name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
+      exclude: ["fixtures"], swiftSettings: strict),
+    .testTarget(
       name: "NodeTests", dependencies: ["Bytes", "Environment", "Node", "Simulation", "Wire"], swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["Bytes", "COpenSSL", "TLS"], swiftSettings: strict),
     .testTarget(

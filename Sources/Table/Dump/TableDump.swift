@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 public import Environment
 
 /// Says of every byte of a table what it means, block by block, damaged or not.

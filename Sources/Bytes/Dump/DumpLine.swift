@@ -1,5 +1,3 @@
-public import Bytes
-
 /// Some bytes of a file and what they mean.
 public struct DumpLine: Equatable, Sendable {
   /// Where the bytes begin.

@@ -1,5 +1,6 @@
 import Bytes
 import Environment
+import Glibc
 import Simulation
 import Table
 import Testing
@@ -7,9 +8,12 @@ import Testing
 @testable import Store
 
 @Suite struct StoreModelTests {
+  /// How many histories are tried; `KV_MODEL_SEEDS` for a longer run.
+  private static let seeds = getenv("KV_MODEL_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 24
+
   @Test(
     "a store answers as a sorted map of versions does, whatever was flushed, compacted or opened anew",
-    arguments: 0..<24 as Range<UInt64>)
+    arguments: 0..<seeds)
   func model(seed: UInt64) throws {
     var run = try ModelRun(seed: seed)
     for step in 0..<700 {

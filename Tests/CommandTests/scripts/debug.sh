@@ -34,7 +34,7 @@ status 2 kv debug find fixtures/store-1 apple
 printf 'X' | dd of=fixtures/log-1/0000000000000001.log bs=1 seek=1200 conv=notrunc status=none
 status 2 kv debug log fixtures/log-1
 
-same 7 "$(kv bench engine 500 --json --memtable 1 | grep -c ns_per_op)"
+same 8 "$(kv bench engine 500 --json --memtable 1 | grep -c ns_per_op)"
 same 7 "$(kv bench engine versions 20 5 --json --memtable 1 | grep -c ns_per_op)"
 status 64 kv bench engine versions 20
 status 64 kv bench engine 3

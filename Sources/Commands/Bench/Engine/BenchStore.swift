@@ -7,7 +7,10 @@ import Table
 
 /// A store and a log as a node has them, used by one thread; flushes and compactions run on threads of their own.
 final class BenchStore {
-  let store: PartitionStore
+  private(set) var store: PartitionStore
+  private let directory: String
+  private let options: StoreOptions
+  private let cacheBytes: Int
   private let log: SharedLog
   private let group = GroupID(rawValue: 1)
   private var index = LogIndex.zero
@@ -22,6 +25,9 @@ final class BenchStore {
     options.memtableBytes = memtableBytes
     options.levelBaseBytes = 4 * memtableBytes
     options.targetFileBytes = 32 << 20
+    self.directory = directory
+    self.options = options
+    self.cacheBytes = cacheBytes
     let disk = PosixDisk()
     do throws(DiskError) {
       try disk.createDirectory(directory)
@@ -110,6 +116,17 @@ final class BenchStore {
     }
   }
 
+  /// Opens the store anew, with an empty cache.
+  func reopen() throws(CommandError) {
+    do throws(StoreError) {
+      store = try PartitionStore.open(
+        disk: PosixDisk(), directory: directory + "/store", options: options,
+        cache: BlockCache(byteBudget: cacheBytes))
+    } catch {
+      throw .engine("\(error)")
+    }
+  }
+
   private func finishJobs() throws(CommandError) {
     while flush != nil || compaction != nil {
       ProcessFacts.sleep(milliseconds: 1)
@@ -125,7 +142,8 @@ final class BenchStore {
       return "\(name): " + (parts.isEmpty ? "nothing" : parts.joined(separator: "; "))
     }
     return row("current", store.levels) + "\n" + row("history", store.historyLevels)
-      + "\nindexes and filters in memory: \(store.residentTableBytes >> 10) KiB"
+      + "\nindexes and filters in memory: \(store.residentTableBytes >> 10) KiB; resident in all: "
+      + (ProcessFacts.residentKibibytes.map { "\($0) KiB" } ?? "unknown")
   }
 }
 

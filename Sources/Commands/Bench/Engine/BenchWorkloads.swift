@@ -31,6 +31,8 @@ struct BenchData {
 /// Writes, point reads and scans over keys of one version.
 struct BenchWorkloads {
   private static let syncedWrites: UInt64 = 2000
+  /// The most point reads of a kind.
+  private static let reads: UInt64 = 1_000_000
 
   let store: BenchStore
   let keys: UInt64
@@ -54,21 +56,26 @@ struct BenchWorkloads {
       try store.settle()
       return 1
     }
+    try rows.time("reopen") { () throws(CommandError) in
+      try store.reopen()
+      return 1
+    }
     var found: UInt64 = 0
     let reader = BenchReader(store: store.store)
+    let reads = min(keys, Self.reads)
     try rows.time("readrandom") { () throws(CommandError) in
-      for number in 0..<keys where try reader.get(BenchData.mix(number) % keys, at: .max) { found += 1 }
-      return keys
+      for number in 0..<reads where try reader.get(BenchData.mix(number) % keys, at: .max) { found += 1 }
+      return reads
     }
-    guard found == keys else { throw .mismatch("\(found) of \(keys) keys were found") }
+    guard found == reads else { throw .mismatch("\(found) of \(reads) reads found their key") }
     try rows.time("readmissing") { () throws(CommandError) in
-      for number in keys..<2 * keys where try reader.get(number, at: .max) { found += 1 }
-      return keys
+      for number in keys..<keys + reads where try reader.get(number, at: .max) { found += 1 }
+      return reads
     }
-    guard found == keys else { throw .mismatch("\(found - keys) keys were found that were never written") }
+    guard found == reads else { throw .mismatch("\(found - reads) keys were found that were never written") }
     try rows.time("seekrandom+10") { () throws(CommandError) in
-      for number in 0..<keys / 10 { _ = try reader.scan(from: BenchData.mix(number) % keys, limit: 10, at: .max) }
-      return keys / 10
+      for number in 0..<reads / 10 { _ = try reader.scan(from: BenchData.mix(number) % keys, limit: 10, at: .max) }
+      return reads / 10
     }
     try rows.time("readseq") { () throws(CommandError) in
       let count = try reader.scan(from: nil, limit: .max, at: .max)

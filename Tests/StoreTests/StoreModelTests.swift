@@ -199,6 +199,24 @@ private struct ModelRun {
     check(lives(try store.exported(), retention) == lives(model.all, retention), what)
   }
 
+  /// Takes the store over as a snapshot, as another replica does, and reads the copy.
+  private mutating func copy() throws {
+    let export = store.exportCursor()
+    let writer = try SnapshotWriter(disk: disk, directory: "/copy", options: options)
+    while let record = try export.next() { try writer.add(record) }
+    try writer.finish(state: export.state, retention: retention)
+    let copy = try PartitionStore.open(disk: disk, directory: "/copy", options: options, cache: cache)
+    check(lives(try copy.exported(), retention) == lives(model.all, retention), "the export of the copy")
+    for _ in 0..<20 {
+      let version = someVersion
+      guard retention.holds(version) else { continue }
+      check(
+        try copy.records(at: version) == model.live(from: nil, to: nil, at: version, reverse: false), "the copy")
+    }
+    try copy.compactFully()
+    check(lives(try copy.exported(), retention) == lives(model.all, retention), "the copy, compacted")
+  }
+
   mutating func finish() throws {
     try finishJobs()
     try store.settle(model.state)
@@ -209,6 +227,7 @@ private struct ModelRun {
     try store.compactFully()
     try checkAll("the export after all compactions")
     check(store.levels.filter { $0.files > 0 }.count <= 1, "the number of levels after a full compaction")
+    try copy()
     try store.destroy()
     check(!disk.exists(directory), "the directory after its end")
   }

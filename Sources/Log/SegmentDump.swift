@@ -9,11 +9,16 @@ public enum SegmentDump {
     disk: any Disk, path: String, _ emit: @escaping (DumpLine) -> Void
   ) throws(DiskError) -> Int {
     let bytes = try disk.contents(of: path, limit: LogOptions.greatestSegmentBytes.rawValue)
+    let reading = SegmentHeader.read(Array(bytes.prefix(SegmentHeader.blockBytes)))
+    if reading == .blank {
+      emit(DumpLine(offset: 0, bytes: [], note: "blank: a segment made ahead"))
+      return 0
+    }
     var faults = 0
     for start in [0, SegmentHeader.copyOffset] where start + SegmentHeader.bytes <= bytes.count {
       if !header(Array(bytes[start..<start + SegmentHeader.bytes]), at: start, emit) { faults += 1 }
     }
-    guard case .header(let header) = SegmentHeader.read(Array(bytes.prefix(SegmentHeader.blockBytes))) else {
+    guard case .header(let header) = reading else {
       emit(DumpLine(offset: 0, bytes: [], note: "no header by which to read the frames"))
       return max(1, faults)
     }

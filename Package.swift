@@ -29,10 +29,11 @@ let package = Package(
     .target(
       name: "Wire", dependencies: ["Bytes", protobuf], exclude: ["proto", "generate.sh"], swiftSettings: strict),
     .target(name: "HashRing", dependencies: ["Bytes"], swiftSettings: strict),
+    .target(name: "Merkle", dependencies: ["COpenSSL"], swiftSettings: strict),
     .target(name: "Raft", dependencies: ["Bytes"], swiftSettings: strict),
     .target(name: "Log", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
     .target(name: "Table", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
-    .target(name: "Store", dependencies: ["Bytes", "Environment", "Table"], swiftSettings: strict),
+    .target(name: "Store", dependencies: ["Bytes", "Environment", "Merkle", "Table"], swiftSettings: strict),
     .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
     .target(name: "Transport", dependencies: ["Bytes", "TLS", logging] + nio, swiftSettings: strict),
     .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),
@@ -46,7 +47,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Commands",
-      dependencies: ["Bytes", "Client", "Server", "TLS", "Wire", logging, argumentParser], swiftSettings: strict),
+      dependencies: [
+        "Bytes", "Client", "Environment", "Log", "Server", "Store", "Table", "TLS", "Wire", logging, argumentParser,
+      ], swiftSettings: strict),
     // Linked here alone, it replaces the system's allocator in the program and in nothing else (kv-decisions(7)).
     .executableTarget(
       name: "kv", dependencies: ["Commands"], swiftSettings: strict, linkerSettings: [.linkedLibrary("mimalloc")]),
@@ -65,6 +68,9 @@ let package = Package(
     .testTarget(
       name: "StoreTests", dependencies: ["Bytes", "Environment", "Simulation", "Store", "Table"],
       swiftSettings: strict),
+    .testTarget(
+      name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
+      exclude: ["fixtures"], swiftSettings: strict),
     .testTarget(
       name: "NodeTests", dependencies: ["Bytes", "Environment", "Node", "Simulation", "Wire"], swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["Bytes", "COpenSSL", "TLS"], swiftSettings: strict),

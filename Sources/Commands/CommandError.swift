@@ -21,6 +21,8 @@ public enum CommandError: Error {
   case server(ServerError)
   /// A child process could not be started, or ended too early.
   case child(String)
+  /// A store, table or log on this machine's disk could not be used.
+  case engine(String)
   /// What was waited for did not come in time.
   case notInTime(String)
   /// Somebody asked for the end.
@@ -38,7 +40,7 @@ public enum CommandError: Error {
     case .clusterFile(let error): ExitCode(rawValue: error.exitCode) ?? .softwareError
     case .client(let error): ExitCode(rawValue: error.exitCode) ?? .softwareError
     case .server(let error): ExitCode(rawValue: error.exitCode) ?? .softwareError
-    case .child: .inputOutput
+    case .child, .engine: .inputOutput
     case .notInTime: .unavailable
     case .mismatch: .damage
     }
@@ -47,7 +49,9 @@ public enum CommandError: Error {
   /// What to tell the user; nil where nothing is to be said.
   public var message: String? {
     switch self {
-    case .usage(let words), .malformed(let words), .child(let words), .notInTime(let words), .mismatch(let words): words
+    case .usage(let words), .malformed(let words), .child(let words), .engine(let words), .notInTime(let words),
+      .mismatch(let words):
+      words
     case .file(let operation, let path, let code): "\(operation) \(path): \(CommandError.systemWords(code))"
     case .outputClosed, .interrupted: nil
     case .clusterFile(let error): "\(error)"

@@ -35,4 +35,16 @@ enum ProcessFacts {
     var time = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
     nanosleep(&time, nil)
   }
+
+  /// The memory of this process that is in RAM, in KiB, by proc(5); nil where that can't be read.
+  static var residentKibibytes: Int? {
+    guard let file = fopen("/proc/self/statm", "r") else { return nil }
+    defer { fclose(file) }
+    var text = [CChar](repeating: 0, count: 128)
+    // SAFETY: fgets writes at most as many bytes as it is told and ends them with a NUL.
+    guard fgets(&text, Int32(text.count), file) != nil else { return nil }
+    let words = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(
+      separator: " ")
+    return words.dropFirst().first.flatMap { Int($0) }.map { $0 * Int(sysconf(Int32(_SC_PAGESIZE))) / 1024 }
+  }
 }

@@ -32,7 +32,7 @@ public enum Program {
   /// Carries out a command line, and leaves its errors to the caller.
   static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
     do {
-      var command = try KVCommand.parseAsRoot(arguments)
+      var command = try KVCommand.parseAsRoot(joined(arguments))
       if let command = command as? any Executable { return try command.execute(output) }
       try command.run()
       return .done
@@ -41,6 +41,11 @@ public enum Program {
     } catch {
       return try answer(error, output)
     }
+  }
+
+  /// `bench engine` as the one word that it is for the parser, which takes what follows `bench` for a workload.
+  private static func joined(_ arguments: [String]) -> [String] {
+    arguments.starts(with: ["bench", "engine"]) ? ["bench-engine"] + arguments.dropFirst(2) : arguments
   }
 
   /// Prints help that was asked for; throws what is wrong with the command line.
@@ -81,7 +86,8 @@ struct KVCommand: ParsableCommand {
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self, VersionCommand.self,
+      RangeCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self, BenchEngineCommand.self,
+      DebugCommand.self, VersionCommand.self,
     ])
 
   @OptionGroup var global: GlobalOptions

@@ -3,15 +3,34 @@ import Table
 
 /// Which tables are merged into which level.
 struct CompactionPlan: Sendable {
-  /// The tables, youngest first where they overlap.
-  let inputs: [TableFile]
-  /// The level that they go to.
-  let target: Int
-  /// Whether they can go there as they are.
-  let isMove: Bool
+  /// What becomes of the tables.
+  enum Kind: Sendable {
+    /// They go to a level of the current tier as they are.
+    case move(level: Int)
+    /// They are folded into a level of the current tier; what is replaced goes to history.
+    case current(level: Int)
+    /// Of history, they are merged; what isn't settled then goes to the level.
+    case history(level: Int)
+    /// Nothing of them is retained: they go.
+    case expire
+  }
 
-  /// What is most due, if anything is: the level that exceeds its capacity by the largest factor.
-  static func next(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
+  /// The tables; of the current tier youngest first where they overlap.
+  let inputs: [TableFile]
+  let kind: Kind
+
+  /// What is most due, if anything is: what has expired; then the level of the current tier that exceeds its capacity by
+  /// the largest factor; then a level of history that has grown too wide. Tables that couldn't be read are left alone.
+  static func next(
+    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, damaged: Set<UInt64>
+  ) -> CompactionPlan? {
+    let expired = files.allHistory.filter { $0.isExpired(retention) }
+    if !expired.isEmpty { return CompactionPlan(inputs: expired, kind: .expire) }
+    return [current(files, options), history(files, options)].lazy.compactMap { $0 }
+      .first { plan in !plan.inputs.contains { damaged.contains($0.entry.number) } }
+  }
+
+  private static func current(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
     var worst: (level: Int, score: Double)?
     for level in 0..<StoreOptions.levels - 1 {
       let score =
@@ -23,16 +42,25 @@ struct CompactionPlan: Sendable {
     return worst.map { $0.level == 0 ? level0(files) : spill(files, level: $0.level) }
   }
 
-  /// Everything into one level that can hold it.
+  private static func history(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
+    for (level, tables) in files.history.enumerated().dropLast() {
+      if tables.count >= options.historyFanIn, FileSet.depth(tables) >= options.historyFanIn {
+        return CompactionPlan(inputs: tables, kind: .history(level: level + 1))
+      }
+    }
+    return nil
+  }
+
+  /// Everything current into one level that can hold it.
   static func everything(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
-    let all = files.all
+    let all = files.levels.flatMap { $0 }
     guard all.count > 1 || !files.levels[0].isEmpty else { return nil }
     let bytes = all.reduce(0) { $0 + $1.entry.fileBytes }
     let deepest = files.levels.lastIndex { !$0.isEmpty } ?? 0
     var target = max(1, deepest)
     while bytes > options.capacity(ofLevel: target) { target += 1 }
     if files.levels[target].count == all.count { return nil }
-    return CompactionPlan(inputs: all, target: target, isMove: false)
+    return CompactionPlan(inputs: all, kind: .current(level: target))
   }
 
   /// All of level 0 into level 1.
@@ -43,7 +71,8 @@ struct CompactionPlan: Sendable {
     let below = files.overlapping(level: 1, minKey, maxKey)
     let sorted = inputs.sorted { $0.minKey < $1.minKey }
     let areApart = zip(sorted, sorted.dropFirst()).allSatisfy { $0.maxKey < $1.minKey }
-    return CompactionPlan(inputs: inputs + below, target: 1, isMove: below.isEmpty && areApart)
+    return CompactionPlan(
+      inputs: inputs + below, kind: below.isEmpty && areApart ? .move(level: 1) : .current(level: 1))
   }
 
   /// The table of a level that has the least below it, in proportion, into the next level.
@@ -55,6 +84,8 @@ struct CompactionPlan: Sendable {
       if cost < best?.cost ?? .infinity { best = (file, below, cost) }
     }
     guard let best else { preconditionFailure("a level without tables is full") }
-    return CompactionPlan(inputs: [best.file] + best.below, target: level + 1, isMove: best.below.isEmpty)
+    return CompactionPlan(
+      inputs: [best.file] + best.below,
+      kind: best.below.isEmpty ? .move(level: level + 1) : .current(level: level + 1))
   }
 }

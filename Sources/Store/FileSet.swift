@@ -3,14 +3,18 @@ import Table
 
 /// The tables of a store at one moment; immutable, so that whoever reads it holds its files.
 struct FileSet: Sendable {
-  /// Level 0 newest first, its tables overlapping; the others by key, theirs apart.
+  /// The current tier. Level 0 newest first, its tables overlapping; the others by key, theirs apart.
   private(set) var levels: [[TableFile]] = Array(repeating: [], count: StoreOptions.levels)
+  /// History, by level. Tables overlap in keys and time; no version of a key is in two.
+  private(set) var history: [[TableFile]] = Array(repeating: [], count: StoreOptions.historyLevels)
+  /// The runs of history by the time in which they lived.
+  private(set) var lives = LifeIndex([])
+  /// The runs of each current level, in the order of its tables.
+  private(set) var currentRuns: [[FileRun]] = Array(repeating: [], count: StoreOptions.levels)
 
   /// A set of these tables, or the path of one that overlaps another of its level where none may.
   static func make(_ files: [TableFile]) -> Result<FileSet, Overlap> {
-    var set = FileSet()
-    for file in files { set.levels[file.entry.level].append(file) }
-    set.sort()
+    let set = FileSet().replacing([], with: files)
     for level in 1..<StoreOptions.levels {
       for (left, right) in zip(set.levels[level], set.levels[level].dropFirst()) where left.maxKey >= right.minKey {
         return .failure(Overlap(path: right.reader.path))
@@ -28,8 +32,16 @@ struct FileSet: Sendable {
   func replacing(_ removed: [TableFile], with added: [TableFile]) -> FileSet {
     let gone = Set(removed.map(\.entry.number))
     var set = filtered { !gone.contains($0.entry.number) }
-    for file in added { set.levels[file.entry.level].append(file) }
+    for file in added {
+      switch file.entry.tier {
+      case .current: set.levels[file.entry.level].append(file)
+      case .history: set.history[file.entry.level].append(file)
+      }
+    }
     set.sort()
+    set.currentRuns = set.levels.map { $0.flatMap(\.runs) }
+    let touchesHistory = (removed + added).contains { $0.entry.tier == .history }
+    set.lives = touchesHistory ? LifeIndex(set.allHistory.flatMap(\.runs)) : lives
     return set
   }
 
@@ -37,28 +49,61 @@ struct FileSet: Sendable {
   func filtered(_ condition: (TableFile) -> Bool) -> FileSet {
     var set = FileSet()
     set.levels = levels.map { $0.filter(condition) }
+    set.history = history.map { $0.filter(condition) }
+    set.currentRuns = set.levels.map { $0.flatMap(\.runs) }
     return set
   }
 
   private mutating func sort() {
     levels[0].sort { $0.entry.number > $1.entry.number }
     for level in 1..<StoreOptions.levels { levels[level].sort { $0.minKey < $1.minKey } }
+    for level in history.indices { history[level].sort { $0.entry.number < $1.entry.number } }
   }
 
   /// All tables.
-  var all: [TableFile] { levels.flatMap { $0 } }
+  var all: [TableFile] { levels.flatMap { $0 } + allHistory }
 
-  /// The bytes of a level's files.
+  /// All tables of history.
+  var allHistory: [TableFile] { history.flatMap { $0 } }
+
+  /// The bytes of a current level's files.
   func bytes(ofLevel level: Int) -> UInt64 {
     levels[level].reduce(0) { $0 + $1.entry.fileBytes }
   }
 
-  /// The tables of a level from 1 on whose keys overlap a range of keys, both ends included.
+  /// Whether a table in one of the current levels below a level may hold a key.
+  func mayHold(_ key: UnsafeRawBufferPointer, below level: Int) -> Bool {
+    for (number, files) in levels.enumerated() where number > level && !files.isEmpty {
+      if number == 0 {
+        if files.contains(where: { $0.spans(key) }) { return true }
+      } else {
+        let at = Self.firstIndex(files) { file in file.maxKey.bytes.withRawBytes { compareBytes($0, key) >= 0 } }
+        if at < files.count, files[at].spans(key) { return true }
+      }
+    }
+    return false
+  }
+
+  /// The tables of a current level from 1 on whose keys overlap a range of keys, both ends included.
   func overlapping(level: Int, _ minKey: Key, _ maxKey: Key) -> ArraySlice<TableFile> {
     let files = levels[level]
     let start = Self.firstIndex(files) { $0.maxKey >= minKey }
     let end = Self.firstIndex(files) { $0.minKey > maxKey }
     return start < end ? files[start..<end] : []
+  }
+
+  /// The most tables that have some key in common.
+  static func depth(_ files: [TableFile]) -> Int {
+    var ends = files.map { (key: $0.maxKey, change: -1) }
+    ends += files.map { (key: $0.minKey, change: 1) }
+    ends.sort { $0.key != $1.key ? $0.key < $1.key : $0.change > $1.change }
+    var depth = 0
+    var deepest = 0
+    for end in ends {
+      depth += end.change
+      deepest = max(deepest, depth)
+    }
+    return deepest
   }
 
   /// The first table for which a condition holds that, once true, stays true.
@@ -70,5 +115,12 @@ struct FileSet: Sendable {
       if condition(files[middle]) { high = middle } else { low = middle + 1 }
     }
     return low
+  }
+}
+
+extension TableFile {
+  /// Whether a key lies between the first and the last of the table.
+  func spans(_ key: UnsafeRawBufferPointer) -> Bool {
+    minKey.bytes.withRawBytes { compareBytes($0, key) <= 0 } && maxKey.bytes.withRawBytes { compareBytes($0, key) >= 0 }
   }
 }

@@ -13,6 +13,8 @@ final class Manifest: Sendable {
     var file: (any DiskFile)?
     var end: UInt64
     var firstEditBytes: Int
+    /// The number of the retention in `content`.
+    var retentionNumber: UInt64 = 0
     /// The failure after which nothing may be written any more.
     var fatal: DiskError?
   }
@@ -58,11 +60,15 @@ final class Manifest: Sendable {
 
   /// Makes an edit durable. An `io` error means that it didn't happen and may be tried again; after a `fatal` one every
   /// later edit fails as well.
-  func append(removed: [UInt64], added: [TableEntry], state: StoreState?) throws(StoreError) {
+  func append(
+    removed: [UInt64], added: [TableEntry], state: StoreState? = nil, retention: RetentionStep
+  ) throws(StoreError) {
     try writer.withLock { (writer) throws(StoreError) in
       if let fatal = writer.fatal { throw .fatal(fatal) }
       let edit = ManifestEdit(
-        removed: removed, added: added, state: state, nextNumber: writer.content.nextNumber)
+        removed: removed, added: added, state: state,
+        retention: retention.number > writer.retentionNumber ? retention.retention : nil,
+        nextNumber: writer.content.nextNumber)
       var content = writer.content
       if let (expected, found) = content.apply(edit) {
         preconditionFailure("an edit that doesn't fit the manifest: expected \(expected), found \(found)")
@@ -74,6 +80,7 @@ final class Manifest: Sendable {
         } else {
           try startNew(content, &writer)
         }
+        writer.retentionNumber = max(writer.retentionNumber, retention.number)
       } catch {
         if case .fatal(let cause) = error { writer.fatal = cause }
         throw error
@@ -105,7 +112,9 @@ final class Manifest: Sendable {
     content.nextNumber += 1
     writer.content.nextNumber = content.nextNumber
     let old = layout.path(StoreLayout.manifestName(writer.number))
+    let retentionNumber = writer.retentionNumber
     writer = try Self.write(content, number: number, disk: disk, layout: layout)
+    writer.retentionNumber = retentionNumber
     // If that fails, the next opening removes it.
     try? disk.remove(old)
   }

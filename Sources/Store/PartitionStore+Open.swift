@@ -43,7 +43,8 @@ extension PartitionStore {
         path: overlap.path, offset: 0, expected: "keys apart from those of its level", found: "an overlap")
     case .success(let files):
       try removeOrphans(manifest: manifest.number, tables: image.content.tables, disk: disk, layout: layout)
-      return PartitionStore(context: context, files: files, state: image.content.state)
+      return PartitionStore(
+        context: context, files: files, state: image.content.state, retention: image.content.retention)
     }
   }
 

@@ -2,45 +2,61 @@ public import Bytes
 public import Table
 
 extension PartitionStore {
-  /// The newest record of a key that is not newer than a version; a tombstone is given as such. Blocks if a block has to
-  /// be read from the disk.
+  /// The record of a key that is alive at a version, nil if there is none; a tombstone may be given as such. Refuses a
+  /// version that is not retained (`notRetained`). Blocks if a block has to be read from the disk.
   public func get(_ key: Key, at version: Version) throws(StoreError) -> Record? {
-    try key.bytes.withRawBytes { (bytes) throws(StoreError) in
+    var record: Record?
+    _ = try key.bytes.withRawBytes { (bytes) throws(StoreError) in
       try get(bytes, at: version) { view in
-        Record(key: key, version: view.version, kind: view.kind, value: Array(view.value))
+        record = Record(key: key, version: view.version, kind: view.kind, value: Array(view.value))
       }
     }
+    return record
   }
 
-  /// The same; the record is lent to `body` instead of being copied.
-  public func get<Result>(
-    _ key: UnsafeRawBufferPointer, at version: Version, _ body: (RecordView) -> Result
-  ) throws(StoreError) -> Result? {
-    if let view = memtable.get(key, at: version) { return body(view) }
-    if let view = frozen?.memtable.get(key, at: version) { return body(view) }
+  /// The same; the record is lent to `body` instead of being copied. False if there is none.
+  public func get(
+    _ key: UnsafeRawBufferPointer, at version: Version, _ body: (RecordView) -> Void
+  ) throws(StoreError) -> Bool {
+    try check(version)
+    if let view = memtable.get(key, at: version) ?? frozen?.memtable.get(key, at: version) {
+      body(view)
+      return true
+    }
     return try files.get(key, at: version, body)
   }
 
-  /// All records of a key, the newest first.
+  private func check(_ version: Version) throws(StoreError) {
+    guard version >= retention.floor || retention.holds(version) else {
+      throw .notRetained(version: version, floor: retention.floor)
+    }
+  }
+
+  /// All writes of a key that are still known, the newest first.
   public func history(_ key: Key) throws(StoreError) -> [Record] {
-    let merge = MergeCursor(sources(from: key, to: key.successor, isReverse: false), isReverse: false)
-    try key.bytes.withRawBytes { (bytes) throws(StoreError) in try merge.seek(bytes, .max) }
+    let range = KeyRange(lower: key, upper: key.successor)
+    let sources =
+      memtableSources(isReverse: false) + files.currentSources(in: range, isReverse: false, caching: true)
+      + files.historySources(in: range)
+    let stream = try VersionStream(sources, from: key)
     var records: [Record] = []
-    while merge.isValid {
-      let record = merge.view.record
-      guard record.key == key else { break }
-      records.append(record)
-      try merge.advance()
+    while let view = try stream.peek(), key.bytes.withRawBytes({ compareBytes(view.key, $0) }) == 0 {
+      records.append(view.record)
+      stream.skip()
     }
     return records
   }
 
-  /// A walk over the records alive at a version whose keys are at least `lower` and below `upper`, in key order or
+  /// A walk over the records alive at a version, which must be retained, whose keys are at least `lower` and below `upper`, in key order or
   /// backwards. See `StoreCursor` for how long it is valid.
   public func cursor(
     from lower: Key? = nil, to upper: Key? = nil, at version: Version, reverse: Bool = false
   ) throws(StoreError) -> StoreCursor {
-    let merge = MergeCursor(sources(from: lower, to: upper, isReverse: reverse), isReverse: reverse)
+    try check(version)
+    let sources =
+      memtableSources(isReverse: reverse)
+      + (try files.sources(in: KeyRange(lower: lower, upper: upper), at: version, isReverse: reverse))
+    let merge = MergeCursor(sources, isReverse: reverse)
     // The newest possible record of a key is the first of its records.
     if let start = reverse ? upper : lower {
       try start.bytes.withRawBytes { (bytes) throws(StoreError) in try merge.seek(bytes, .max) }
@@ -50,13 +66,10 @@ extension PartitionStore {
     return StoreCursor(self, merge, bound: reverse ? lower : upper, at: version, isReverse: reverse)
   }
 
-  private func sources(from lower: Key?, to upper: Key?, isReverse: Bool) -> [RecordSource] {
-    var sources: [RecordSource] = []
-    for memtable in [memtable, frozen?.memtable] {
-      guard let memtable, !memtable.isEmpty else { continue }
-      sources.append(MemtableSource(memtable, isReverse: isReverse))
+  private func memtableSources(isReverse: Bool) -> [RecordSource] {
+    [memtable, frozen?.memtable].compactMap { memtable in
+      memtable.flatMap { $0.isEmpty ? nil : MemtableSource($0, isReverse: isReverse) }
     }
-    return sources + files.sources(from: lower, to: upper, isReverse: isReverse, caching: true)
   }
 
   /// All versions and tombstones that were applied before the last `freeze`, stable while the store goes on. To export
@@ -65,7 +78,17 @@ extension PartitionStore {
     ExportCursor(frozen: frozen?.memtable, files: files, state: frozen?.state ?? flushedState)
   }
 
-  /// The tables and bytes of each level, from 0 on.
+  /// The tables and bytes of each level of history, from 0 on; the last is that of what isn't merged again.
+  public var historyLevels: [(files: Int, bytes: UInt64)] {
+    files.history.map { ($0.count, $0.reduce(0) { $0 + $1.entry.fileBytes }) }
+  }
+
+  /// The paths of tables that could not be read.
+  public var damagedPaths: [String] {
+    files.all.filter { damaged.contains($0.entry.number) }.map(\.reader.path)
+  }
+
+  /// The tables and bytes of each level of the current tier, from 0 on.
   public var levels: [(files: Int, bytes: UInt64)] {
     files.levels.indices.map { (files.levels[$0].count, files.bytes(ofLevel: $0)) }
   }

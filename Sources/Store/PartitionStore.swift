@@ -5,14 +5,21 @@ import Table
 /// The state of one partition on one node: a memtable, tables in levels, and what the manifest says of them.
 ///
 /// Confined to the partition's loop. Work that blocks leaves as a job (`freeze`, `nextCompaction`), runs on a worker
-/// thread and comes back through `install`; there is at most one at a time. The log is the write-ahead log: what the
+/// thread and comes back through `install`; there is at most one flush and one compaction at a time. The log is the write-ahead log: what the
 /// memtable holds is lost with the process, and applied again from `flushedState.appliedIndex` on.
 public final class PartitionStore {
   let context: StoreContext
-  private(set) var files: FileSet
+  /// The tables; replaced by `install` alone, and by tests.
+  var files: FileSet
   private(set) var memtable = Memtable()
   private(set) var frozen: Frozen?
-  private var isJobRunning = false
+  private var isFlushing = false
+  private var isCompacting = false
+  /// What of the past can be read; what can't may be dropped.
+  public var retention: Retention { retentionStep.retention }
+  private var retentionStep: RetentionStep
+  /// The numbers of tables that a compaction could not read: they are left as they are until they are replaced.
+  private(set) var damaged: Set<UInt64> = []
   /// Counts the changes that make cursors stale.
   private(set) var generation: UInt64 = 0
   /// The state that the tables hold: that of the last flush.
@@ -24,9 +31,10 @@ public final class PartitionStore {
     let state: StoreState
   }
 
-  init(context: StoreContext, files: FileSet, state: StoreState) {
+  init(context: StoreContext, files: FileSet, state: StoreState, retention: Retention) {
     self.context = context
     self.files = files
+    retentionStep = RetentionStep(retention: retention, number: 0)
     flushedState = state
   }
 
@@ -52,6 +60,13 @@ public final class PartitionStore {
     }
   }
 
+  /// Says what of the past must stay readable from now on. A floor below the present one counts as that: what was
+  /// dropped does not come back. Takes effect on what is read at once, on the disk with the jobs that begin afterwards.
+  public func retain(_ retention: Retention) {
+    let raised = Retention(floor: max(retention.floor, self.retention.floor), pins: retention.pins)
+    if raised != self.retention { retentionStep = RetentionStep(retention: raised, number: retentionStep.number + 1) }
+  }
+
   // MARK: Jobs
 
   /// The bytes of the memtables in memory.
@@ -59,14 +74,21 @@ public final class PartitionStore {
 
   /// Whether `freeze` should be called: the memtable is full, or an earlier flush failed.
   public var needsFlush: Bool {
-    !isJobRunning && (frozen != nil || memtable.byteCount >= context.options.memtableBytes)
+    !isFlushing && (frozen != nil || memtable.byteCount >= context.options.memtableBytes)
+  }
+
+  /// Whether writes should wait for the jobs under way: a flush is behind by a whole memtable, or compactions by twice
+  /// the tables at which one is due.
+  public var isOverloaded: Bool {
+    frozen != nil && memtable.byteCount >= context.options.memtableBytes
+      || files.levels[0].count >= context.options.level0Files * 3
   }
 
   /// Sets the memtable aside, to be flushed together with the state that belongs to its records, and begins a new one.
-  /// nil while a job runs, or if neither records nor state changed since the last flush. If an earlier flush failed, the
-  /// job for what was frozen then is given again, and `state` is not looked at.
+  /// nil while a flush runs, or if neither records nor state changed since the last. If an earlier flush failed, the job
+  /// for what was frozen then is given again, and `state` is not looked at.
   public func freeze(state: StoreState) -> FlushJob? {
-    guard !isJobRunning else { return nil }
+    guard !isFlushing else { return nil }
     if frozen == nil {
       guard !memtable.isEmpty || state != flushedState else { return nil }
       generation += 1
@@ -74,44 +96,62 @@ public final class PartitionStore {
       memtable = Memtable()
     }
     guard let frozen else { return nil }
-    isJobRunning = true
-    return FlushJob(context: context, memtable: frozen.memtable, state: frozen.state, files: files)
+    isFlushing = true
+    return FlushJob(
+      context: context, memtable: frozen.memtable, state: frozen.state, files: files, retention: retentionStep)
   }
 
   /// Takes a flush's result over. Throws the error of one that failed: unless that is fatal, the frozen memtable is
   /// still readable and the next `freeze` tries again.
   public func install(_ result: FlushResult) throws(StoreError) {
-    precondition(isJobRunning && frozen?.memtable === result.memtable, "the result of no flush that is running")
-    isJobRunning = false
+    precondition(isFlushing && frozen?.memtable === result.memtable, "the result of no flush that is running")
+    isFlushing = false
     generation += 1
-    files = try result.outcome.get()
+    files = files.replacing([], with: try result.outcome.get())
     flushedState = result.state
     frozen = nil
   }
 
-  /// The compaction that is most due, or the removal of files that nobody needs any more. nil while a job runs, while a
-  /// flush waits, or if there is nothing to do.
+  /// The compaction that is most due, or the removal of files that nobody needs any more. nil while a compaction runs, or
+  /// if there is nothing to do.
   public func nextCompaction() -> CompactionJob? {
-    guard !isJobRunning, frozen == nil else { return nil }
-    let plan = CompactionPlan.next(files, context.options)
+    guard !isCompacting else { return nil }
+    let plan = CompactionPlan.next(files, context.options, retention, damaged: damaged)
     guard plan != nil || !context.trash.isEmpty else { return nil }
-    isJobRunning = true
-    return CompactionJob(context: context, files: files, plan: plan)
+    isCompacting = true
+    return CompactionJob(context: context, files: files, plan: plan, retention: retentionStep)
   }
 
-  /// A compaction of all tables into one level. nil as for `nextCompaction`.
+  /// A compaction of all tables of the current tier into one level. nil as for `nextCompaction`.
   public func fullCompaction() -> CompactionJob? {
-    guard !isJobRunning, frozen == nil, let plan = CompactionPlan.everything(files, context.options) else { return nil }
-    isJobRunning = true
-    return CompactionJob(context: context, files: files, plan: plan)
+    guard !isCompacting, let plan = CompactionPlan.everything(files, context.options) else { return nil }
+    isCompacting = true
+    return CompactionJob(context: context, files: files, plan: plan, retention: retentionStep)
   }
 
-  /// Takes a compaction's result over. Throws the error of one that failed; the tables are then as before.
+  /// Takes a compaction's result over. Throws the error of one that failed; the tables are then as before, and one that
+  /// couldn't be read is not tried again.
   public func install(_ result: CompactionResult) throws(StoreError) {
-    precondition(isJobRunning && frozen == nil, "the result of no compaction that is running")
-    isJobRunning = false
+    precondition(isCompacting, "the result of no compaction that is running")
+    isCompacting = false
     generation += 1
-    files = try result.outcome.get()
+    switch result.outcome {
+    case .success(let added): files = files.replacing(result.inputs, with: added)
+    case .failure(let error):
+      for file in result.inputs where error.isDamage(of: file.reader.path) { damaged.insert(file.entry.number) }
+      throw error
+    }
     for file in result.retired { file.retire() }
+  }
+}
+
+extension StoreError {
+  /// Whether the error says that a file can't be relied on.
+  fileprivate func isDamage(of path: String) -> Bool {
+    switch self {
+    case .corrupt(path, _, _, _): true
+    case .unbalanced(let paths): paths.contains(path)
+    default: false
+    }
   }
 }

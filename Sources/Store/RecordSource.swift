@@ -11,6 +11,12 @@ class RecordSource {
   @exclusivity(unchecked) final var word: UInt64 = 0
   /// Whether it stands on a record.
   @exclusivity(unchecked) final var isValid = false
+  /// Which of the two its records are.
+  final let tier: Tier
+
+  init(tier: Tier) {
+    self.tier = tier
+  }
 
   /// Moves to the first record in the source's direction from (key, version): forward the first at or after it,
   /// backward the last before it. Without a key, to the first or last of all.
@@ -46,6 +52,7 @@ final class MemtableSource: RecordSource {
     self.memtable = memtable
     self.isReverse = isReverse
     place = Memtable.Place(leaf: memtable.firstLeaf, slot: 0)
+    super.init(tier: .current)
   }
 
   override func seek(_ key: UnsafeRawBufferPointer?, _ version: Version) {
@@ -75,77 +82,5 @@ final class MemtableSource: RecordSource {
     }
     guard place.slot >= 0, place.slot < place.leaf.count else { return leave() }
     stand(on: place.leaf.record(place.slot).view)
-  }
-}
-
-/// The records of tables that lie apart and are sorted by key: a level from 1 on, or a single table of level 0.
-final class LevelSource: RecordSource {
-  private let files: ArraySlice<TableFile>
-  private let isReverse: Bool
-  private var index: Int
-  private let cursor: TableCursor
-
-  /// A source over at least one table.
-  init(_ files: ArraySlice<TableFile>, isReverse: Bool, caching: Bool) {
-    self.files = files
-    self.isReverse = isReverse
-    index = files.startIndex
-    cursor = files[index].reader.cursor(caching: caching)
-  }
-
-  override func seek(_ key: UnsafeRawBufferPointer?, _ version: Version) throws(StoreError) {
-    guard let key else {
-      return try enter(isReverse ? files.endIndex - 1 : files.startIndex)
-    }
-    // The first table that reaches up to the key holds the place, or begins behind it.
-    var low = files.startIndex
-    var high = files.endIndex
-    while low < high {
-      let middle = (low + high) / 2
-      let reaches = files[middle].maxKey.bytes.withRawBytes { compareBytes($0, key) >= 0 }
-      if reaches { high = middle } else { low = middle + 1 }
-    }
-    guard low < files.endIndex else { return isReverse ? try enter(low - 1) : leave() }
-    index = low
-    cursor.reset(to: files[low].reader)
-    try mapping { () throws(TableError) in
-      if isReverse {
-        try cursor.seek(before: key, version)
-      } else {
-        try cursor.seek(key, version)
-      }
-    }
-    try settle()
-  }
-
-  override func advance() throws(StoreError) {
-    do throws(TableError) {
-      if isReverse { try cursor.previous() } else { try cursor.next() }
-    } catch {
-      throw StoreError(error)
-    }
-    try settle()
-  }
-
-  /// Shows the cursor's record, or goes on to the neighbouring table.
-  @inline(__always)
-  private func settle() throws(StoreError) {
-    if cursor.isValid { stand(on: cursor.view) } else { try enterNeighbour() }
-  }
-
-  private func enterNeighbour() throws(StoreError) {
-    let neighbour = isReverse ? index - 1 : index + 1
-    guard files.indices.contains(neighbour) else { return leave() }
-    try enter(neighbour)
-  }
-
-  /// Stands on the first record of a table in the source's direction.
-  private func enter(_ index: Int) throws(StoreError) {
-    self.index = index
-    cursor.reset(to: files[index].reader)
-    try mapping { () throws(TableError) in
-      if isReverse { try cursor.seekToLast() } else { try cursor.seekToFirst() }
-    }
-    try settle()
   }
 }

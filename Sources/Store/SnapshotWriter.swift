@@ -11,22 +11,36 @@ public final class SnapshotWriter {
   private let disk: any Disk
   private let layout: StoreLayout
   private let options: StoreOptions
-  private var nextNumber: UInt64 = 1
-  private var current: (number: UInt64, writer: TableWriter)?
-  private var tables: [TableEntry] = []
+  private let numbers: Numbers
+  private let maker: TableMaker
+  private let folding: FoldingWriter
+
+  private final class Numbers {
+    var next: UInt64 = 1
+    func take() -> UInt64 {
+      defer { next += 1 }
+      return next
+    }
+  }
 
   /// Begins a snapshot in a directory, which is made if it doesn't exist.
   public init(disk: any Disk, directory: String, options: StoreOptions) throws(StoreError) {
     self.disk = disk
     self.options = options
     layout = StoreLayout(directory: directory)
+    let numbers = Numbers()
+    self.numbers = numbers
+    maker = TableMaker(disk: disk, layout: layout, options: options, nextNumber: numbers.take)
+    folding = FoldingWriter(
+      maker, level: 0, cutBytes: UInt64(options.targetFileBytes), retention: .everything, mayBeElsewhere: { _ in false }
+    )
     try onDisk { () throws(DiskError) in
       try disk.createDirectory(directory)
       try disk.syncDirectory(layout.parent)
     }
     for name in try layout.list(on: disk) {
       switch StoreLayout.classify(name) {
-      case .manifest(let number), .table(let number): nextNumber = max(nextNumber, number + 1)
+      case .manifest(let number), .table(let number): numbers.next = max(numbers.next, number + 1)
       case .current, .temporary, .foreign: break
       }
     }
@@ -39,50 +53,26 @@ public final class SnapshotWriter {
 
   /// Appends a record, which is copied.
   public func add(_ record: RecordView) throws(StoreError) {
-    if let open = current, open.writer.fileBytes >= UInt64(options.targetFileBytes), !open.writer.endsWith(record.key) {
-      try finishTable()
-    }
-    let writer: TableWriter
-    if let current { writer = current.writer } else { writer = try beginTable() }
-    try mapping { () throws(TableError) in try writer.add(record) }
-  }
-
-  private func beginTable() throws(StoreError) -> TableWriter {
-    let number = nextNumber
-    nextNumber += 1
-    let writer = try mapping { () throws(TableError) in
-      try TableWriter(disk: disk, path: layout.table(number), options: options.table)
-    }
-    current = (number, writer)
-    return writer
-  }
-
-  private func finishTable() throws(StoreError) {
-    guard let open = current else { return }
-    let (properties, fileBytes) = try mapping { () throws(TableError) in try open.writer.finish() }
-    tables.append(
-      TableEntry(number: open.number, level: 0, fileBytes: fileBytes, records: properties.records))
-    current = nil
+    try folding.add(record)
   }
 
   /// Makes the snapshot the directory's store, durable on return.
-  public func finish(state: StoreState) throws(StoreError) {
-    try finishTable()
+  public func finish(state: StoreState, retention: Retention = .everything) throws(StoreError) {
+    try folding.finish()
     try onDisk { () throws(DiskError) in try disk.syncDirectory(layout.directory) }
+    var tables = maker.finished
     // The first level that can hold them all: they lie apart.
-    let bytes = tables.reduce(0) { $0 + $1.fileBytes }
+    let bytes = tables.reduce(0) { $0 + ($1.tier == .current ? $1.fileBytes : 0) }
     var level = 1
     while bytes > options.capacity(ofLevel: level) { level += 1 }
-    for at in tables.indices { tables[at].level = level }
-    let content = ManifestContent(tables: tables, state: state, nextNumber: nextNumber + 1)
-    try Manifest.create(content, number: nextNumber, disk: disk, layout: layout)
+    for at in tables.indices where tables[at].tier == .current { tables[at].level = level }
+    let number = numbers.take()
+    let content = ManifestContent(tables: tables, state: state, retention: retention, nextNumber: numbers.next)
+    try Manifest.create(content, number: number, disk: disk, layout: layout)
   }
 
   /// Removes what was written so far.
   public func abandon() {
-    current?.writer.abandon()
-    current = nil
-    for table in tables { try? disk.remove(layout.table(table.number)) }
-    tables = []
+    maker.abandon()
   }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import Environment
+import Merkle
 import Table
 
 /// What a store and its jobs share.
@@ -11,10 +12,10 @@ struct StoreContext: Sendable {
   let manifest: Manifest
   let trash: Trash
 
-  /// Writes tables with `body`, which is given a list to note each file that it begins. If the tables can't be made
-  /// durable they are thrown away and written once more; if that fails as well, the error is fatal (DESIGN §5).
+  /// Writes tables with `body`. If they can't be made durable they are thrown away and written once more; if that fails
+  /// as well, the error is fatal (DESIGN §5).
   func writingTables<Result>(
-    _ body: (inout [String]) throws(StoreError) -> Result
+    _ body: (TableMaker) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
     do throws(StoreError) {
       return try attempt(body)
@@ -30,15 +31,15 @@ struct StoreContext: Sendable {
   }
 
   private func attempt<Result>(
-    _ body: (inout [String]) throws(StoreError) -> Result
+    _ body: (TableMaker) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
-    var begun: [String] = []
+    let maker = TableMaker(disk: disk, layout: layout, options: options, nextNumber: manifest.nextNumber)
     do throws(StoreError) {
-      return try body(&begun)
+      return try body(maker)
     } catch {
       // After a fatal error the manifest on the disk may name the files.
       if case .fatal = error { throw error }
-      for path in begun { try? disk.remove(path) }
+      maker.abandon()
       throw error
     }
   }
@@ -50,37 +51,25 @@ struct StoreContext: Sendable {
     return cause
   }
 
-  /// Begins a table.
-  func beginTable(_ begun: inout [String]) throws(StoreError) -> (number: UInt64, writer: TableWriter) {
-    let number = manifest.nextNumber()
-    let path = layout.table(number)
-    begun.append(path)
-    return try mapping { () throws(TableError) in
-      (number, try TableWriter(disk: disk, path: path, options: options.table))
-    }
-  }
-
-  /// Finishes a table and opens it, which checks what can be checked of it.
-  func finishTable(_ number: UInt64, _ writer: TableWriter, level: Int) throws(StoreError) -> TableFile {
-    let (properties, fileBytes) = try mapping { () throws(TableError) in try writer.finish() }
-    let entry = TableEntry(number: number, level: level, fileBytes: fileBytes, records: properties.records)
-    return try open(entry)
+  /// Opens the tables that a job has finished, which checks what can be checked of them, and makes their names durable.
+  func open(_ maker: TableMaker) throws(StoreError) -> [TableFile] {
+    var files: [TableFile] = []
+    for entry in maker.finished { files.append(try open(entry)) }
+    if !files.isEmpty { try onDisk { () throws(DiskError) in try disk.syncDirectory(layout.directory) } }
+    return files
   }
 
   /// Opens a table that the manifest names, which must be as the manifest says.
   func open(_ entry: TableEntry) throws(StoreError) -> TableFile {
     let path = layout.table(entry.number)
     let reader = try mapping { () throws(TableError) in try TableReader(disk: disk, path: path, cache: cache) }
-    guard reader.fileBytes == entry.fileBytes, reader.properties.records == entry.records else {
+    guard reader.fileBytes == entry.fileBytes, reader.properties.records == entry.records,
+      reader.properties.tier == entry.tier, !reader.runs.isEmpty
+    else {
       throw .corrupt(
-        path: path, offset: 0, expected: "\(entry.records) records in \(entry.fileBytes) bytes",
-        found: "\(reader.properties.records) in \(reader.fileBytes)")
+        path: path, offset: 0, expected: "\(entry.records) \(entry.tier) records in \(entry.fileBytes) bytes",
+        found: "\(reader.properties.records) \(reader.properties.tier) in \(reader.fileBytes)")
     }
     return TableFile(entry, reader: reader, trash: trash)
-  }
-
-  /// Makes the names of new tables durable.
-  func syncDirectory() throws(StoreError) {
-    try onDisk { () throws(DiskError) in try disk.syncDirectory(layout.directory) }
   }
 }

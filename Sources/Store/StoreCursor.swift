@@ -15,6 +15,13 @@ public final class StoreCursor {
   private let lastKey = GrowingBytes(capacity: 64)
   @exclusivity(unchecked) private var lastWord: UInt64 = 0
   @exclusivity(unchecked) private var hasLastKey = false
+  /// What is known of it: nothing; that only history has its value; all.
+  @exclusivity(unchecked) private var verdict = Verdict.open
+  private enum Verdict { case open, history, decided }
+  /// Whether each key comes once.
+  private let isPlain: Bool
+  /// Forward: whether the bound was reached.
+  @exclusivity(unchecked) private var isDone = false
   /// Forward: whether the merge still stands on the record given out last.
   @exclusivity(unchecked) private var mustAdvance = false
   /// Backward: the value found for `lastKey`.
@@ -28,6 +35,7 @@ public final class StoreCursor {
     self.version = version
     self.isReverse = isReverse
     generation = store.generation
+    isPlain = merge.isPlain && !isReverse
   }
 
   /// The next record, or nil after the last.
@@ -52,47 +60,84 @@ public final class StoreCursor {
     }
     while merge.isValid {
       let view = merge.view
-      // Older versions of a key that was decided already, or versions that are too new.
-      let word = merge.word
-      let isDecided = hasLastKey && word == lastWord && compareBytes(view.key, lastKey.bytes) == 0
-      if !isDecided && view.version <= version {
-        if let bound, bound.bytes.withRawBytes({ compareBytes(view.key, $0) >= 0 }) { return nil }
-        lastKey.replace(view.key, from: 0)
-        lastWord = word
-        hasLastKey = true
-        if view.kind == .value {
-          mustAdvance = true
-          return view
-        }
+      if isPlain ? try isAnswer(plain: view) : try isAnswer(view, merge.word, merge.tier) {
+        mustAdvance = true
+        return view
       }
+      if isDone { return nil }
       try merge.advance()
     }
     return nil
   }
 
-  /// Backward the versions of a key come oldest first: the last one that isn't too new counts, which is known only when
-  /// another key comes. So it is copied.
+  /// Whether a record that is the only one of its key is to be shown.
+  @inline(__always)
+  private func isAnswer(plain view: RecordView) throws(StoreError) -> Bool {
+    if let bound, bound.bytes.withRawBytes({ compareBytes(view.key, $0) >= 0 }) {
+      isDone = true
+      return false
+    }
+    return view.version <= version && view.kind == .value
+  }
+
+  /// Whether a record is to be shown: the newest of its key that isn't too new, unless a newer one says that the time is
+  /// history's, and history shows none.
+  @inline(__always)
+  private func isAnswer(_ view: RecordView, _ word: UInt64, _ tier: Tier) throws(StoreError) -> Bool {
+    if !hasLastKey || word != lastWord || compareBytes(view.key, lastKey.bytes) != 0 {
+      if let bound, bound.bytes.withRawBytes({ compareBytes(view.key, $0) >= 0 }) {
+        isDone = true
+        return false
+      }
+      lastKey.replace(view.key, from: 0)
+      lastWord = word
+      hasLastKey = true
+      verdict = .open
+    }
+    guard verdict != .decided else { return false }
+    if tier == .history {
+      verdict = .decided
+      return true
+    }
+    guard verdict == .open else { return false }
+    if view.version <= version {
+      verdict = .decided
+      return view.kind == .value
+    }
+    if view.since <= version { verdict = .history }
+    return false
+  }
+
+  /// Backward the versions of a key come oldest first: which one counts is known only when another key comes. So the one
+  /// that counts so far is copied.
   private func findBackward() throws(StoreError) -> RecordView? {
-    var found: (version: Version, kind: Record.Kind)?
+    var found: Found?
+    hasLastKey = false
     while merge.isValid {
       let view = merge.view
-      if found == nil || compareBytes(view.key, lastKey.bytes) != 0 {
-        if let found, found.kind == .value { return lastView(found.version) }
-        found = nil
+      if !hasLastKey || compareBytes(view.key, lastKey.bytes) != 0 {
+        if let found { return lastView(found) }
         if let bound, bound.bytes.withRawBytes({ compareBytes(view.key, $0) < 0 }) { return nil }
+        lastKey.replace(view.key, from: 0)
+        hasLastKey = true
       }
-      if view.version <= version {
-        if found == nil { lastKey.replace(view.key, from: 0) }
+      if merge.tier == .history || view.version <= version && found?.tier != .history {
+        found = view.kind == .value ? Found(version: view.version, tier: merge.tier) : nil
         lastValue.replace(view.value, from: 0)
-        found = (view.version, view.kind)
+      } else if view.version > version, view.since <= version, found?.tier == .current {
+        found = nil
       }
       try merge.advance()
     }
-    guard let found, found.kind == .value else { return nil }
-    return lastView(found.version)
+    return found.map(lastView)
   }
 
-  private func lastView(_ version: Version) -> RecordView {
-    RecordView(key: lastKey.bytes, value: lastValue.bytes, version: version, kind: .value)
+  private struct Found {
+    let version: Version
+    let tier: Tier
+  }
+
+  private func lastView(_ found: Found) -> RecordView {
+    RecordView(key: lastKey.bytes, value: lastValue.bytes, version: found.version, kind: .value)
   }
 }

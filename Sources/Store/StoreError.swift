@@ -1,3 +1,4 @@
+public import Bytes
 public import Environment
 import Table
 
@@ -10,6 +11,12 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The disk failed such that what is on it can no longer be known (a failed sync of a manifest, or two of tables in
   /// a row): the node must stop.
   case fatal(DiskError)
+  /// The version is below the floor and not pinned.
+  case notRetained(version: Version, floor: Version)
+  /// The tables that a compaction wrote don't hold what it read: they were thrown away, and what was read is kept.
+  case unbalanced(paths: [String])
+  /// The system's library could not make the SHA-256 of a new table.
+  case noDigest(path: String)
   /// A store would be made where files of one are.
   case exists(path: String)
 
@@ -21,6 +28,12 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
       error.description
     case .fatal(let error):
       "\(error); what is on the disk can no longer be known"
+    case .notRetained(let version, let floor):
+      "version \(version) is no longer retained: the oldest that is is \(floor)"
+    case .unbalanced(let paths):
+      "records were lost or changed while \(paths.joined(separator: ", ")) were merged; the result was thrown away"
+    case .noDigest(let path):
+      "\(path): no SHA-256 from the system's library"
     case .exists(let path):
       "\(path): a store is there already"
     }

@@ -14,14 +14,27 @@ public struct StoreOptions: Sendable {
   public var levelRatio = 10
   /// The size at which a compaction begins another output, at the next key.
   public var targetFileBytes = 16 << 20
+  /// The bytes of history that a job collects before it writes them as a table.
+  public var historyBufferBytes = 16 << 20
+  /// The bytes below which neighbouring buckets of history share a run.
+  public var historyRunBytes = 64 << 10
+  /// The tables over one key, in a level of history, at which that level is merged.
+  public var historyFanIn = 8
+  /// The bytes of a run of history from which on it is not merged again, if its bucket is complete.
+  public var settledRunBytes = 512 << 10
   /// The size of a manifest above which it is written anew, if it has also grown to four times its first edit.
   public var manifestBytes = 256 << 10
 
   /// The defaults.
   public init() {}
 
-  /// The levels: 0 for what was flushed, and up to 6 deeper ones.
+  /// The levels of the current tier: 0 for what was flushed, and up to 6 deeper ones.
   static let levels = 7
+  /// The levels of history: 0 for what left the current tier, 1 to 6 for what was merged so many times, and one for what
+  /// will not be merged again.
+  static let historyLevels = 8
+  /// The last level of history.
+  static let settledLevel = historyLevels - 1
 
   /// The bytes that a level from 1 on may hold. The last one holds everything.
   func capacity(ofLevel level: Int) -> UInt64 {

@@ -35,6 +35,28 @@ final class TableFile: Sendable {
 
   var minKey: Key { reader.properties.minKey }
   var maxKey: Key { reader.properties.maxKey }
+
+  /// The runs: one in the current tier.
+  var runs: [FileRun] { reader.runs.map { FileRun(file: self, run: $0) } }
+
+  /// Whether a table of history holds nothing that is retained: no pin lies in the time of any of its runs.
+  func isExpired(_ retention: Retention) -> Bool {
+    guard reader.properties.maxEdge <= retention.floor else { return false }
+    return reader.runs.allSatisfy {
+      !retention.holds(from: $0.properties.minVersion, to: $0.properties.maxEdge)
+    }
+  }
+}
+
+/// A run, and the file that it keeps in existence.
+struct FileRun: Sendable {
+  let file: TableFile
+  let run: TableRun
+
+  /// Whether some of its records, which are history, may be alive at a version.
+  func isAlive(at version: Version) -> Bool {
+    run.properties.minVersion <= version && version < run.properties.maxEdge
+  }
 }
 
 /// The paths of files that nobody needs any more, until a job on a worker thread removes them.

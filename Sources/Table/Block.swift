@@ -5,7 +5,7 @@ import Environment
 /// that cursors over it need no bounds checks.
 ///
 /// SAFETY: `base` owns `count` bytes. Nothing changes after `init`; hence Sendable.
-final class Block: @unchecked Sendable {
+final class Block: Cached, @unchecked Sendable {
   private let base: UnsafeMutableRawPointer
   private let count: Int
   /// The entries of a data or index block; nobody asks for those of another.
@@ -17,12 +17,13 @@ final class Block: @unchecked Sendable {
   }
 
   /// The bytes that the block takes in memory, about.
-  var cost: Int { count + 128 }
+  override var cost: Int { count + 128 }
 
-  /// Reads a block and checks everything that can be checked.
-  init(_ handle: BlockHandle, type: BlockType, of file: any DiskFile) throws(TableError) {
+  /// Reads a block and checks everything that can be checked; of a data block also that its entries fit its tier.
+  init(_ handle: BlockHandle, type: BlockType, tier: Tier? = nil, of file: any DiskFile) throws(TableError) {
     count = Int(handle.length)
     base = .allocate(byteCount: count, alignment: 16)
+    super.init()
     // Once all members are set, an error thrown here runs deinit, which frees the memory.
     let found: Int
     do throws(DiskError) {
@@ -46,7 +47,7 @@ final class Block: @unchecked Sendable {
     let flags = base.load(fromByteOffset: 10, as: UInt16.self).littleEndian
     guard flags == 0 else { throw corrupt(10, "flags 0", "\(flags)") }
     guard type == .data || type == .index || type == .topIndex else { return }
-    if let (offset, expected, found) = BlockEntries.firstFault(payload) {
+    if let (offset, expected, found) = BlockEntries.firstFault(payload, tier: tier) {
       throw corrupt(TableFormat.blockHeaderBytes + offset, expected, found)
     }
     decoded = BlockEntries(validated: payload)

@@ -11,6 +11,7 @@ final class BlockBuilder {
     let valueCount: Int
     let version: Version
     let kind: Record.Kind
+    let span: UInt64
   }
 
   private let restartInterval: Int
@@ -33,7 +34,7 @@ final class BlockBuilder {
   var payloadBytes: Int { bound + BlockTrailer.fixedBytes }
 
   /// An upper bound of what a record adds to the payload.
-  static func bound(key: Int, value: Int) -> Int { key + value + 9 + 2 + 2 + 4 + BlockTrailer.restartBytes }
+  static func bound(key: Int, value: Int) -> Int { key + value + 9 + 2 + 2 + 4 + 10 + BlockTrailer.restartBytes }
 
   /// Appends an entry. `shared` is the number of leading bytes that the key has in common with the one before.
   func add(_ record: RecordView, shared: Int) {
@@ -44,7 +45,7 @@ final class BlockBuilder {
     items.append(
       Item(
         keyCount: record.key.count, shared: shared, valueCount: record.value.count, version: record.version,
-        kind: record.kind))
+        kind: record.kind, span: record.span))
     content.append(record.key)
     content.append(record.value)
   }
@@ -87,11 +88,12 @@ final class BlockBuilder {
         restarts.append((RecordOrder.word(key), UInt32(payload.count)))
         shared = 0
       }
-      payload.append(u8: item.kind.rawValue)
+      payload.append(u8: item.kind.rawValue | (item.span > 0 ? TableFormat.spanFlag : 0))
       payload.append(varint: shared)
       payload.append(varint: item.keyCount - prefix - shared)
       payload.append(varint: item.valueCount)
       payload.append(u64: item.version.rawValue)
+      if item.span > 0 { payload.append(varint: item.span) }
       let start = at + prefix + shared
       at += item.keyCount + item.valueCount
       payload.append(UnsafeRawBufferPointer(rebasing: content[start..<at]))

@@ -1,7 +1,15 @@
 import Bytes
 import Synchronization
 
-/// The blocks that a node keeps in memory, for all of its tables: a byte budget, and the clock algorithm (second
+/// Something that the cache holds.
+///
+/// SAFETY: what inherits from it never changes once it is in the cache; hence Sendable.
+class Cached: @unchecked Sendable {
+  /// The bytes that it takes in memory, about.
+  var cost: Int { 0 }
+}
+
+/// The blocks, and the indexes and filters of history's runs, that a node keeps in memory, for all of its tables: a byte budget, and the clock algorithm (second
 /// chance) to stay within it. A block enters without the mark that a hit sets, so a scan evicts what it brought in
 /// before what is read again.
 public final class BlockCache: Sendable {
@@ -25,14 +33,14 @@ public final class BlockCache: Sendable {
 
   private func shard(_ hash: UInt64) -> Shard { shards[Int(hash >> 56) & (shards.count - 1)] }
 
-  /// The block of a table at an offset, if it is held.
-  func block(table: UInt64, offset: UInt64) -> Block? {
+  /// What is held of a table at an offset.
+  func find(table: UInt64, offset: UInt64) -> Cached? {
     let hash = BlockCacheMap.hash(table, offset)
     return shard(hash).map.withLock { $0.find(hash, table, offset) }
   }
 
-  /// Keeps a block, unless it alone would take a large part of the budget.
-  func insert(_ block: Block, table: UInt64, offset: UInt64) {
+  /// Keeps an object, unless it alone would take a large part of the budget.
+  func insert(_ block: Cached, table: UInt64, offset: UInt64) {
     let hash = BlockCacheMap.hash(table, offset)
     // What is evicted is freed after the lock is released.
     let evicted = shard(hash).map.withLock { $0.insert(hash, table, offset, block) }

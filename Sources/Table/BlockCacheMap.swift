@@ -8,7 +8,7 @@ struct BlockCacheMap {
     var offset: UInt64
     var hash: UInt64
     /// nil in a free slot.
-    var block: Block?
+    var block: Cached?
     var isReferenced: Bool
     /// The next slot of the same bucket, or of the free list; -1 at its end.
     var next: Int32
@@ -44,16 +44,16 @@ struct BlockCacheMap {
   }
 
   /// The block at a place; marks it as used.
-  mutating func find(_ hash: UInt64, _ table: UInt64, _ offset: UInt64) -> Block? {
+  mutating func find(_ hash: UInt64, _ table: UInt64, _ offset: UInt64) -> Cached? {
     guard let index = slot(hash, table, offset) else { return nil }
     slots[index].isReferenced = true
     return slots[index].block
   }
 
   /// Holds a block; gives the blocks that had to go for it.
-  mutating func insert(_ hash: UInt64, _ table: UInt64, _ offset: UInt64, _ block: Block) -> [Block] {
+  mutating func insert(_ hash: UInt64, _ table: UInt64, _ offset: UInt64, _ block: Cached) -> [Cached] {
     guard block.cost <= byteBudget / 4, slot(hash, table, offset) == nil else { return [] }
-    var evicted: [Block] = []
+    var evicted: [Cached] = []
     while byteCount + block.cost > byteBudget, let victim = evictOne() { evicted.append(victim) }
     byteCount += block.cost
     let index: Int
@@ -82,7 +82,7 @@ struct BlockCacheMap {
   }
 
   /// Moves the hand to the next block that wasn't used since it last came by, and takes that out.
-  private mutating func evictOne() -> Block? {
+  private mutating func evictOne() -> Cached? {
     guard byteCount > 0 else { return nil }
     while true {
       let index = hand

@@ -1,9 +1,11 @@
 import Bytes
 
 extension BlockEntries {
-  /// What is wrong with a payload that is to be a data or index block's: where, what was expected, what was found. Walks
-  /// all entries once, so that whoever reads them later needs no checks.
-  static func firstFault(_ payload: UnsafeRawBufferPointer) -> (offset: Int, expected: String, found: String)? {
+  /// What is wrong with a payload that is to be a data block's of a tier, or an index block's: where, what was expected,
+  /// what was found. Walks all entries once, so that whoever reads them later needs no checks.
+  static func firstFault(
+    _ payload: UnsafeRawBufferPointer, tier: Tier?
+  ) -> (offset: Int, expected: String, found: String)? {
     guard let trailer = BlockTrailer(payload) else {
       return (max(0, payload.count - BlockTrailer.fixedBytes), "a trailer within the block", "a larger one")
     }
@@ -12,7 +14,9 @@ extension BlockEntries {
     var sinceRestart = 0
     var lastLength = 0
     while at < trailer.start {
-      guard let entry = shape(payload, at: at, end: trailer.start) else { return (at, "a whole entry", "a broken one") }
+      guard let entry = shape(payload, at: at, end: trailer.start, tier) else {
+        return (at, "a whole entry", "a broken one")
+      }
       if restart < trailer.restartCount, offset(payload, trailer, restart) == UInt32(at) {
         guard entry.shared == 0 else { return (at, "a whole key at a restart point", "\(entry.shared) shared bytes") }
         restart += 1
@@ -47,18 +51,47 @@ extension BlockEntries {
 
   /// The shape of the entry at an offset, or nil if it isn't whole.
   @inline(__always)
-  private static func shape(_ payload: UnsafeRawBufferPointer, at offset: Int, end: Int) -> Shape? {
+  private static func shape(
+    _ payload: UnsafeRawBufferPointer, at offset: Int, end: Int, _ tier: Tier?
+  ) -> Shape? {
     var at = offset
     guard end - at >= 12 else { return nil }
-    let kind = payload.load(fromByteOffset: at, as: UInt8.self)
+    let flags = payload.load(fromByteOffset: at, as: UInt8.self)
     at += 1
-    guard kind <= 1,
+    guard flags <= TableFormat.spanFlag | 1,
       let shared = varint(payload, &at, end), let unshared = varint(payload, &at, end),
-      let value = varint(payload, &at, end), kind == 1 || value == 0
+      let value = varint(payload, &at, end), flags & 1 == 1 || value == 0
     else { return nil }
+    guard end - at >= 8 else { return nil }
+    let version = payload.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian
     at += 8
-    guard at <= end, unshared <= end - at, value <= end - at - unshared else { return nil }
+    var span: UInt64 = 0
+    if flags & TableFormat.spanFlag != 0 {
+      guard let stored = longVarint(payload, &at, end), stored > 0 else { return nil }
+      span = stored
+    }
+    switch tier {
+    case .current: guard span <= version else { return nil }
+    case .history: guard span > 0, span <= .max - version, flags & 1 == 1 else { return nil }
+    case nil: guard span == 0 else { return nil }
+    }
+    guard unshared <= end - at, value <= end - at - unshared else { return nil }
     return Shape(shared: shared, unshared: unshared, end: at + unshared + value)
+  }
+
+  /// A varint of at most 64 bits.
+  private static func longVarint(_ payload: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int) -> UInt64? {
+    var value: UInt64 = 0
+    var shift: UInt64 = 0
+    while at < end, shift < 64 {
+      let byte = payload.load(fromByteOffset: at, as: UInt8.self)
+      at += 1
+      guard shift < 63 || byte <= 1 else { return nil }
+      value |= UInt64(byte & 0x7f) << shift
+      if byte < 0x80 { return value }
+      shift += 7
+    }
+    return nil
   }
 
   /// A varint of at most four bytes, which is enough for every length in a block.

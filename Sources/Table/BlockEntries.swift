@@ -9,6 +9,7 @@ struct BlockEntry {
   let value: UnsafeRawBufferPointer
   let version: Version
   let kind: Record.Kind
+  let span: UInt64
   /// The offset of the entry.
   let offset: Int
   /// The offset behind the entry.
@@ -69,18 +70,19 @@ struct BlockEntries {
   @inline(__always)
   func entry(at offset: Int) -> BlockEntry {
     var at = offset &+ 1
-    let kind: Record.Kind = base.load(fromByteOffset: offset, as: UInt8.self) == 0 ? .tombstone : .value
+    let flags = base.load(fromByteOffset: offset, as: UInt8.self)
     let shared = varint(&at)
     let unshared = varint(&at)
     let valueLength = varint(&at)
     let version = base.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian
     at &+= 8
+    let span = flags & TableFormat.spanFlag == 0 ? 0 : longVarint(&at)
     let suffix = UnsafeRawBufferPointer(start: base + at, count: unshared)
     at &+= unshared
     let value = UnsafeRawBufferPointer(start: base + at, count: valueLength)
     return BlockEntry(
-      shared: shared, suffix: suffix, value: value, version: Version(rawValue: version), kind: kind,
-      offset: offset, end: at &+ valueLength)
+      shared: shared, suffix: suffix, value: value, version: Version(rawValue: version),
+      kind: flags & 1 == 0 ? .tombstone : .value, span: span, offset: offset, end: at &+ valueLength)
   }
 
   @inline(__always)
@@ -88,17 +90,18 @@ struct BlockEntries {
     let byte = base.load(fromByteOffset: at, as: UInt8.self)
     at &+= 1
     if byte < 0x80 { return Int(byte) }
-    return longVarint(Int(byte & 0x7f), &at)
+    at &-= 1
+    return Int(truncatingIfNeeded: longVarint(&at))
   }
 
-  private func longVarint(_ low: Int, _ at: inout Int) -> Int {
-    var value = low
-    var shift = 7
+  private func longVarint(_ at: inout Int) -> UInt64 {
+    var value: UInt64 = 0
+    var shift: UInt64 = 0
     var byte: UInt8
     repeat {
       byte = base.load(fromByteOffset: at, as: UInt8.self)
       at &+= 1
-      value |= Int(byte & 0x7f) &<< shift
+      value |= UInt64(byte & 0x7f) &<< shift
       shift &+= 7
     } while byte >= 0x80
     return value

@@ -22,9 +22,20 @@ struct BloomFilter: ~Copyable {
     for hash in hashes { insert(hash) }
   }
 
-  /// The filter in a block's payload, copied to where lines are cache-aligned, or nil if the payload isn't one.
-  init?(decoding payload: UnsafeRawBufferPointer) {
-    guard payload.count > 0, payload.count % Self.lineBytes == 0 else { return nil }
+  /// A filter that everything passes.
+  init() {
+    lineCount = 0
+    lines = Self.allocate(0)
+  }
+
+  /// Whether a block's payload can be a filter: whole lines.
+  static func fits(_ payload: UnsafeRawBufferPointer) -> Bool {
+    payload.count > 0 && payload.count % lineBytes == 0
+  }
+
+  /// The filter in a block's payload, which must fit, copied to where lines are cache-aligned.
+  init(decoding payload: UnsafeRawBufferPointer) {
+    precondition(Self.fits(payload))
     lineCount = payload.count / Self.lineBytes
     lines = Self.allocate(lineCount)
     UnsafeMutableRawBufferPointer(start: lines, count: payload.count).copyMemory(from: payload)
@@ -66,7 +77,9 @@ struct BloomFilter: ~Copyable {
   }
 
   /// Whether a key with this hash may be among the filter's; false is certain.
+  @inline(__always)
   func mayContain(_ hash: UInt64) -> Bool {
+    guard lineCount > 0 else { return true }
     let line = line(hash)
     var rest = hash
     for word in 0..<Self.words {

@@ -10,6 +10,7 @@ final class EntryRun {
     let value: UnsafeRawBufferPointer
     let version: Version
     let kind: Record.Kind
+    let span: UInt64
     let start: Int
     let end: Int
   }
@@ -44,7 +45,7 @@ final class EntryRun {
       items.append(
         Item(
           keyStart: keyStart, keyCount: keys.count - keyStart, value: entry.value, version: entry.version,
-          kind: entry.kind, start: entry.offset, end: entry.end))
+          kind: entry.kind, span: entry.span, start: entry.offset, end: entry.end))
       lastKey = keyStart
       at = entry.end
     }
@@ -54,6 +55,7 @@ final class EntryRun {
   func removeLast() -> (view: RecordView, start: Int, end: Int) {
     let item = items.removeLast()
     let key = UnsafeRawBufferPointer(rebasing: keys.bytes[item.keyStart..<item.keyStart + item.keyCount])
-    return (RecordView(key: key, value: item.value, version: item.version, kind: item.kind), item.start, item.end)
+    let view = RecordView(key: key, value: item.value, version: item.version, kind: item.kind, span: item.span)
+    return (view, item.start, item.end)
   }
 }

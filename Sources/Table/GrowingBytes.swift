@@ -62,8 +62,10 @@ package final class GrowingBytes {
     extend(8).storeBytes(of: value.littleEndian, as: UInt64.self)
   }
 
-  package func append(varint value: Int) {
-    var rest = UInt(value)
+  package func append(varint value: Int) { append(varint: UInt64(value)) }
+
+  package func append(varint value: UInt64) {
+    var rest = value
     while rest >= 0x80 {
       append(u8: UInt8(truncatingIfNeeded: rest) | 0x80)
       rest >>= 7

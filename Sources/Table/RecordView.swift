@@ -13,15 +13,29 @@ public struct RecordView {
   public let version: Version
   /// Whether it put or deleted.
   public let kind: Record.Kind
+  /// Of a current record, how far below its version the versions of the key reach that are folded into it; of one in
+  /// history, after how much its successor came.
+  public let span: UInt64
 
   /// A view of these parts.
   @inlinable
-  public init(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, version: Version, kind: Record.Kind) {
+  public init(
+    key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, version: Version, kind: Record.Kind, span: UInt64 = 0
+  ) {
     self.key = key
     self.value = value
     self.version = version
     self.kind = kind
+    self.span = span
   }
+
+  /// Of a current record: the oldest version of the key that is folded into it; its own where there is none.
+  @inlinable
+  public var since: Version { Version(rawValue: version.rawValue &- span) }
+
+  /// Of a record in history: the version that replaced it.
+  @inlinable
+  public var to: Version { Version(rawValue: version.rawValue &+ span) }
 
   /// A view of nothing: what a cursor shows that stands on no record.
   @inlinable

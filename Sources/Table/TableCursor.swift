@@ -1,6 +1,6 @@
 public import Bytes
 
-/// A position among a table's records, moving either way. Allocates nothing per record.
+/// A position among a run's records, moving either way. Allocates nothing per record.
 ///
 /// After an error the cursor stands nowhere.
 public final class TableCursor {
@@ -11,8 +11,10 @@ public final class TableCursor {
   /// The record on which the cursor stands, valid until it moves.
   @exclusivity(unchecked) public private(set) var view = RecordView.none
 
-  private var table: TableReader
+  private var run: TableRun
   private let caching: Bool
+  /// The run's index, once something was sought.
+  private var index: RunIndex?
   /// The block of the record; it holds the bytes that `view` and `entries` borrow.
   private var block: Block?
   @exclusivity(unchecked) private var entries: BlockEntries
@@ -20,29 +22,38 @@ public final class TableCursor {
   /// Where the current entry begins and ends in its block.
   @exclusivity(unchecked) private var entryStart = 0
   @exclusivity(unchecked) private var entryEnd = 0
-  /// The current key, unless `run` holds it. Always begins with the block's prefix.
+  /// The current key, unless `backward` holds it. Always begins with the block's prefix.
   private let key = GrowingBytes(capacity: 64)
-  private let run = EntryRun()
+  private let backward = EntryRun()
 
-  init(_ table: TableReader, caching: Bool) {
-    self.table = table
+  init(_ run: TableRun, caching: Bool) {
+    self.run = run
     self.caching = caching
     entries = .none
   }
 
-  /// Goes over to another table; stands nowhere then.
-  public func reset(to table: TableReader) {
+  /// Goes over to another run; stands nowhere then.
+  public func reset(to run: TableRun) {
     leave()
-    self.table = table
+    self.run = run
+    index = nil
+  }
+
+  private func blocks() throws(TableError) -> TableIndex {
+    if let index { return index.index }
+    let loaded = try run.index(caching: caching)
+    index = loaded
+    return loaded.index
   }
 
   /// Moves to the first record at or after (key, version): the newest record of the key that is not newer than the
   /// version, or else the first of a later key.
   public func seek(_ key: UnsafeRawBufferPointer, _ version: Version) throws(TableError) {
     leave()
-    let index = table.index.first(atOrAfter: key, version)
-    guard index < table.index.count else { return }
-    try enter(index)
+    let blocks = try blocks()
+    let index = blocks.first(atOrAfter: key, version)
+    guard index < blocks.count else { return }
+    try enter(blocks, index)
     guard let entry = entries.first(atOrAfter: key, version) else { return try nextBlock() }
     if entry.shared > 0 {
       // The bytes that the entry shares with the one before are also the target's.
@@ -62,8 +73,9 @@ public final class TableCursor {
   /// Moves to the last record.
   public func seekToLast() throws(TableError) {
     leave()
-    guard table.index.count > 0 else { return }
-    try enter(table.index.count - 1)
+    let blocks = try blocks()
+    guard blocks.count > 0 else { return }
+    try enter(blocks, blocks.count - 1)
     entryStart = entries.end
     try step()
   }
@@ -77,9 +89,9 @@ public final class TableCursor {
   /// Moves to the next record.
   public func next() throws(TableError) {
     guard isValid else { return }
-    if run.isActive {
+    if backward.isActive {
       key.replace(view.key, from: 0)
-      run.clear()
+      backward.clear()
     }
     if entryEnd < entries.end {
       stand(on: entries.entry(at: entryEnd))
@@ -90,8 +102,9 @@ public final class TableCursor {
 
   private func nextBlock() throws(TableError) {
     // A block without entries is nothing that a writer makes, but nothing that a reader may stumble over either.
-    while blockIndex + 1 < table.index.count {
-      try enter(blockIndex + 1)
+    let blocks = try blocks()
+    while blockIndex + 1 < blocks.count {
+      try enter(blocks, blockIndex + 1)
       if entries.end > 0 { return stand(on: entries.entry(at: 0)) }
     }
     leave()
@@ -103,15 +116,15 @@ public final class TableCursor {
   }
 
   private func step() throws(TableError) {
-    if !run.isActive || run.isEmpty {
+    if !backward.isActive || backward.isEmpty {
       while entryStart == 0 {
         guard blockIndex > 0 else { return leave() }
-        try enter(blockIndex - 1)
+        try enter(try blocks(), blockIndex - 1)
         entryStart = entries.end
       }
-      run.fill(entries, from: entries.restartOffset(before: entryStart), to: entryStart)
+      backward.fill(entries, from: entries.restartOffset(before: entryStart), to: entryStart)
     }
-    let last = run.removeLast()
+    let last = backward.removeLast()
     view = last.view
     entryStart = last.start
     entryEnd = last.end
@@ -123,13 +136,13 @@ public final class TableCursor {
     view = .none
     entries = .none
     block = nil
-    run.clear()
+    backward.clear()
   }
 
   /// Makes a block the current one, before its first entry.
-  private func enter(_ index: Int) throws(TableError) {
+  private func enter(_ blocks: TableIndex, _ index: Int) throws(TableError) {
     leave()
-    let loaded = try table.load(index, caching: caching)
+    let loaded = try run.load(blocks.handle(index), caching: caching)
     block = loaded
     entries = loaded.entries
     blockIndex = index
@@ -142,7 +155,7 @@ public final class TableCursor {
   @inline(__always)
   private func stand(on entry: BlockEntry) {
     key.replaceTail(from: entries.prefix.count &+ entry.shared, with: entry.suffix)
-    view = RecordView(key: key.bytes, value: entry.value, version: entry.version, kind: entry.kind)
+    view = RecordView(key: key.bytes, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span)
     entryStart = entry.offset
     entryEnd = entry.end
     isValid = true

@@ -2,20 +2,17 @@ import Bytes
 
 /// The fixed end of a table.
 struct TableFooter: Equatable, Sendable {
-  /// The top index.
-  let topIndex: BlockHandle
-  /// The Bloom filter, if the table has one.
-  let filter: BlockHandle?
+  /// The directory of the runs.
+  let directory: BlockHandle
   /// The properties.
   let properties: BlockHandle
   /// The size of the whole file, footer included.
   let fileBytes: UInt64
 
-  /// The footer's 64 bytes.
+  /// The footer's 52 bytes.
   func encoded() -> [UInt8] {
     var writer = ByteWriter(capacity: TableFormat.footerBytes)
-    topIndex.encode(into: &writer)
-    (filter ?? BlockHandle(offset: 0, length: 0)).encode(into: &writer)
+    directory.encode(into: &writer)
     properties.encode(into: &writer)
     writer.u32(0)
     writer.u64(fileBytes)
@@ -52,13 +49,7 @@ struct TableFooter: Equatable, Sendable {
     var sizeReader = ByteReader(bytes, range: versionOffset - 8..<versionOffset)
     let fileBytes = try sizeReader.u64()
     let limit = fileBytes >= UInt64(bytes.count) ? fileBytes - UInt64(bytes.count) : 0
-    topIndex = try BlockHandle(from: &reader, limit: limit)
-    if bytes[12..<24].allSatisfy({ $0 == 0 }) {
-      filter = nil
-      _ = try reader.range(BlockHandle.encodedBytes)
-    } else {
-      filter = try BlockHandle(from: &reader, limit: limit)
-    }
+    directory = try BlockHandle(from: &reader, limit: limit)
     properties = try BlockHandle(from: &reader, limit: limit)
     let flagsOffset = reader.offset
     let flags = try reader.u32()
@@ -66,9 +57,8 @@ struct TableFooter: Equatable, Sendable {
     self.fileBytes = fileBytes
   }
 
-  init(topIndex: BlockHandle, filter: BlockHandle?, properties: BlockHandle, fileBytes: UInt64) {
-    self.topIndex = topIndex
-    self.filter = filter
+  init(directory: BlockHandle, properties: BlockHandle, fileBytes: UInt64) {
+    self.directory = directory
     self.properties = properties
     self.fileBytes = fileBytes
   }

@@ -7,12 +7,14 @@ enum TableFormat {
   /// The version of the format that this code writes and the newest that it reads.
   static let version: UInt32 = 1
   /// The bytes of a footer.
-  static let footerBytes = 64
+  static let footerBytes = 52
+  /// In the first byte of an entry: a span follows the version.
+  static let spanFlag: UInt8 = 2
   /// The bytes before the payload of a block.
   static let blockHeaderBytes = 12
   /// The most entries from one restart point to the next.
   static let maximumRestartInterval = 64
-  /// The most bytes that a data or index block's payload takes: one entry of full size, its lengths and restart point.
+  /// The most bytes that a data or index block's payload takes: one entry of full size, its lengths, span and restart point.
   static let maximumPayloadBytes = Limits.valueBytes.rawValue + Limits.keyBytes.rawValue + 64
 }
 
@@ -23,6 +25,7 @@ enum BlockType: UInt8, Sendable {
   case topIndex = 3
   case filter = 4
   case properties = 5
+  case directory = 6
 }
 
 /// Where a block lies in its file, header included.

@@ -42,7 +42,7 @@ final class TableIndexBuilder {
     }
   }
 
-  /// Writes the index blocks and the top index.
+  /// Writes the index blocks and the top index; the builder is empty afterwards.
   func write(to sink: TableSink) throws(TableError) -> BlockHandle {
     if !block.isEmpty { finishBlock() }
     let top = BlockBuilder(blockBytes: 256, restartInterval: options.restartInterval)
@@ -54,6 +54,8 @@ final class TableIndexBuilder {
         last.replace(key, from: 0)
       }
     }
+    finished.removeAll()
+    lastKey.removeAll()
     return try sink.write(top, type: .topIndex)
   }
 }

@@ -20,16 +20,68 @@ public struct TableProperties: Equatable, Sendable {
   public var minKey = Key([])
   /// The last key.
   public var maxKey = Key([])
+  /// Whether the records are current or history.
+  public var tier: Tier
+  /// The sum of the records' digests.
+  public var digest = RecordDigest.zero
+
+  /// The least edge (`RunProperties.minEdge`); `Version.max` in an empty table.
+  public var minEdge = Version.max
+  /// The greatest edge; `Version.zero` in an empty table.
+  public var maxEdge = Version.zero
 
   /// The properties of an empty table.
-  public init() {}
+  public init(tier: Tier) {
+    self.tier = tier
+  }
+
+  /// Takes a run in: its records and bounds.
+  mutating func note(_ run: RunProperties) {
+    minKey = records == 0 ? run.minKey : min(minKey, run.minKey)
+    maxKey = max(maxKey, run.maxKey)
+    records += run.records
+    minVersion = min(minVersion, run.minVersion)
+    maxVersion = max(maxVersion, run.maxVersion)
+    minEdge = min(minEdge, run.minEdge)
+    maxEdge = max(maxEdge, run.maxEdge)
+  }
 }
 
 extension TableProperties {
   /// The numbers by which fields are stored; a reader passes over numbers that it doesn't know.
   private enum Field: UInt8 {
     case records = 1
-    case tombstones, keys, dataBytes, dataBlocks, minVersion, maxVersion, minKey, maxKey
+    case tombstones, keys, dataBytes, dataBlocks, minVersion, maxVersion, minKey, maxKey, tier, digest, minEdge, maxEdge
+
+    /// The bytes that the field takes; nil for a key, which takes any number.
+    var bytes: Int? {
+      switch self {
+      case .minKey, .maxKey: nil
+      case .tier: 1
+      case .digest: RecordDigest.encodedBytes
+      default: 8
+      }
+    }
+  }
+
+  /// What a field is called where people read it.
+  static func name(ofField number: UInt8) -> String {
+    switch Field(rawValue: number) {
+    case .records: "records"
+    case .tombstones: "tombstones"
+    case .keys: "keys"
+    case .dataBytes: "data bytes"
+    case .dataBlocks: "data blocks"
+    case .minVersion: "least version"
+    case .maxVersion: "greatest version"
+    case .minKey: "first key"
+    case .maxKey: "last key"
+    case .tier: "tier"
+    case .digest: "digest"
+    case .minEdge: "least edge"
+    case .maxEdge: "greatest edge"
+    case nil: "unknown field \(number)"
+    }
   }
 
   /// The payload of a properties block: for each field its number u8, its length as a varint and its bytes, integers
@@ -54,12 +106,19 @@ extension TableProperties {
     put(.maxVersion, maxVersion.rawValue)
     put(.minKey, minKey)
     put(.maxKey, maxKey)
+    writer.u8(Field.tier.rawValue)
+    writer.string([tier.rawValue])
+    writer.u8(Field.digest.rawValue)
+    writer.varint(UInt64(RecordDigest.encodedBytes))
+    digest.encode(into: &writer)
+    put(.minEdge, minEdge.rawValue)
+    put(.maxEdge, maxEdge.rawValue)
     return writer.bytes
   }
 
   /// Reads a payload that `encoded` gave.
   init(decoding payload: [UInt8]) throws(ByteError) {
-    self.init()
+    self.init(tier: .current)
     var reader = ByteReader(payload)
     var seen: Set<UInt8> = []
     while !reader.isAtEnd {
@@ -73,9 +132,8 @@ extension TableProperties {
         _ = try reader.range(length)
         continue
       }
-      let isKey = field == .minKey || field == .maxKey
-      guard isKey || length == 8 else {
-        throw .malformed(offset: start, expected: "8 bytes in field \(number)", found: "\(length)")
+      if let expected = field.bytes, expected != length {
+        throw .malformed(offset: start, expected: "\(expected) bytes in field \(number)", found: "\(length)")
       }
       switch field {
       case .records: records = try reader.u64()
@@ -87,9 +145,18 @@ extension TableProperties {
       case .maxVersion: maxVersion = Version(rawValue: try reader.u64())
       case .minKey: minKey = Key(try reader.bytes(length))
       case .maxKey: maxKey = Key(try reader.bytes(length))
+      case .tier:
+        let code = try reader.u8()
+        guard let tier = Tier(rawValue: code) else {
+          throw .malformed(offset: start, expected: "tier 0 or 1", found: "\(code)")
+        }
+        self.tier = tier
+      case .digest: digest = try RecordDigest(from: &reader)
+      case .minEdge: minEdge = Version(rawValue: try reader.u64())
+      case .maxEdge: maxEdge = Version(rawValue: try reader.u64())
       }
     }
-    for number in Field.records.rawValue...Field.maxKey.rawValue where !seen.contains(number) {
+    for number in Field.records.rawValue...Field.maxEdge.rawValue where !seen.contains(number) {
       throw .malformed(offset: payload.count, expected: "field \(number)", found: "the end")
     }
   }

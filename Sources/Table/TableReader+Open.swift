@@ -38,11 +38,29 @@ extension TableReader {
     return footer
   }
 
-  /// Reads the top index and all index blocks into memory.
-  static func readIndex(_ footer: TableFooter, of file: any DiskFile) throws(TableError) -> TableIndex {
+  static func readProperties(_ footer: TableFooter, of file: any DiskFile) throws(TableError) -> TableProperties {
+    let block = try Block(footer.properties, type: .properties, of: file)
+    do throws(ByteError) {
+      return try TableProperties(decoding: Array(block.payload))
+    } catch {
+      throw corrupt(file, footer.properties.offset + UInt64(TableFormat.blockHeaderBytes), error)
+    }
+  }
+
+  static func readDirectory(_ footer: TableFooter, of file: any DiskFile) throws(TableError) -> [RunEntry] {
+    let block = try Block(footer.directory, type: .directory, of: file)
+    do throws(ByteError) {
+      return try TableDirectory.decode(Array(block.payload), limit: footer.directory.offset)
+    } catch {
+      throw corrupt(file, footer.directory.offset + UInt64(TableFormat.blockHeaderBytes), error)
+    }
+  }
+
+  /// Reads the top index and all index blocks of a run into memory.
+  static func readIndex(_ topIndex: BlockHandle, of file: any DiskFile) throws(TableError) -> TableIndex {
     var index = TableIndex()
-    let top = try Block(footer.topIndex, type: .topIndex, of: file)
-    try forEachSeparator(top, at: footer.topIndex, of: file) { (_, _, handle) throws(TableError) in
+    let top = try Block(topIndex, type: .topIndex, of: file)
+    try forEachSeparator(top, at: topIndex, of: file) { (_, _, handle) throws(TableError) in
       let block = try Block(handle, type: .index, of: file)
       try forEachSeparator(block, at: handle, of: file) { (key, version, target) throws(TableError) in
         guard index.append(key: key, version: version, handle: target) else {

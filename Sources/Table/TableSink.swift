@@ -6,10 +6,14 @@ final class TableSink {
   private static let bufferBytes = 256 << 10
 
   private let file: any DiskFile
+  private let observer: ((UnsafeRawBufferPointer) -> Void)?
   private let buffer = GrowingBytes(capacity: 4 << 10)
   private var written: UInt64 = 0
 
-  init(disk: any Disk, path: String) throws(TableError) {
+  init(
+    disk: any Disk, path: String, observer: ((UnsafeRawBufferPointer) -> Void)?
+  ) throws(TableError) {
+    self.observer = observer
     do throws(DiskError) { file = try disk.open(path, .create) } catch { throw .io(error) }
   }
 
@@ -46,6 +50,7 @@ final class TableSink {
   }
 
   private func flush() throws(TableError) {
+    observer?(buffer.bytes)
     do throws(DiskError) { try file.write(buffer.bytes, at: written) } catch { throw .io(error) }
     written += UInt64(buffer.count)
     buffer.removeAll()

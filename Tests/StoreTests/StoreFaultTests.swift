@@ -34,10 +34,10 @@ import Testing
     let store = try filled()
     failSync(of: ".sst", times: 1)
     try store.settle(model.state)
-    #expect(try store.exported() == model.all)
+    #expect(lives(try store.exported()) == lives(model.all))
     disk.crash(seed: 1)
-    #expect(try openStore(disk).exported() == model.all)
-    #expect(try disk.list(directory).filter { $0.hasSuffix(".sst") }.count == store.levels.reduce(0) { $0 + $1.files })
+    #expect(lives(try openStore(disk).exported()) == lives(model.all))
+    #expect(try disk.list(directory).filter { $0.hasSuffix(".sst") }.count == store.tableCount)
   }
 
   @Test("a table whose sync failed twice stops the node; nothing that it would have held counts as flushed")
@@ -69,7 +69,7 @@ import Testing
     }
     #expect(store.flushedState == Model().state)
     // A process that starts anew sees the edit in the page cache, and the table that it names must be there.
-    #expect(try openStore(disk.clone()).exported() == model.all)
+    #expect(lives(try openStore(disk.clone()).exported()) == lives(model.all))
     disk.crash(seed: 3)
     #expect(try openStore(disk).exported().isEmpty)
   }
@@ -103,9 +103,9 @@ import Testing
     // The job for what was frozen first comes again; then the rest.
     try store.settle(before.state)
     try store.settle(model.state)
-    #expect(try store.exported() == model.all)
+    #expect(lives(try store.exported()) == lives(model.all))
     disk.crash(seed: UInt64(pages))
-    #expect(try openStore(disk).exported() == model.all)
+    #expect(lives(try openStore(disk).exported()) == lives(model.all))
   }
 
   @Test("any one failed call of a flush or compaction loses nothing, and what failed can be tried again or is fatal")
@@ -129,12 +129,12 @@ import Testing
       disk.clearFaults()
       if isFatal {
         disk.crash(seed: UInt64(step))
-        #expect([copy.all, model.all].contains(try openStore(disk).exported()), "step \(step)")
+        #expect([lives(copy.all), lives(model.all)].contains(lives(try openStore(disk).exported())), "step \(step)")
         continue
       }
       try store.settle(copy.state)
-      #expect(try store.exported() == copy.all, "step \(step)")
-      #expect(try openStore(disk).exported() == copy.all, "step \(step)")
+      #expect(lives(try store.exported()) == lives(copy.all), "step \(step)")
+      #expect(lives(try openStore(disk).exported()) == lives(copy.all), "step \(step)")
     }
   }
 
@@ -149,7 +149,7 @@ import Testing
     var failures = 0
     for key in Set(model.log.map(\.key)) {
       do throws(StoreError) {
-        #expect(try reopened.get(key, at: .max) == model.get(key, at: .max))
+        #expect(try reopened.get(key, at: .max)?.ifValue == model.get(key, at: .max)?.ifValue)
       } catch {
         guard case .corrupt(let path, 0, _, _) = error, path.hasSuffix(name) else {
           Issue.record("\(error)")

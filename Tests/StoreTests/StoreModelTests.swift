@@ -1,5 +1,6 @@
 import Bytes
 import Environment
+import Glibc
 import Simulation
 import Table
 import Testing
@@ -7,9 +8,12 @@ import Testing
 @testable import Store
 
 @Suite struct StoreModelTests {
+  /// How many histories are tried; `KV_MODEL_SEEDS` for a longer run.
+  private static let seeds = getenv("KV_MODEL_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 24
+
   @Test(
     "a store answers as a sorted map of versions does, whatever was flushed, compacted or opened anew",
-    arguments: 0..<24 as Range<UInt64>)
+    arguments: 0..<seeds)
   func model(seed: UInt64) throws {
     var run = try ModelRun(seed: seed)
     for step in 0..<700 {
@@ -67,15 +71,18 @@ private struct ModelRun {
     case 0..<55: put()
     case 55..<70:
       let (key, version) = (someKey, someVersion)
-      check(try store.get(key, at: version) == model.get(key, at: version), "get")
+      try retained(version) { run in
+        run.check(try run.store.get(key, at: version)?.ifValue == run.model.get(key, at: version)?.ifValue, "get")
+      }
     case 70..<74:
       let key = someKey
-      check(try store.history(key) == model.history(key), "history")
-    case 74..<82: try range()
+      check(lives(try store.history(key), retention) == lives(model.history(key), retention), "history")
+    case 74..<81: try range()
+    case 81: retain()
     case 82..<88: startFlush()
     case 88..<93: startCompaction()
     case 93..<97: try finishJobs()
-    case 97: export = try exporting()
+    case 97: export = exporting()
     case 98: try finishExport()
     default: try reopen()
     }
@@ -97,9 +104,35 @@ private struct ModelRun {
     if let left = bounds[0], let right = bounds[1], right < left { bounds.swapAt(0, 1) }
     let version = someVersion
     let reverse = random.next() % 2 == 0
-    check(
-      try store.records(from: bounds[0], to: bounds[1], at: version, reverse: reverse)
-        == model.live(from: bounds[0], to: bounds[1], at: version, reverse: reverse), "range")
+    try retained(version) { run in
+      run.check(
+        try run.store.records(from: bounds[0], to: bounds[1], at: version, reverse: reverse)
+          == run.model.live(from: bounds[0], to: bounds[1], at: version, reverse: reverse), "range")
+    }
+  }
+
+  /// Reads at a version, which must be refused where it isn't retained.
+  private mutating func retained(_ version: Version, _ read: (inout ModelRun) throws -> Void) throws {
+    do {
+      try read(&self)
+      check(retention.holds(version), "a read below the floor")
+    } catch StoreError.notRetained(version, retention.floor) {
+      check(!retention.holds(version), "a refusal")
+    }
+  }
+
+  private var retention: Retention { store.retention }
+
+  /// Raises the floor, lets go of some pins, and adds some that the floor doesn't exclude.
+  private mutating func retain() {
+    let last = model.log.last?.version.rawValue ?? 0
+    let floor = retention.floor.rawValue
+    var pins = retention.pins.filter { _ in random.next() % 4 != 0 }
+    for _ in 0..<random.next() % 3 where floor <= last {
+      pins.append(Version(rawValue: UInt64.random(in: floor...last, using: &random)))
+    }
+    let raised = floor + (random.next() % 2 == 0 ? 0 : UInt64.random(in: 0...60, using: &random))
+    store.retain(Retention(floor: Version(rawValue: min(raised, last)), pins: pins))
   }
 
   private mutating func startFlush() {
@@ -107,17 +140,24 @@ private struct ModelRun {
   }
 
   private mutating func startCompaction() {
-    guard flush == nil, compaction == nil else { return }
+    guard compaction == nil else { return }
     compaction = random.next() % 10 == 0 ? store.fullCompaction() : store.nextCompaction()
   }
 
   private mutating func finishJobs() throws {
-    if let job = flush { try store.install(job.run()) }
-    if let job = compaction { try store.install(job.run()) }
+    let flushed = flush.map { $0.run() }
+    let compacted = compaction.map { $0.run() }
+    if let compacted, random.next() % 2 == 0 {
+      try store.install(compacted)
+      if let flushed { try store.install(flushed) }
+    } else {
+      if let flushed { try store.install(flushed) }
+      if let compacted { try store.install(compacted) }
+    }
     (flush, compaction) = (nil, nil)
   }
 
-  private func exporting() throws -> (cursor: ExportCursor, expected: [Record]) {
+  private func exporting() -> (cursor: ExportCursor, expected: [Record]) {
     let cursor = store.exportCursor()
     return (cursor, Model(model.log.prefix(Int(cursor.state.appliedIndex.rawValue))).all)
   }
@@ -127,10 +167,13 @@ private struct ModelRun {
     guard let (cursor, expected) = export else { return }
     var records: [Record] = []
     while let record = try cursor.next() { records.append(record) }
-    check(records == expected, "export")
-    if let middle = expected.dropFirst(expected.count / 2).first {
-      try cursor.seek(middle.key, middle.version)
-      check(try cursor.next() == middle, "export after a seek")
+    check(lives(records, retention) == lives(expected, retention), "export")
+    if !records.isEmpty {
+      let middle = Int.random(in: records.indices, using: &random)
+      try cursor.seek(records[middle].key, records[middle].version)
+      var rest: [Record] = []
+      while let record = try cursor.next() { rest.append(record) }
+      check(rest == Array(records[middle...]), "export after a seek")
     }
     export = nil
   }
@@ -145,21 +188,46 @@ private struct ModelRun {
     let log = model.log
     model = Model(log.prefix(flushed))
     check(store.flushedState == model.state, "the state after opening")
-    check(try store.exported() == model.all, "the records after opening")
+    try checkAll("the records after opening")
     for record in log.dropFirst(flushed) {
       model.apply(record)
       store.apply(record)
     }
   }
 
+  private mutating func checkAll(_ what: String) throws {
+    check(lives(try store.exported(), retention) == lives(model.all, retention), what)
+  }
+
+  /// Takes the store over as a snapshot, as another replica does, and reads the copy.
+  private mutating func copy() throws {
+    let export = store.exportCursor()
+    let writer = try SnapshotWriter(disk: disk, directory: "/copy", options: options)
+    while let record = try export.next() { try writer.add(record) }
+    try writer.finish(state: export.state, retention: retention)
+    let copy = try PartitionStore.open(disk: disk, directory: "/copy", options: options, cache: cache)
+    check(lives(try copy.exported(), retention) == lives(model.all, retention), "the export of the copy")
+    for _ in 0..<20 {
+      let version = someVersion
+      guard retention.holds(version) else { continue }
+      check(
+        try copy.records(at: version) == model.live(from: nil, to: nil, at: version, reverse: false), "the copy")
+    }
+    try copy.compactFully()
+    check(lives(try copy.exported(), retention) == lives(model.all, retention), "the copy, compacted")
+  }
+
   mutating func finish() throws {
     try finishJobs()
     try store.settle(model.state)
-    check(try store.exported() == model.all, "the export at the end")
+    try checkAll("the export at the end")
     check(store.flushedState == model.state, "the state at the end")
     if let job = store.fullCompaction() { try store.install(job.run()) }
-    check(try store.exported() == model.all, "the export after a full compaction")
+    try checkAll("the export after a full compaction")
+    try store.compactFully()
+    try checkAll("the export after all compactions")
     check(store.levels.filter { $0.files > 0 }.count <= 1, "the number of levels after a full compaction")
+    try copy()
     try store.destroy()
     check(!disk.exists(directory), "the directory after its end")
   }

@@ -44,6 +44,31 @@ struct Model {
   var all: [Record] { versions.keys.sorted().flatMap(history) }
 }
 
+/// A value and the versions at which it is its key's: what a store must know, however it is stored.
+struct Life: Hashable {
+  let key: Key
+  let value: [UInt8]
+  let from: Version
+  /// `.max` for one that still lives.
+  let to: Version
+}
+
+/// What records in order say, as far as it is retained.
+func lives(_ records: [Record], _ retention: Retention = .everything) -> [Life] {
+  var newer: Record?
+  return records.compactMap { record in
+    let to = newer.flatMap { $0.key == record.key ? $0.version : nil } ?? .max
+    newer = record
+    guard record.kind == .value, to == .max || retention.holds(from: record.version, to: to) else { return nil }
+    return Life(key: record.key, value: record.value, from: record.version, to: to)
+  }
+}
+
+extension Record {
+  /// The record, or nil where it is a tombstone.
+  var ifValue: Record? { kind == .value ? self : nil }
+}
+
 extension StoreOptions {
   /// So small that a few hundred records fill all levels.
   static func tiny(_ seed: UInt64 = 0) -> StoreOptions {
@@ -54,6 +79,10 @@ extension StoreOptions {
     options.levelRatio = 2
     options.targetFileBytes = 1000
     options.manifestBytes = 2000
+    options.historyBufferBytes = [700, 5000, 1 << 20][Int(seed / 2 % 3)]
+    options.historyRunBytes = [1, 200, 2000][Int(seed / 4 % 3)]
+    options.historyFanIn = 2 + Int(seed % 4)
+    options.settledRunBytes = [1, 300, 3000][Int(seed / 5 % 3)]
     options.table = TableOptions(
       blockBytes: [100, 300, 16384][Int(seed % 3)], restartInterval: [1, 4, 16][Int(seed / 3 % 3)],
       bloomBitsPerKey: seed % 4 == 0 ? 0 : 10)
@@ -62,6 +91,9 @@ extension StoreOptions {
 }
 
 extension PartitionStore {
+  /// The number of tables.
+  var tableCount: Int { (levels + historyLevels).reduce(0) { $0 + $1.files } }
+
   /// Runs all compactions that are due.
   func compactFully() throws(StoreError) {
     while let job = nextCompaction() { try install(job.run()) }
@@ -98,7 +130,9 @@ func openStore(_ disk: SimulatedDisk, _ options: StoreOptions = .tiny()) throws(
   try PartitionStore.open(disk: disk, directory: directory, options: options, cache: cache)
 }
 
-func createStore(_ disk: SimulatedDisk, _ options: StoreOptions = .tiny()) throws(StoreError) -> PartitionStore {
+func createStore(
+  _ disk: SimulatedDisk, _ options: StoreOptions = .tiny(), at directory: String = directory
+) throws(StoreError) -> PartitionStore {
   try PartitionStore.create(
     disk: disk, directory: directory, options: options, cache: cache, state: Model().state)
 }

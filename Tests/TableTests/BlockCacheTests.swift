@@ -10,7 +10,8 @@ import Testing
   private func block() throws -> Block {
     let record = Record(key: Key("k"), version: .zero, value: [UInt8](repeating: 1, count: 1000))
     let reader = try openTable(try makeTable([record]))
-    return try reader.load(0, caching: false)
+    let run = try #require(reader.runs.first)
+    return try run.load(try run.index(caching: false).index.handle(0), caching: false)
   }
 
   @Test("the budget is kept, and blocks that were used again outlive those that weren't")
@@ -18,11 +19,11 @@ import Testing
     let block = try block()
     let cache = BlockCache(byteBudget: 20 * block.cost)
     for number in 0..<10 as Range<UInt64> { cache.insert(block, table: 1, offset: number) }
-    for number in 0..<5 as Range<UInt64> { #expect(cache.block(table: 1, offset: number) != nil) }
+    for number in 0..<5 as Range<UInt64> { #expect(cache.find(table: 1, offset: number) != nil) }
     for number in 0..<14 as Range<UInt64> { cache.insert(block, table: 2, offset: number) }
     #expect(cache.byteCount <= 20 * block.cost)
-    for number in 0..<5 as Range<UInt64> { #expect(cache.block(table: 1, offset: number) != nil, "\(number)") }
-    #expect((5..<10).contains { cache.block(table: 1, offset: $0) == nil })
+    for number in 0..<5 as Range<UInt64> { #expect(cache.find(table: 1, offset: number) != nil, "\(number)") }
+    #expect((5..<10).contains { cache.find(table: 1, offset: $0) == nil })
   }
 
   @Test("random insertions and look-ups give what was put there, within the budget")
@@ -36,10 +37,10 @@ import Testing
         let expected = blocks[Int(place % 4)]
         if random.next() % 2 == 0 {
           cache.insert(expected, table: 7, offset: place)
-        } else if let found = cache.block(table: 7, offset: place) {
+        } else if let found = cache.find(table: 7, offset: place) {
           #expect(found === expected, "capacity \(capacity) step \(step)")
         }
-        #expect(cache.block(table: 8, offset: place) == nil)
+        #expect(cache.find(table: 8, offset: place) == nil)
       }
       #expect(cache.byteCount <= capacity * blocks[0].cost)
       #expect(capacity < 4 || cache.byteCount >= (capacity - 1) * blocks[0].cost)

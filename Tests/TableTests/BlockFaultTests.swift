@@ -21,8 +21,33 @@ import Testing
     return writer.bytes
   }
 
-  private func fault(_ payload: [UInt8]) -> Int? {
-    payload.withRawBytes { BlockEntries.firstFault($0)?.offset }
+  private func fault(_ payload: [UInt8], tier: Tier? = .current) -> Int? {
+    payload.withRawBytes { BlockEntries.firstFault($0, tier: tier)?.offset }
+  }
+
+  @Test("a span that reaches below version 0 or beyond the last, or lies where none may, is a fault")
+  func spans() {
+    func spanned(_ kind: UInt8, version: UInt64, _ span: [UInt8]) -> [UInt8] {
+      var writer = ByteWriter()
+      writer.raw([kind, 0, 1, 0])
+      writer.u64(version)
+      writer.raw(span + [7])
+      return payload([writer.bytes])
+    }
+    #expect(fault(spanned(3, version: 9, [9])) == nil)
+    #expect(fault(spanned(2, version: 9, [9])) == nil)
+    #expect(fault(spanned(3, version: 9, [10])) == 0)
+    #expect(fault(spanned(3, version: 9, [0])) == 0)
+    #expect(fault(spanned(3, version: 9, [9]), tier: nil) == 0)
+    #expect(fault(spanned(3, version: 9, [9]), tier: .history) == nil)
+    #expect(fault(spanned(2, version: 9, [9]), tier: .history) == 0)
+    #expect(fault(spanned(1, version: 9, []), tier: .history) == 0)
+    #expect(fault(spanned(3, version: .max - 1, [1]), tier: .history) == nil)
+    #expect(fault(spanned(3, version: .max - 1, [2]), tier: .history) == 0)
+    let longest = [UInt8](repeating: 0xff, count: 9)
+    #expect(fault(spanned(3, version: .max, longest + [1])) == nil)
+    #expect(fault(spanned(3, version: .max, longest + [2])) == 0)
+    #expect(fault(spanned(3, version: .max, longest + [0xff, 1])) == 0)
   }
 
   @Test("whole payloads have no fault")
@@ -49,7 +74,7 @@ import Testing
     let whole = entry(1, [0, 1, 1], "ab")
     #expect(fault(payload([whole, entry(1, [2, 1, 0], "c")])) == 14)
     #expect(fault(payload([entry(1, [1, 1, 0], "c")])) == 0)
-    #expect(fault(payload([entry(2, [0, 1, 0], "c")])) == 0)
+    #expect(fault(payload([entry(4, [0, 1, 0], "c")])) == 0)
     #expect(fault(payload([entry(0, [0, 1, 1], "cd")])) == 0)
     let long = String(repeating: "k", count: 4096)
     #expect(fault(payload([entry(1, [0, 0x80, 0x20, 0], long)])) == nil)

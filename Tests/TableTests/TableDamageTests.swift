@@ -25,7 +25,7 @@ import Testing
   func flips() throws {
     var random = SplitMix64(seed: 4)
     let records = randomRecords(40, &random)
-    let disk = try makeTable(records, TableOptions(blockBytes: 300, restartInterval: 4))
+    let disk = try makeTable(records, TableOptions(blockBytes: 300, restartInterval: 4), tier: .history)
     for offset in 0..<(try Self.size(disk)) {
       let mask = UInt8(1) << UInt8(offset % 8)
       disk.flip("/t.sst", at: offset, mask: mask)
@@ -43,7 +43,7 @@ import Testing
   @Test("a table cut off anywhere, or with something behind it, is refused")
   func truncation() throws {
     var random = SplitMix64(seed: 5)
-    let disk = try makeTable(randomRecords(20, &random), TableOptions(blockBytes: 300))
+    let disk = try makeTable(randomRecords(20, &random), TableOptions(blockBytes: 300), tier: .history)
     let whole = try Self.bytes(disk)
     let other = SimulatedDisk()
     for count in 0..<whole.count {
@@ -63,7 +63,8 @@ import Testing
       Record(key: Key("key\(number)"), version: Version(rawValue: 1), value: [UInt8](repeating: 1, count: 30))
     }
     let disk = try makeTable(records, TableOptions(blockBytes: 50))
-    let index = try openTable(disk).index
+    let run = try #require(try openTable(disk).runs.first)
+    let index = try run.index(caching: false).index
     #expect(index.handle(0).length == index.handle(1).length)
     let file = try disk.open("/t.sst", .readWrite)
     try file.write(try file.read(at: 0, count: Int(index.handle(0).length)), at: index.handle(1).offset)
@@ -75,9 +76,10 @@ import Testing
     arguments: 0..<4 as Range<UInt64>)
   func fuzz(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
-    let records = randomRecords(30, &random)
+    let tier: Tier = seed % 2 == 0 ? .current : .history
+    let records = randomRecords(30, &random, tier: tier)
     let keys = records.prefix(5).map(\.key)
-    let whole = try Self.bytes(try makeTable(records, TableOptions(blockBytes: 250, restartInterval: 3)))
+    let whole = try Self.bytes(try makeTable(records, TableOptions(blockBytes: 250, restartInterval: 3), tier: tier))
     for _ in 0..<250 {
       var bytes = whole
       for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -89,28 +91,39 @@ import Testing
       try disk.open("/t.sst", .create).write(Self.repaired(bytes, like: whole), at: 0)
       do throws(TableError) {
         let reader = try openTable(disk)
-        let cursor = reader.cursor()
-        for _ in 0..<2 {
-          try cursor.seekToFirst()
-          var steps = 0
-          while cursor.isValid && steps < 10_000 {
-            _ = cursor.view.record
-            try cursor.next()
-            steps += 1
-          }
-          try cursor.seekToLast()
-          while cursor.isValid && steps < 20_000 {
-            _ = cursor.view.record
-            try cursor.previous()
-            steps += 1
+        for run in reader.runs { try Self.walk(run) }
+        for key in keys {
+          try key.bytes.withRawBytes { (bytes) throws(TableError) in
+            for run in reader.runs {
+              _ = try run.get(bytes, hash: KeyHash.hash(bytes), at: Version(rawValue: 500)) { _ = $0.record }
+            }
           }
         }
-        for key in keys { _ = try reader.get(key, at: Version(rawValue: 500)) }
       } catch {
         guard case .corrupt = error else {
           Issue.record("seed \(seed): \(error)")
           return
         }
+      }
+    }
+  }
+
+  /// Steps through all records, both ways, twice.
+  private static func walk(_ run: TableRun) throws(TableError) {
+    let cursor = run.cursor()
+    for _ in 0..<2 {
+      try cursor.seekToFirst()
+      var steps = 0
+      while cursor.isValid && steps < 10_000 {
+        _ = cursor.view.record
+        try cursor.next()
+        steps += 1
+      }
+      try cursor.seekToLast()
+      while cursor.isValid && steps < 20_000 {
+        _ = cursor.view.record
+        try cursor.previous()
+        steps += 1
       }
     }
   }

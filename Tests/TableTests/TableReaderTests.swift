@@ -18,8 +18,10 @@ import Testing
     for seed in 0..<12 as Range<UInt64> {
       var random = SplitMix64(seed: seed)
       let options = Self.layouts[Int(seed) % Self.layouts.count]
-      let records = randomRecords(Int.random(in: 1...300, using: &random), &random)
-      let reader = try openTable(try makeTable(records, options), cacheBytes: seed % 2 == 0 ? 1 << 20 : 0)
+      let tier: Tier = seed % 3 == 0 ? .current : .history
+      let records = randomRecords(Int.random(in: 1...300, using: &random), &random, tier: tier)
+      let reader = try openTable(
+        try makeTable(records, options, tier: tier), cacheBytes: seed % 2 == 0 ? 1 << 20 : 0)
       #expect(try forward(reader) == records, "seed \(seed)")
       #expect(try backward(reader) == records.reversed(), "seed \(seed)")
       for _ in 0..<100 {
@@ -36,8 +38,9 @@ import Testing
     for seed in 100..<108 as Range<UInt64> {
       var random = SplitMix64(seed: seed)
       let records = randomRecords(200, &random)
-      let reader = try openTable(try makeTable(records, Self.layouts[Int(seed) % Self.layouts.count]))
-      let cursor = reader.cursor()
+      let layout = Self.layouts[Int(seed) % Self.layouts.count]
+      let reader = try openTable(try makeTable(records, layout, tier: .history))
+      let cursor = try #require(reader.runs.first).cursor()
       try cursor.seekToFirst()
       var at: Int? = 0
       for step in 0..<400 {
@@ -89,44 +92,110 @@ import Testing
   @Test("the empty key, the longest key and an empty table are read back")
   func edges() throws {
     let records = [
-      Record(key: Key([]), version: .max, value: []),
+      Record(key: Key([]), version: Version(rawValue: .max - 1), value: []),
       Record(key: Key([]), version: .zero, value: [1]),
-      Record.tombstone(Key([UInt8](repeating: 255, count: 4096)), Version(rawValue: 9)),
+      Record(key: Key([UInt8](repeating: 255, count: 4096)), version: Version(rawValue: 9), value: []),
     ]
-    let reader = try openTable(try makeTable(records))
+    let reader = try openTable(try makeTable(records, tier: .history))
     #expect(try forward(reader) == records)
     #expect(try reader.get(Key([]), at: Version(rawValue: 5)) == records[1])
+    let deleted = [Record.tombstone(Key([]), .max), Record.tombstone(Key([255]), .zero)]
+    #expect(try forward(try openTable(try makeTable(deleted))) == deleted)
     let empty = try openTable(try makeTable([]))
     #expect(try forward(empty).isEmpty)
     #expect(try backward(empty).isEmpty)
     #expect(try empty.get(Key("a"), at: .max) == nil)
   }
 
-  @Test("properties tell counts and bounds")
+  @Test("properties tell counts and bounds, of current records since when they know, of history when it ended")
   func properties() throws {
-    let records = [
-      Record(key: Key("a"), version: Version(rawValue: 9), value: [1, 2]),
-      Record.tombstone(Key("a"), Version(rawValue: 4)),
-      Record(key: Key("bc"), version: Version(rawValue: 12), value: [3]),
+    let current = [
+      Record(key: Key("a"), version: Version(rawValue: 9001), value: [1, 2]),
+      Record.tombstone(Key("bc"), Version(rawValue: 9000)),
     ]
-    let properties = try openTable(try makeTable(records)).properties
-    #expect(properties.records == 3 && properties.tombstones == 1 && properties.keys == 2)
-    #expect(properties.dataBytes == 7 && properties.dataBlocks == 1)
+    let properties = try openTable(try makeTable(current)).properties
+    #expect(properties.tier == .current)
+    #expect(properties.records == 2 && properties.tombstones == 1 && properties.keys == 2)
+    #expect(properties.dataBytes == 5 && properties.dataBlocks == 1)
     #expect(properties.minKey == Key("a") && properties.maxKey == Key("bc"))
-    #expect(properties.minVersion == Version(rawValue: 4) && properties.maxVersion == Version(rawValue: 12))
+    #expect(properties.minVersion == Version(rawValue: 9000) && properties.maxVersion == Version(rawValue: 9001))
+    #expect(properties.minEdge == Version(rawValue: 8001) && properties.maxEdge == Version(rawValue: 9000))
+    let history = [
+      Record(key: Key("a"), version: Version(rawValue: 9), value: [1, 2]),
+      Record(key: Key("a"), version: Version(rawValue: 4), value: []),
+    ]
+    let other = try openTable(try makeTable(history, tier: .history)).properties
+    #expect(other.tier == .history && other.keys == 1 && other.records == 2)
+    #expect(other.minEdge == Version(rawValue: 210) && other.maxEdge == Version(rawValue: 405))
   }
 
-  @Test("records out of order, or twice the same, are refused")
-  func order() throws {
+  @Test("runs are read apart, each with its bounds, index and filter")
+  func runs() throws {
+    var random = SplitMix64(seed: 9)
+    let parts = (0..<5).map { _ in randomRecords(60, &random) }
+    let disk = SimulatedDisk()
+    let options = TableOptions(blockBytes: 200)
+    let writer = try TableWriter(disk: disk, path: "/t.sst", options: options, tier: .history)
+    for part in parts {
+      for record in part { try add(record, to: writer, .history) }
+      try writer.endRun()
+      try writer.endRun()
+    }
+    let (properties, bytes) = try writer.finish()
+    let reader = try openTable(disk)
+    #expect(reader.properties == properties && reader.fileBytes == bytes)
+    #expect(reader.runs.count == 5)
+    #expect(try forward(reader) == parts.flatMap { $0 })
+    #expect(try backward(reader) == parts.flatMap { $0 }.reversed())
+    for (run, part) in zip(reader.runs, parts) {
+      #expect(run.properties.records == UInt64(part.count))
+      #expect(run.properties.minKey == part.first?.key && run.properties.maxKey == part.last?.key)
+      #expect(run.properties.minVersion == part.map(\.version).min())
+      let ends = part.map { $0.version.rawValue + span($0, .history) }
+      #expect(run.properties.maxEdge.rawValue == ends.max() && run.properties.minEdge.rawValue == ends.min())
+    }
+  }
+
+  @Test("the sum of digests does not depend on order or files, but on every byte")
+  func digests() throws {
+    func digest(_ records: [Record]) -> RecordDigest {
+      var sum = RecordDigest.zero
+      for record in records { record.withView { sum.add($0) } }
+      return sum
+    }
+    var random = SplitMix64(seed: 12)
+    let records = randomRecords(100, &random)
+    let sum = try openTable(try makeTable(records, tier: .history)).properties.digest
+    #expect(sum == digest(records) && sum == digest(records.reversed()))
+    var parts = digest(Array(records[..<40]))
+    parts.add(digest(Array(records[40...])))
+    #expect(parts == sum)
+    for (at, record) in records.enumerated() {
+      var changed = records
+      changed[at] = Record(key: record.key, version: record.version.advanced(by: 1), value: record.value)
+      #expect(digest(changed) != sum)
+      changed[at] = Record(key: Key(record.key.bytes + record.value), version: record.version, value: [])
+      #expect(record.value.isEmpty || digest(changed) != sum)
+      changed[at] = Record(key: record.key, version: record.version, value: record.value + [0])
+      #expect(digest(changed) != sum)
+      changed[at] = .tombstone(record.key, record.version)
+      #expect(digest(changed) != sum)
+    }
+  }
+
+  @Test("records out of order, or twice the same, are refused", arguments: [Tier.current, .history])
+  func order(tier: Tier) throws {
     let record = Record(key: Key("b"), version: Version(rawValue: 5), value: [])
-    for wrong in [
+    var wrong = [
       Record(key: Key("a"), version: Version(rawValue: 9), value: []),
       Record(key: Key(""), version: Version(rawValue: 9), value: []),
       Record(key: Key("b"), version: Version(rawValue: 6), value: []), record,
-    ] {
-      let writer = try TableWriter(disk: SimulatedDisk(), path: "/t.sst", options: TableOptions())
-      try writer.add(record)
-      #expect(throws: TableError.unordered(path: "/t.sst")) { try writer.add(wrong) }
+    ]
+    if tier == .current { wrong.append(Record(key: Key("b"), version: Version(rawValue: 4), value: [])) }
+    for wrong in wrong {
+      let writer = try TableWriter(disk: SimulatedDisk(), path: "/t.sst", options: TableOptions(), tier: tier)
+      try add(record, to: writer, tier)
+      #expect(throws: TableError.unordered(path: "/t.sst")) { try add(wrong, to: writer, tier) }
     }
   }
 
@@ -134,10 +203,10 @@ import Testing
   func caching() throws {
     var random = SplitMix64(seed: 3)
     let records = randomRecords(300, &random)
-    let disk = try makeTable(records, TableOptions(blockBytes: 200))
+    let disk = try makeTable(records, TableOptions(blockBytes: 200), tier: .history)
     let cache = BlockCache(byteBudget: 1 << 20)
     let reader = try TableReader(disk: disk, path: "/t.sst", cache: cache)
-    let cursor = reader.cursor(caching: false)
+    let cursor = try #require(reader.runs.first).cursor(caching: false)
     try cursor.seekToFirst()
     while cursor.isValid { try cursor.next() }
     #expect(cache.byteCount == 0)

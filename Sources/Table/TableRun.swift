@@ -1,0 +1,100 @@
+public import Bytes
+import Environment
+
+/// The file of an open table, and what all of its runs share.
+final class TableStorage: Sendable {
+  let file: any DiskFile
+  let cache: BlockCache
+  let tier: Tier
+  let id = BlockCache.nextTableID()
+
+  init(file: any DiskFile, cache: BlockCache, tier: Tier) {
+    self.file = file
+    self.cache = cache
+    self.tier = tier
+  }
+}
+
+/// A run of an open table. Index and filter of a current table's run stay in memory, those of history's come and go
+/// with the cache.
+///
+/// May be used from any thread: nothing in it changes.
+public final class TableRun: Sendable {
+  /// What the run says about itself.
+  public let properties: RunProperties
+  private let entry: RunEntry
+  private let storage: TableStorage
+  private let resident: RunIndex?
+
+  init(_ entry: RunEntry, of storage: TableStorage) throws(TableError) {
+    self.entry = entry
+    self.storage = storage
+    properties = entry.properties
+    resident = storage.tier == .current ? try RunIndex(entry, of: storage.file) : nil
+  }
+
+  /// The bytes that the run takes in memory as long as its table is open, about.
+  var residentBytes: Int { resident?.cost ?? 256 }
+
+  @inline(__always)
+  func index(caching: Bool) throws(TableError) -> RunIndex {
+    if let resident { return resident }
+    return try loadIndex(caching: caching)
+  }
+
+  private func loadIndex(caching: Bool) throws(TableError) -> RunIndex {
+    let place = entry.topIndex.offset
+    // SAFETY: what is kept at the place of a top index is a run's index, since only this method puts something there.
+    if let found = storage.cache.find(table: storage.id, offset: place) {
+      return unsafeDowncast(found, to: RunIndex.self)
+    }
+    let index = try RunIndex(entry, of: storage.file)
+    if caching { storage.cache.insert(index, table: storage.id, offset: place) }
+    return index
+  }
+
+  /// Lends the newest record of a key that is not newer than a version to `body`; false if there is none. The caller has
+  /// the key's `KeyHash`.
+  public func get(
+    _ key: UnsafeRawBufferPointer, hash: UInt64, at version: Version, _ body: (RecordView) -> Void
+  ) throws(TableError) -> Bool {
+    let index = try index(caching: true)
+    guard index.mayContain(hash) else { return false }
+    let block = index.index.first(atOrAfter: key, version)
+    guard block < index.index.count else { return false }
+    // All records before the target's place are in earlier blocks, and a separator that isn't itself a record is a
+    // key that no record has: so what this block doesn't hold is nowhere.
+    let loaded = try load(index.index.handle(block), caching: true)
+    return withExtendedLifetime(loaded) {
+      guard let entry = loaded.entries.newest(key, version) else { return false }
+      body(RecordView(key: key, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span))
+      return true
+    }
+  }
+
+  /// Whether a key with this hash may be in the run; false is certain.
+  public func mayContain(hash: UInt64) throws(TableError) -> Bool {
+    try index(caching: true).mayContain(hash)
+  }
+
+  /// A cursor that stands nowhere yet. Without `caching` what it reads doesn't enter the cache.
+  public func cursor(caching: Bool = true) -> TableCursor {
+    TableCursor(self, caching: caching)
+  }
+
+  /// A data block of the run.
+  @inline(__always)
+  func load(_ handle: BlockHandle, caching: Bool) throws(TableError) -> Block {
+    // SAFETY: at a data block's place `read` alone keeps something, and that is the block.
+    if let found = storage.cache.find(table: storage.id, offset: handle.offset) {
+      return unsafeDowncast(found, to: Block.self)
+    }
+    return try read(handle, caching: caching)
+  }
+
+  private func read(_ handle: BlockHandle, caching: Bool) throws(TableError) -> Block {
+    let block = try Block(handle, type: .data, tier: storage.tier, of: storage.file)
+    if caching { storage.cache.insert(block, table: storage.id, offset: handle.offset) }
+    return block
+  }
+}

@@ -1,0 +1,66 @@
+import Bytes
+import Environment
+import Log
+import Simulation
+import Store
+import Table
+import Testing
+
+@Suite struct FixtureTests {
+  private static let makers: [(name: String, make: @Sendable (SimulatedDisk) throws -> Void)] = [
+    (Fixture.storeDirectory, { try Fixture.makeStore($0) }), (Fixture.logDirectory, { try Fixture.makeLog($0) }),
+  ]
+
+  @Test("what this kv writes is, byte by byte, what format version 1 is", arguments: 0..<2)
+  func writing(maker: Int) throws {
+    let (name, make) = Self.makers[maker]
+    let kept = try Fixture.copy(name)
+    let made = SimulatedDisk()
+    try make(made)
+    #expect(try made.list(name) == kept.list(name))
+    for file in try kept.list(name) {
+      let path = name + "/" + file
+      #expect(try made.contents(of: path, limit: 1 << 20) == kept.contents(of: path, limit: 1 << 20), "\(path)")
+    }
+  }
+
+  @Test("every byte of the fixtures means what the golden dump says", arguments: 0..<2)
+  func golden(maker: Int) throws {
+    let name = Self.makers[maker].name
+    let golden = try PosixDisk().contents(of: Fixture.root + name + ".txt", limit: 1 << 20)
+    #expect(try Fixture.dump(try Fixture.copy(name), name) == String(decoding: golden, as: UTF8.self))
+  }
+
+  @Test("a store of format version 1 is opened, read now and in the past, and goes on")
+  func store() throws {
+    let disk = try Fixture.copy(Fixture.storeDirectory)
+    let store = try PartitionStore.open(
+      disk: disk, directory: Fixture.storeDirectory, options: Fixture.options, cache: BlockCache(byteBudget: 1 << 20))
+    #expect(store.flushedState == Fixture.state(3, Version(rawValue: 21)))
+    #expect(store.retention == Fixture.retention)
+    let writes = Fixture.flushes.flatMap { $0 }
+    for version in [2, 4] + Array(6...25 as ClosedRange<UInt64>) {
+      for key in ["", "apple", "pear", "plum", "quince"] {
+        let at = Version(rawValue: version)
+        let expected = writes.last { $0.key == Key(key) && $0.version <= at }.flatMap { $0.kind == .value ? $0 : nil }
+        let found = try store.get(Key(key), at: at).flatMap { $0.kind == .value ? $0 : nil }
+        #expect(found == expected, "\(key) at \(version)")
+      }
+    }
+    store.apply(Fixture.value("pear", 30, "soft"))
+    let job = try #require(store.freeze(state: Fixture.state(4, Version(rawValue: 30))))
+    try store.install(job.run())
+    while let job = store.nextCompaction() { try store.install(job.run()) }
+    #expect(try store.get(Key("pear"), at: .max)?.value == Array("soft".utf8))
+    #expect(try store.get(Key("pear"), at: Version(rawValue: 29))?.kind != .value)
+  }
+
+  @Test("a log of format version 1 is recovered")
+  func log() throws {
+    let disk = try Fixture.copy(Fixture.logDirectory)
+    let (log, recovered) = try SharedLog.open(
+      disk: disk, directory: Fixture.logDirectory, options: LogOptions(segmentBytes: .kibibytes(4), spareSegments: 1))
+    #expect(recovered.damage.isEmpty && recovered.groups.map(\.0.rawValue) == [1, 2])
+    try log.append([LogWrite(group: GroupID(rawValue: 1), hardState: StoredHardState())], sync: true)
+  }
+}

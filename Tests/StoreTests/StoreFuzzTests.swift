@@ -27,7 +27,7 @@ import Testing
 
   @Test(
     "tables with random changes under right checksums: errors or other answers, but no crash and no end of reading",
-    arguments: 0..<4 as Range<UInt64>)
+    arguments: [0, 1, 64, 76] as [UInt64])
   func tables(seed: UInt64) throws {
     let whole = try filled(seed)
     let names = try whole.list(directory).filter { $0.hasSuffix(".sst") }

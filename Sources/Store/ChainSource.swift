@@ -101,12 +101,12 @@ final class ChainSource: RecordSource {
   /// Seeks past the records of a key that can't be alive at a version.
   private func jump(from view: RecordView, to version: Version) throws(StoreError) {
     origin.replace(view.key, from: 0)
-    let isTooNew = view.version > version
+    let (start, isTooNew) = (view.version, view.version > version)
     try mapping { () throws(TableError) in
       switch (isReverse, isTooNew) {
       case (false, true): try cursor.seek(origin.bytes, version)
       // All older ones ended before this one began.
-      case (false, false): try cursor.seek(origin.bytes, .zero)
+      case (false, false): if start == .zero { try cursor.next() } else { try cursor.seek(origin.bytes, .zero) }
       case (true, true): try cursor.seek(before: origin.bytes, .max)
       // The newest that isn't too new is the only one that may be alive.
       case (true, false):
@@ -114,6 +114,14 @@ final class ChainSource: RecordSource {
         if cursor.isValid, compareBytes(cursor.view.key, origin.bytes) == 0, cursor.view.to > version { return }
         try cursor.seek(before: origin.bytes, .max)
       }
+    }
+    guard cursor.isValid else { return }
+    // In a table whose records are out of order, under checksums that are right, a seek could lead back for ever.
+    let order = RecordOrder.compare(cursor.view.key, cursor.view.version, origin.bytes, start)
+    guard order != 0, (order < 0) == isReverse else {
+      throw .corrupt(
+        path: runs[index].file.reader.path, offset: 0, expected: "records in order",
+        found: "one that a search finds on the wrong side")
     }
   }
 

@@ -138,7 +138,7 @@ public final class PartitionStore {
     switch result.outcome {
     case .success(let added): files = files.replacing(result.inputs, with: added)
     case .failure(let error):
-      for file in result.inputs where error.isDamage(of: file.reader.path) { damaged.insert(file.entry.number) }
+      damaged.formUnion(error.suspects(among: result.inputs).map(\.entry.number))
       throw error
     }
     for file in result.retired { file.retire() }
@@ -146,12 +146,15 @@ public final class PartitionStore {
 }
 
 extension StoreError {
-  /// Whether the error says that a file can't be relied on.
-  fileprivate func isDamage(of path: String) -> Bool {
+  /// Which inputs of a compaction an error shows not to be what they should: the one that it names; or all, where only
+  /// the output shows that something is wrong.
+  fileprivate func suspects(among inputs: [TableFile]) -> [TableFile] {
     switch self {
-    case .corrupt(path, _, _, _): true
-    case .unbalanced(let paths): paths.contains(path)
-    default: false
+    case .corrupt(let path, _, _, _):
+      let named = inputs.filter { $0.reader.path == path }
+      return named.isEmpty ? inputs : named
+    case .unbalanced: return inputs
+    default: return []
     }
   }
 }

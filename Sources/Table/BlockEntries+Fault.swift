@@ -75,7 +75,7 @@ extension BlockEntries {
     case .history: guard span > 0, span <= .max - version, flags & 1 == 1 else { return nil }
     case nil: guard span == 0 else { return nil }
     }
-    guard unshared <= end - at, value <= end - at - unshared else { return nil }
+    guard unshared <= end - at, value <= end - at - unshared, value <= Limits.valueBytes.rawValue else { return nil }
     return Shape(shared: shared, unshared: unshared, end: at + unshared + value)
   }
 

@@ -45,6 +45,17 @@ public struct TableProperties: Equatable, Sendable {
     minEdge = min(minEdge, run.minEdge)
     maxEdge = max(maxEdge, run.maxEdge)
   }
+
+  /// Whether number and bounds are those of the runs.
+  func isSum(of runs: [RunProperties]) -> Bool {
+    var sum = TableProperties(tier: tier)
+    for run in runs {
+      guard run.records <= .max - sum.records else { return false }
+      sum.note(run)
+    }
+    return sum.records == records && sum.minKey == minKey && sum.maxKey == maxKey && sum.minVersion == minVersion
+      && sum.maxVersion == maxVersion && sum.minEdge == minEdge && sum.maxEdge == maxEdge
+  }
 }
 
 extension TableProperties {

@@ -28,10 +28,9 @@ public final class TableReader: Sendable {
     var runs: [TableRun] = []
     for entry in try Self.readDirectory(footer, of: file) { runs.append(try TableRun(entry, of: storage)) }
     self.runs = runs
-    let records = runs.reduce(0) { $0 &+ $1.properties.records }
-    guard records == properties.records, properties.tier == .history || runs.count <= 1 else {
+    guard properties.isSum(of: runs.map(\.properties)), properties.tier == .history || runs.count <= 1 else {
       throw Self.corrupt(
-        file, footer.directory.offset, "\(properties.records) records in its runs", "\(records) in \(runs.count)")
+        file, footer.directory.offset, "runs that add up to the table's properties", "\(runs.count) that don't")
     }
   }
 

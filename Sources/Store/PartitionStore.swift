@@ -5,8 +5,9 @@ import Table
 /// The state of one partition on one node: a memtable, tables in levels, and what the manifest says of them.
 ///
 /// Confined to the partition's loop. Work that blocks leaves as a job (`freeze`, `nextCompaction`), runs on a worker
-/// thread and comes back through `install`; there is at most one flush and one compaction at a time. The log is the write-ahead log: what the
-/// memtable holds is lost with the process, and applied again from `flushedState.appliedIndex` on.
+/// thread and comes back through `install`; there is at most one flush and one compaction at a time. The log is the
+/// write-ahead log: what the memtable holds is lost with the process, and applied again from
+/// `flushedState.appliedIndex` on.
 public final class PartitionStore {
   let context: StoreContext
   /// The tables; replaced by `install` alone, and by tests.

@@ -9,8 +9,8 @@ chmod -R u+w fixtures
 for name in store-1 log-1; do
   for file in fixtures/"$name"/*; do
     [ "$(basename "$file")" = CURRENT ] && continue
-    kv debug dump "$file" >dump
-    awk -v "name=== $(basename "$file")" '/^== /{on = ($0 == name); next} on' "fixtures/$name.txt" | cmp - dump
+    kv debug dump "$file" >shown
+    awk -v "name=== $(basename "$file")" '/^== /{on = ($0 == name); next} on' "fixtures/$name.txt" | cmp - shown
   done
 done
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # kv debug shows files of format version 1 as they are, and says where they are damaged; kv bench engine measures.
+here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=Tests/CommandTests/scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
+. "$here/lib.sh"
 
-cp -r "$(dirname "$0")/../../FormatTests/fixtures" fixtures
+cp -r "$here/../../FormatTests/fixtures" fixtures
 chmod -R u+w fixtures
 
 for name in store-1 log-1; do

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import Simulation
 import Testing
 import Wire
@@ -7,9 +8,18 @@ import Wire
 
 /// Clients that write and read while nodes are killed, frozen and cut off, over many seeds.
 @Suite struct FaultTests {
+  /// The seeds: a dozen, or as many as FAULT_SEEDS says, from FAULT_FIRST_SEED on.
+  private static var seeds: ClosedRange<UInt64> {
+    func number(_ name: String, _ value: UInt64) -> UInt64 {
+      getenv(name).flatMap { UInt64(String(cString: $0)) } ?? value
+    }
+    let first = number("FAULT_FIRST_SEED", 1)
+    return first...(first + number("FAULT_SEEDS", 12) - 1)
+  }
+
   @Test(
     "no acknowledged write is lost, no read is stale, versions agree with real time",
-    arguments: 1...12 as ClosedRange<UInt64>)
+    arguments: FaultTests.seeds)
   func faults(seed: UInt64) throws {
     let world = try SimulatedWorld(seed: seed, partitions: 4)
     for _ in 0..<2 { _ = try world.join() }

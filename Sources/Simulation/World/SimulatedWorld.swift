@@ -16,6 +16,8 @@ public final class SimulatedWorld {
   private var generator: SplitMix64
   private var queue = EventQueue()
   private var cuts: Set<[NodeID]> = []
+  /// The cut links on which something was lost.
+  private var torn: Set<[NodeID]> = []
   private var lastDelivery: [[NodeID]: UInt64] = [:]
   private var nextNode: UInt32 = 2
 
@@ -132,8 +134,15 @@ public final class SimulatedWorld {
   /// Cuts the link from one node to another, in that direction alone.
   public func cut(from sender: NodeID, to receiver: NodeID) { cuts.insert([sender, receiver]) }
 
-  /// Mends all links.
-  public func mend() { cuts.removeAll() }
+  /// Mends all links. A connection on which something was lost can't go on where it stopped: both ends lose it.
+  public func mend() {
+    cuts.removeAll()
+    for link in torn.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+      hosts[link[0]]?.input { $0.disconnected(link[1]) }
+      hosts[link[1]]?.input { $0.disconnected(link[0]) }
+    }
+    torn.removeAll()
+  }
 
   func deliver(_ frame: PeerFrame, from sender: NodeID, to receiver: NodeID) {
     let link = [sender, receiver]
@@ -143,7 +152,10 @@ public final class SimulatedWorld {
       at(arrival) { [weak self] in self?.hosts[sender]?.input { $0.disconnected(receiver) } }
       return
     }
-    guard !cuts.contains(link) else { return }
+    guard !cuts.contains(link) else {
+      torn.insert(link)
+      return
+    }
     at(arrival) { [weak self] in self?.hosts[receiver]?.input { $0.receive(frame, from: sender) } }
   }
 

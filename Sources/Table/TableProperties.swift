@@ -75,8 +75,19 @@ extension TableProperties {
     }
   }
 
-  /// What a field is called where people read it.
-  static func name(ofField number: UInt8) -> String {
+  /// A stored field as people read it; of a digest, and of what this release doesn't know, the name alone.
+  static func text(ofField number: UInt8, _ bytes: [UInt8]) -> String {
+    let name = name(ofField: number)
+    var reader = ByteReader(bytes)
+    switch Field(rawValue: number) {
+    case .minKey, .maxKey: return "\(name) \(Escaping.text(bytes))"
+    case .digest, nil: return name
+    case .tier: return (try? reader.u8()).map { "\(name) \($0)" } ?? name
+    default: return (try? reader.u64()).map { "\(name) \($0)" } ?? name
+    }
+  }
+
+  private static func name(ofField number: UInt8) -> String {
     switch Field(rawValue: number) {
     case .records: "records"
     case .tombstones: "tombstones"

@@ -163,10 +163,7 @@ public enum TableDump {
         let number = try reader.u8()
         return (number, try reader.string(limit: Limits.keyBytes.rawValue))
       }) { field in
-        let name = TableProperties.name(ofField: field.0)
-        var reader = ByteReader(field.1)
-        if field.1.count == 8, let number = try? reader.u64() { return "\(name) \(number)" }
-        return "\(name) " + (field.1.count == 1 ? "\(field.1[0])" : Escaping.text(field.1))
+        TableProperties.text(ofField: field.0, field.1)
       }
     }
   }

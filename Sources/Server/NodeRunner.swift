@@ -71,9 +71,10 @@ final class NodeRunner: NodeHost {
     }
   }
 
-  /// A link to a node broke or could not be made.
-  func linkFailed(_ link: PeerLink) {
-    node.disconnected(link.peer)
+  /// A connection to a node, or one from it, broke or could not be made: whatever is under way between the two may be
+  /// lost, for answers travel on either.
+  func lostTouch(with peer: NodeID) {
+    node.disconnected(peer)
     schedulePump()
   }
 

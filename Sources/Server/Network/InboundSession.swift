@@ -74,5 +74,7 @@ final class InboundSession: FrameReceiver {
 
   func disconnected(_ connection: FramedConnection, reason: String) {
     runner.logger.debug("connection from \(describedPeer) ended: \(reason)")
+    // Answers to what was asked of the node may have been on their way here.
+    if case .node(let peer) = caller { runner.lostTouch(with: peer) }
   }
 }

@@ -39,7 +39,7 @@ final class PeerLink: FrameReceiver {
         waiting.append((.request, request.encoded))
       case .request:
         // As if the connection had ended: the caller is told at once instead of at its deadline.
-        runner.linkFailed(self)
+        runner.lostTouch(with: peer)
       default: break
       }
       return
@@ -67,7 +67,7 @@ final class PeerLink: FrameReceiver {
     retryAt = runner.clock.now.advanced(milliseconds: pause)
     if failures == 1 { runner.logger.warning("no connection to node \(peer) at \(address): \(reason)") }
     waiting.removeAll()
-    runner.linkFailed(self)
+    runner.lostTouch(with: peer)
   }
 
   /// Tries again if there is no connection: peers should find each other without waiting for something to say.

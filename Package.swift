@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Log", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
     .target(name: "Table", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
     .target(name: "Store", dependencies: ["Bytes", "Environment", "Merkle", "Table"], swiftSettings: strict),
-    .target(name: "TLS", dependencies: ["COpenSSL", "Bytes"], swiftSettings: strict),
+    .target(name: "TLS", dependencies: ["COpenSSL", "CShims", "Bytes"], swiftSettings: strict),
     .target(name: "Transport", dependencies: ["Bytes", "TLS", logging] + nio, swiftSettings: strict),
     .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .target(

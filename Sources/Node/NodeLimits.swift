@@ -31,6 +31,18 @@ extension Limits {
   static let oracleMilliseconds: UInt64 = 2_000
   /// A log that grows beyond this has the groups flushed that keep its oldest segments.
   static let logBudget = ByteCount.mebibytes(256)
+  /// The most bytes of writes in a log entry of a partition whose store is behind with its jobs.
+  static let slowBatchBytes = ByteCount.kibibytes(64)
+  /// A partition whose store is behind starts a batch at most this often, in milliseconds.
+  static let slowBatchMilliseconds: UInt64 = 25
+  /// A partition takes no more writes while its memtables hold so many times what one should.
+  static let mostMemtables = 4
+  /// A partition takes no more writes while so many times the tables that call for a compaction wait for it.
+  static let mostLevel0 = 6
+  /// How long after a flush or compaction failed it is tried again.
+  static let jobRetryMilliseconds: UInt64 = 1_000
+  /// How long after a segment could not be made ahead it is tried again.
+  static let spareRetryMilliseconds: UInt64 = 1_000
   /// The catalog is saved to its file after so many log entries.
   static let catalogEntriesBetweenSaves = 256
   /// A transfer of a replica without progress for so long has failed.

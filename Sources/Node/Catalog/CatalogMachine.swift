@@ -170,6 +170,9 @@ final class CatalogMachine: GroupMachine {
 
   var flushedIndex: LogIndex { savedIndex }
 
+  /// The catalog is small, however many commands it takes.
+  var isSaturated: Bool { false }
+
   func flush() {
     guard !isSaving, let state = captureState(), state.point.index > savedIndex else { return }
     isSaving = true

@@ -51,7 +51,8 @@ final class GroupReplica {
   }
 
   func step(_ message: Message) {
-    guard !isInstalling else { return }
+    // What a machine has no room for counts as lost on the way: the leader sends it again, at its pace.
+    guard !isInstalling, message.kind != .append || !machine.isSaturated else { return }
     core.step(message, now: node.now.rawValue)
     node.schedule(self)
   }

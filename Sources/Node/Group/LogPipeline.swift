@@ -6,6 +6,7 @@ import Log
 final class LogPipeline {
   private unowned let node: Node
   private let log: SharedLog
+  private let spares: SpareSegments
   private var writes: [LogWrite] = []
   private var tickets: [(replica: GroupReplica, ticket: UInt64)] = []
   private var needsSync = false
@@ -18,6 +19,7 @@ final class LogPipeline {
   init(node: Node, log: SharedLog) {
     self.node = node
     self.log = log
+    spares = SpareSegments(node: node, log: log)
   }
 
   /// Adds to the next batch. When it is durable, the replica is told its ticket.
@@ -44,17 +46,19 @@ final class LogPipeline {
     tickets.removeAll(keepingCapacity: true)
     needsSync = false
     let budget = node.logBudget
+    let maySpare = spares.mayOrder
     node.host.run(.log) { [log] in
-      Result { () throws(LogError) in
+      Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?) in
         try log.append(batch, sync: sync)
-        return log.pinningGroups(beyond: budget)
+        return (log.pinningGroups(beyond: budget), maySpare ? log.beginSpare() : nil)
       }
     } then: { [self] result in
       isBusy = false
       switch result {
-      case .success(let pinning):
+      case .success(let written):
         for (replica, ticket) in waiting { replica.persisted(ticket: ticket) }
-        for group in pinning { node.replicas[group]?.release() }
+        for group in written.pinning { node.replicas[group]?.release() }
+        if let order = written.spare { spares.make(order) }
       case .failure(let error):
         // Nothing that the batch covered is ever acknowledged (DESIGN §5).
         return node.host.fatal("the log can't be written: \(error)")

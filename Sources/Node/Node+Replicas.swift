@@ -48,6 +48,7 @@ extension Node {
         throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
       }
     }
+    applyFloor()
     planner.mapChanged()
     pump()
   }
@@ -101,6 +102,7 @@ extension Node {
       let partition = try Partition(
         node: self, group: group, replicaID: replica, directory: directory, arc: arc, store: store)
       addReplica(group, id: replica, machine: partition, point: point, recovered: nil)
+      applyFloor()
       host.log(.info, "partition \(group): replica \(replica) made")
     } catch {
       host.fatal("partition \(group): its replica can't be made: \(error)")

@@ -39,6 +39,19 @@ extension Limits {
   static let mostMemtables = 4
   /// A partition takes no more writes while so many times the tables that call for a compaction wait for it.
   static let mostLevel0 = 6
+  /// How long versions are kept unless the cluster is told otherwise, in milliseconds.
+  static let retentionMilliseconds: UInt64 = 86_400_000
+  /// How often the catalog's leader looks whether the floor is to be raised.
+  static let floorLookMilliseconds: UInt64 = 1_000
+  /// The floor moves in steps of this part of the retention, and of at most `longestFloorStep` milliseconds.
+  static let floorSteps: UInt64 = 20
+  static let longestFloorStep: UInt64 = 60_000
+  /// How long no read of a version below a floor begins that is about to be set.
+  static let floorPromiseMilliseconds: UInt64 = 5_000
+  /// How long a range's version is held from one part to the next.
+  static let heldReadMilliseconds: UInt64 = 60_000
+  /// The most versions held at once on a node; ranges beyond that may be refused half way.
+  static let heldReads = 65_536
   /// How long after a flush or compaction failed it is tried again.
   static let jobRetryMilliseconds: UInt64 = 1_000
   /// How long after a segment could not be made ahead it is tried again.

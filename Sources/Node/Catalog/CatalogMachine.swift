@@ -86,7 +86,12 @@ final class CatalogMachine: GroupMachine {
       node.host.membersChanged(catalog?.members ?? [])
     case .changePartition, .confirmPartition:
       node.planner.mapChanged()
-    case .addToken, nil:
+    case .raiseFloor:
+      node.applyFloor()
+    case .replaceReplica:
+      node.planner.mapChanged()
+      node.host.membersChanged(catalog?.members ?? [])
+    case .addToken, .setRetention, .setSpace, nil:
       break
     }
     return .applied
@@ -202,6 +207,7 @@ final class CatalogMachine: GroupMachine {
       restore(catalog, savedIndex: received.point.index)
       node.host.membersChanged(catalog.members)
       done(true)
+      node.applyFloor()
       node.planner.mapChanged()
       node.pump()
     }

@@ -13,12 +13,15 @@ final class LogPipeline {
   private var isBusy = false
   /// Whether entries that a leader here has proposed wait for the batch before to be written.
   private(set) var holdsProposals = false
+  /// The bytes of the log's segments in use, as of the last batch.
+  private(set) var logBytes: ByteCount
   /// Called when the pipeline next runs dry.
   private var idleCallbacks: [() -> Void] = []
 
   init(node: Node, log: SharedLog) {
     self.node = node
     self.log = log
+    logBytes = log.statistics.bytes
     spares = SpareSegments(node: node, log: log)
   }
 
@@ -48,14 +51,15 @@ final class LogPipeline {
     let budget = node.logBudget
     let maySpare = spares.mayOrder
     node.host.run(.log) { [log] in
-      Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?) in
+      Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount) in
         try log.append(batch, sync: sync)
-        return (log.pinningGroups(beyond: budget), maySpare ? log.beginSpare() : nil)
+        return (log.pinningGroups(beyond: budget), maySpare ? log.beginSpare() : nil, log.statistics.bytes)
       }
     } then: { [self] result in
       isBusy = false
       switch result {
       case .success(let written):
+        logBytes = written.bytes
         for (replica, ticket) in waiting { replica.persisted(ticket: ticket) }
         for group in written.pinning { node.replicas[group]?.release() }
         if let order = written.spare { spares.make(order) }

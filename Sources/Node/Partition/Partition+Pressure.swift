@@ -6,7 +6,7 @@ import Store
 // memory stays bounded and reads stay short.
 extension Partition {
   /// How far the store is behind.
-  enum Pressure {
+  enum Pressure: UInt32 {
     case none
     /// Writes go on at a bounded pace.
     case slow

@@ -80,7 +80,9 @@ extension Partition {
   func captureState() -> CapturedState? {
     flush()
     let cursor = store.exportCursor()
-    guard let (state, point) = try? PartitionState.read(cursor.state) else { return nil }
+    guard case (var state, let point)? = try? PartitionState.read(cursor.state) else { return nil }
+    // Who gets the records must not answer for versions that were dropped from them.
+    state.floor = store.retention.floor
     return CapturedState(point: point, state: state.encode()) {
       var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
       do throws(StoreError) {
@@ -116,10 +118,11 @@ extension Partition {
     }
     state.replica = replicaID
     let storeState = state.storeState(at: received.point)
+    let retention = Retention(floor: state.floor)
     let storage = node.storage
     node.host.run(.background) { () -> StoreError? in
       do throws(StoreError) {
-        try received.sink.finish(state: storeState)
+        try received.sink.finish(state: storeState, retention: retention)
         return nil
       } catch {
         return error
@@ -129,6 +132,7 @@ extension Partition {
       do throws(StoreError) {
         if let error { throw error }
         store = try storage.openStore(directory)
+        node.applyFloor()
         self.sessions = sessions
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)

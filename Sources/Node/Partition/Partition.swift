@@ -131,7 +131,7 @@ final class Partition: GroupMachine {
   }
 
   private func read(_ key: Key, at version: Version) -> WireResponse.OneOf_Body {
-    do {
+    do throws(StoreError) {
       guard let record = try store.get(key, at: version), record.kind == .value else {
         return .get(WireGetResponse())
       }
@@ -142,7 +142,7 @@ final class Partition: GroupMachine {
           $0.value = .init(record.value)
         })
     } catch {
-      return WireFailure.because(.damaged, "partition \(group) on node \(node.id): \(error)")
+      return node.failure(error, of: group)
     }
   }
 

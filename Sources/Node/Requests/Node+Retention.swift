@@ -9,7 +9,9 @@ extension Node {
   public func keepVersions(milliseconds: UInt64) { wantedRetention = milliseconds }
 
   func proposeRetentionIfDue() {
-    guard let wanted = wantedRetention, let catalog = catalog.catalog, router.leader(of: .catalog) != nil else { return }
+    guard let wanted = wantedRetention, let catalog = catalog.catalog, router.leader(of: .catalog) != nil else {
+      return
+    }
     wantedRetention = nil
     guard catalog.retentionMilliseconds != wanted else { return }
     proposeToCatalog(.with { $0.setRetention = wanted }) { [self] isDone in

@@ -104,6 +104,9 @@ extension Node {
       addReplica(group, id: replica, machine: partition, point: point, recovered: nil)
       applyFloor()
       host.log(.info, "partition \(group): replica \(replica) made")
+    } catch StoreError.io(let error) where error.isDiskFull {
+      // Tried again when there is room.
+      space.ranOut(error)
     } catch {
       host.fatal("partition \(group): its replica can't be made: \(error)")
     }

@@ -29,6 +29,7 @@ public final class Node {
   private(set) lazy var router = Router(node: self)
   private(set) lazy var versions = VersionRequests(node: self)
   private(set) lazy var transfers = Transfers(node: self)
+  private(set) lazy var space = DiskSpace(node: self)
   private(set) lazy var floorKeeper = FloorKeeper(node: self)
   var heldReads = HeldReads()
   /// The retention that the cluster shall have, until the catalog has it.
@@ -91,6 +92,7 @@ public final class Node {
     transfers.tick()
     planner.tick()
     floorKeeper.tick()
+    space.tick()
     proposeRetentionIfDue()
     pump()
     if isDraining { finishDrainIfDue() }

@@ -39,6 +39,12 @@ extension Limits {
   static let mostMemtables = 4
   /// A partition takes no more writes while so many times the tables that call for a compaction wait for it.
   static let mostLevel0 = 6
+  /// What is kept aside on the disk, so that a node whose disk is full can go on.
+  public static let diskReserve = ByteCount.mebibytes(64)
+  /// A node whose disk was full takes writes again when so much is free beside the reserve.
+  static let roomToGoOn = ByteCount.mebibytes(32)
+  /// How often the room on the disk is looked at.
+  static let spaceLookMilliseconds: UInt64 = 1_000
   /// How long versions are kept unless the cluster is told otherwise, in milliseconds.
   static let retentionMilliseconds: UInt64 = 86_400_000
   /// How often the catalog's leader looks whether the floor is to be raised.

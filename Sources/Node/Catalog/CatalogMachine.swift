@@ -186,7 +186,10 @@ final class CatalogMachine: GroupMachine {
       storage.saveCatalog(state)
     } then: { [self] failure in
       isSaving = false
-      if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
+      if let failure {
+        guard failure.isDiskFull else { return node.host.fatal("the catalog can't be saved: \(failure)") }
+        return node.space.ranOut(failure)
+      }
       savedIndex = state.point.index
       replica?.flushed(through: savedIndex)
       node.pump()
@@ -203,7 +206,11 @@ final class CatalogMachine: GroupMachine {
     node.host.run(.background) {
       storage.saveCatalog(captured)
     } then: { [self] failure in
-      if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
+      if let failure {
+        guard failure.isDiskFull else { return node.host.fatal("the catalog can't be saved: \(failure)") }
+        node.space.ranOut(failure)
+        return done(false)
+      }
       restore(catalog, savedIndex: received.point.index)
       node.host.membersChanged(catalog.members)
       done(true)

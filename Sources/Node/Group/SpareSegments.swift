@@ -26,12 +26,17 @@ final class SpareSegments {
         // The log makes its segment itself when it comes to that.
         notBefore = node.now.advanced(milliseconds: Limits.spareRetryMilliseconds)
         node.host.log(.warning, "a segment of the log could not be made ahead: \(error)")
+        if error.isDiskFull { node.space.ranOut(error) }
       }
       let isMade = if case .success = result { true } else { false }
       node.host.run(.log) { [log] in
         Result { () throws(LogError) in try log.endSpare(isMade: isMade) }
       } then: { [self] result in
-        if case .failure(.failed(let error)) = result { node.host.fatal("the log can't be written: \(error)") }
+        switch result {
+        case .success: break
+        case .failure(.full(let error)): node.space.ranOut(error)
+        case .failure(let error): node.host.fatal("the log can't be written: \(error)")
+        }
       }
     }
   }

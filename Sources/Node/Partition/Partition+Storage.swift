@@ -72,6 +72,7 @@ extension Partition {
   private func failed(_ job: String, _ error: StoreError) {
     let words = "partition \(group): \(job) failed: \(error)"
     if case .fatal = error { return node.host.fatal(words) }
+    if case .io(let cause) = error, cause.isDiskFull { return node.space.ranOut(cause) }
     node.host.log(.error, words)
   }
 
@@ -137,6 +138,9 @@ extension Partition {
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)
         done(true)
+      } catch StoreError.io(let cause) where cause.isDiskFull {
+        node.space.ranOut(cause)
+        node.host.run(.background) { received.sink.abandon() } then: { done(false) }
       } catch {
         node.host.fatal("partition \(group): a received state can't be installed: \(error)")
       }

@@ -82,6 +82,9 @@ extension Node {
           return reply(partition.notLeader)
         }
         if let expired = partition.expiry(of: pending.id) { return pending.failed(.refused, expired) }
+        if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
+          return pending.failed(refusal.code, refusal.words)
+        }
         partition.writes.add(pending, in: partition)
       } catch {
         reply(WireFailure.because(.invalid, error.words))

@@ -26,6 +26,8 @@ extension Node {
       guard let replica = replicas[group] else { continue }
       status.groups.append(groupStatus(replica))
     }
+    status.readOnly = space.isFull
+    if let problem = space.problem { status.problems.append(problem) }
     if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
     host.authority.processStatus(into: &status)
     return status

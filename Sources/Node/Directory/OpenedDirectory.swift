@@ -28,7 +28,8 @@ public struct OpenedDirectory {
     let identity = try NodeIdentity.read(from: directory, on: disk)
     let catalog = try readCatalog(directory, on: disk)
     let (log, recovered) = try openLog(directory, on: disk)
-    let storage = NodeStorage(disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes)
+    let storage = NodeStorage(
+      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes)
     return OpenedDirectory(
       identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage))
   }

@@ -140,7 +140,11 @@ extension Partition {
         done(true)
       } catch StoreError.io(let cause) where cause.isDiskFull {
         node.space.ranOut(cause)
-        node.host.run(.background) { received.sink.abandon() } then: { done(false) }
+        node.host.run(.background) {
+          received.sink.abandon()
+        } then: {
+          done(false)
+        }
       } catch {
         node.host.fatal("partition \(group): a received state can't be installed: \(error)")
       }

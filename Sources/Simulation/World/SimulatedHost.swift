@@ -28,7 +28,8 @@ public final class SimulatedHost: NodeHost {
     self.world = world
     self.id = id
     self.disk = disk
-    let opened = try OpenedDirectory.open(SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes)
+    let opened = try OpenedDirectory.open(
+      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes)
     node = Node(host: self, opened: opened)
     try node.start(opened)
     scheduleTick()

@@ -29,6 +29,11 @@ public final class Node {
   private(set) lazy var router = Router(node: self)
   private(set) lazy var versions = VersionRequests(node: self)
   private(set) lazy var transfers = Transfers(node: self)
+  private(set) lazy var space = DiskSpace(node: self)
+  private(set) lazy var floorKeeper = FloorKeeper(node: self)
+  var heldReads = HeldReads()
+  /// The retention that the cluster shall have, until the catalog has it.
+  var wantedRetention: UInt64?
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
   var logBudget = Limits.logBudget
@@ -86,6 +91,9 @@ public final class Node {
     router.tick()
     transfers.tick()
     planner.tick()
+    floorKeeper.tick()
+    space.tick()
+    proposeRetentionIfDue()
     pump()
     if isDraining { finishDrainIfDue() }
   }

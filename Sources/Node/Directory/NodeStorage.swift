@@ -14,11 +14,14 @@ final class NodeStorage: Sendable {
   /// Shared by all stores of the node.
   let cache: BlockCache
   let storeOptions: StoreOptions
+  /// How much is kept aside for when the disk is full.
+  let reserveBytes: ByteCount
 
-  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int) {
+  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount) {
     self.disk = disk
     self.directory = directory
     self.log = log
+    self.reserveBytes = reserveBytes
     cache = BlockCache(byteBudget: cacheBytes)
     storeOptions = NodeStorage.options
   }
@@ -44,14 +47,14 @@ final class NodeStorage: Sendable {
     try PartitionStore.create(disk: disk, directory: directory, options: storeOptions, cache: cache, state: state)
   }
 
-  /// Replaces the catalog's file, durably. Gives the reason where that failed.
-  func saveCatalog(_ captured: CapturedState) -> String? {
+  /// Replaces the catalog's file, durably. Gives the reason where that failed; then nothing has changed.
+  func saveCatalog(_ captured: CapturedState) -> DiskError? {
     let trailer = WireSnapshotTrailer(captured.point, state: captured.state, checksum: 0)
-    do {
+    do throws(DiskError) {
       try disk.replace(NodeDirectory.catalogPath(directory), with: Checked.wrap(trailer.encoded))
       return nil
     } catch {
-      return "\(error)"
+      return error
     }
   }
 }

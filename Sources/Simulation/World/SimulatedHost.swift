@@ -20,13 +20,16 @@ public final class SimulatedHost: NodeHost {
   /// Whether the process is stopped (SIGSTOP): nothing happens on it until it is continued.
   var isFrozen = false
   private var frozenInputs: [(Node) -> Void] = []
-  private var lanesFreeAt: [Bool: UInt64] = [:]
+  /// By how much longer the jobs of a lane take than they would, in nanoseconds.
+  public var laneDelays: [Lane: UInt64] = [:]
+  private var lanesFreeAt: [Lane: UInt64] = [:]
 
   init(world: SimulatedWorld, id: NodeID, disk: SimulatedDisk) throws(NodeError) {
     self.world = world
     self.id = id
     self.disk = disk
-    let opened = try OpenedDirectory.open(SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20)
+    let opened = try OpenedDirectory.open(
+      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes)
     node = Node(host: self, opened: opened)
     try node.start(opened)
     scheduleTick()
@@ -77,9 +80,9 @@ public final class SimulatedHost: NodeHost {
   public func run<Result: Sendable>(
     _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
   ) {
-    let start = max(world.time, lanesFreeAt[lane == .log] ?? 0)
-    let end = start + world.random(in: 80_000...400_000)
-    lanesFreeAt[lane == .log] = end
+    let start = max(world.time, lanesFreeAt[lane] ?? 0)
+    let end = start + world.random(in: 80_000...400_000) + (laneDelays[lane] ?? 0)
+    lanesFreeAt[lane] = end
     world.at(end) { [weak self] in
       guard let self, !isDead else { return }
       let result = job()

@@ -7,6 +7,8 @@ public import Wire
 /// same seed gives the same history.
 public final class SimulatedWorld {
   static let directory = "/node"
+  /// What each node keeps aside for when its disk is full.
+  let reserveBytes: ByteCount
   private static let wallStart: UInt64 = 1_700_000_000_000
   /// The clock that all nodes share.
   public let clock = SimulatedClock(now: Moment(rawValue: 1_000_000_000), wallMilliseconds: wallStart)
@@ -22,7 +24,8 @@ public final class SimulatedWorld {
   private var nextNode: UInt32 = 2
 
   /// A world with one node, the first of a new cluster.
-  public init(seed: UInt64, partitions: Int = 4) throws {
+  public init(seed: UInt64, partitions: Int = 4, reserveBytes: ByteCount = .bytes(0)) throws {
+    self.reserveBytes = reserveBytes
     generator = SplitMix64(seed: seed)
     let disk = SimulatedDisk()
     let first = WireCatalogNode.with {

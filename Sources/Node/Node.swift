@@ -95,6 +95,7 @@ public final class Node {
     space.tick()
     proposeRetentionIfDue()
     pump()
+    pipeline.settle()
     if isDraining { finishDrainIfDue() }
   }
 

@@ -21,4 +21,7 @@ int kv_epoll_add(int epoll, int descriptor, uint64_t tag);
 /// of them into `tags` and gives their number. -1 with errno.
 int kv_epoll_wait(int epoll, uint64_t *tags, int capacity, int milliseconds);
 
+/// Asks the CPU to bring the cache lines of `length` bytes near, all at once. Reads nothing: any address is allowed.
+void kv_prefetch(const void *data, size_t length);
+
 #endif

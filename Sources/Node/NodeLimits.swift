@@ -45,6 +45,10 @@ extension Limits {
   static let roomToGoOn = ByteCount.mebibytes(32)
   /// How often the room on the disk is looked at.
   static let spaceLookMilliseconds: UInt64 = 1_000
+  /// How often a node whose replica is damaged asks for another.
+  static let fenceLookMilliseconds: UInt64 = 1_000
+  /// The most findings of damage that a node lists.
+  static let damageListed = 64
   /// How long versions are kept unless the cluster is told otherwise, in milliseconds.
   static let retentionMilliseconds: UInt64 = 86_400_000
   /// How often the catalog's leader looks whether the floor is to be raised.

@@ -1,6 +1,7 @@
 import Bytes
 import Environment
 import Raft
+import Store
 import Wire
 
 /// The writes of a partition between arrival and answer, while its replica leads: waiting for their key, waiting for
@@ -82,10 +83,10 @@ final class WriteQueue {
   /// Looks at the key's present state; answers a write that changes nothing, and says whether it is to be made.
   private func decide(_ write: PendingWrite, in partition: Partition) -> Bool {
     let present: Record?
-    do {
+    do throws(StoreError) {
       present = try partition.store.get(write.key, at: .max).flatMap { $0.kind == .value ? $0 : nil }
     } catch {
-      write.failed(.damaged, "partition \(partition.group) on node \(partition.node.id): \(error)")
+      write.reply(partition.node.failure(error, of: partition.group))
       return false
     }
     let holds =

@@ -66,7 +66,7 @@ let package = Package(
     .testTarget(
       name: "TableTests", dependencies: ["Bytes", "Environment", "Simulation", "Table"], swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Bytes", "Environment", "Simulation", "Store", "Table"],
+      name: "StoreTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
       swiftSettings: strict),
     .testTarget(
       name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],

@@ -1,26 +1,67 @@
 import Bytes
 import Table
 
-/// Merges tables, or drops those of which nothing is retained, and removes files that nobody needs any more. `run` blocks:
-/// it is for a worker thread. Its result goes back to the store's loop, to `PartitionStore.install`.
-public struct CompactionJob: Sendable {
-  let context: StoreContext
-  let files: FileSet
+/// Merges tables, or drops those of which nothing is retained, and removes files that nobody needs any more, slice by slice:
+/// whoever drives it decides how much is done at a time and what goes first. Its result goes back to the store's loop, to
+/// `PartitionStore.install`. A job that is not driven to its end leaves files that the next opening of the store removes.
+///
+/// SAFETY: Sendable because one thread at a time drives it, and it is handed on between two slices; `meter` alone is
+/// looked at meanwhile, and consists of atomics.
+public final class CompactionJob: @unchecked Sendable {
+  let meter: CompactionMeter
+  private let context: StoreContext
+  private let files: FileSet
   /// nil if there are only files to remove.
-  let plan: CompactionPlan?
-  let retention: RetentionStep
+  private let plan: CompactionPlan?
+  private let retention: RetentionStep
+  private var attempt: Attempt?
+  private var isSecondAttempt = false
 
-  /// Writes and syncs the outputs, then the manifest edit.
-  public func run() -> CompactionResult {
-    context.trash.empty(on: context.disk)
-    guard let plan else { return CompactionResult(outcome: .success([]), inputs: [], retired: []) }
-    let outcome = Result { () throws(StoreError) in try carryOut(plan) }
-    // The moved tables keep their files.
-    let keepsFiles = if case .move = plan.kind { true } else { false }
-    return CompactionResult(outcome: outcome, inputs: plan.inputs, retired: keepsFiles ? [] : plan.inputs)
+  /// Outputs under construction.
+  private struct Attempt {
+    let maker: TableMaker
+    let work: any CompactionWork
   }
 
-  private func carryOut(_ plan: CompactionPlan) throws(StoreError) -> [TableFile] {
+  init(context: StoreContext, files: FileSet, plan: CompactionPlan?, retention: RetentionStep) {
+    self.context = context
+    self.files = files
+    self.plan = plan
+    self.retention = retention
+    meter = CompactionMeter(total: plan?.rewrittenBytes ?? 0)
+  }
+
+  /// Does all of it. Blocks: it is for a worker thread.
+  public func run() -> CompactionResult {
+    while true {
+      if let result = step(bytes: .max) { return result }
+    }
+  }
+
+  /// Merges records of about `bytes`; nil as long as there is more to do. Blocks: it is for a worker thread.
+  public func step(bytes: Int) -> CompactionResult? {
+    guard let plan else {
+      context.trash.empty(on: context.disk)
+      return CompactionResult(outcome: .success([]), inputs: [], retired: [], writtenBytes: 0)
+    }
+    if attempt == nil { context.trash.empty(on: context.disk) }
+    do throws(StoreError) {
+      guard let outputs = try proceed(plan, bytes) else { return nil }
+      return result(plan, .success(outputs))
+    } catch {
+      return result(plan, .failure(error))
+    }
+  }
+
+  private func result(_ plan: CompactionPlan, _ outcome: Result<[TableFile], StoreError>) -> CompactionResult {
+    // The moved tables keep their files.
+    let keepsFiles = if case .move = plan.kind { true } else { false }
+    return CompactionResult(
+      outcome: outcome, inputs: plan.inputs, retired: keepsFiles ? [] : plan.inputs,
+      writtenBytes: attempt?.maker.finishedBytes ?? 0)
+  }
+
+  private func proceed(_ plan: CompactionPlan, _ bytes: Int) throws(StoreError) -> [TableFile]? {
     switch plan.kind {
     case .move(let level):
       let moved = plan.inputs.map { $0.moved(to: level) }
@@ -30,53 +71,52 @@ public struct CompactionJob: Sendable {
       try commit(plan, [])
       return []
     case .current(let level):
-      return try write(plan) { (maker) throws(StoreError) in try fold(plan, into: level, maker) }
+      return try merge(plan, bytes) { (maker) throws(StoreError) in try Folding(plan, files, level, retention, maker) }
     case .history(let level):
-      return try write(plan) { (maker) throws(StoreError) in
-        try HistoryMerge(inputs: plan.inputs, level: level, retention: retention.retention, maker: maker).run()
+      return try merge(plan, bytes) { (maker) throws(StoreError) in
+        HistoryMerge(inputs: plan.inputs, level: level, retention: retention.retention, maker: maker)
       }
     }
   }
 
-  /// Writes outputs with `body`, which gives the sum over what it left out. They come into force only if they hold
-  /// everything else that the inputs held.
-  private func write(
-    _ plan: CompactionPlan, _ body: (TableMaker) throws(StoreError) -> RecordDigest
-  ) throws(StoreError) -> [TableFile] {
-    try context.writingTables { (maker) throws(StoreError) in
-      var sum = try body(maker)
-      sum.add(maker.digest)
-      var expected = RecordDigest.zero
-      for input in plan.inputs { expected.add(input.reader.properties.digest) }
-      guard sum == expected else { throw .unbalanced(paths: plan.inputs.map(\.reader.path)) }
-      let outputs = try context.open(maker)
-      try commit(plan, outputs)
-      return outputs
+  /// One slice of a merge. What can't be made durable is thrown away and written once more; if that fails as well, the
+  /// error is fatal (DESIGN §5).
+  private func merge(
+    _ plan: CompactionPlan, _ bytes: Int, _ begin: (TableMaker) throws(StoreError) -> any CompactionWork
+  ) throws(StoreError) -> [TableFile]? {
+    let maker = attempt?.maker ?? context.makeTables()
+    do throws(StoreError) {
+      let work = if let attempt { attempt.work } else { try begin(maker) }
+      attempt = Attempt(maker: maker, work: work)
+      let isDone = try work.advance(bytes: bytes)
+      meter.show(done: work.movedBytes)
+      return isDone ? try complete(plan, maker, work) : nil
+    } catch {
+      attempt = nil
+      let error = context.abandon(maker, after: error, isSecondAttempt: isSecondAttempt)
+      if let error { throw error }
+      isSecondAttempt = true
+      return nil
     }
+  }
+
+  /// Brings the outputs into force, provided that they hold everything that the inputs held and that wasn't left out.
+  private func complete(
+    _ plan: CompactionPlan, _ maker: TableMaker, _ work: any CompactionWork
+  ) throws(StoreError) -> [TableFile] {
+    var sum = work.dropped
+    sum.add(maker.digest)
+    var expected = RecordDigest.zero
+    for input in plan.inputs { expected.add(input.reader.properties.digest) }
+    guard sum == expected else { throw .unbalanced(paths: plan.inputs.map(\.reader.path)) }
+    let outputs = try context.open(maker)
+    try commit(plan, outputs)
+    return outputs
   }
 
   private func commit(_ plan: CompactionPlan, _ outputs: [TableFile]) throws(StoreError) {
     try context.manifest.append(
       removed: plan.inputs.map(\.entry.number), added: outputs.map(\.entry), retention: retention)
-  }
-
-  private func fold(
-    _ plan: CompactionPlan, into level: Int, _ maker: TableMaker
-  ) throws(StoreError) -> RecordDigest {
-    // Tables of one level above 0 lie apart and so make one source; `files` knows how they are sorted.
-    let isInput = Set(plan.inputs.map(\.entry.number))
-    let inputs = files.filtered { isInput.contains($0.entry.number) }
-    let merge = MergeCursor(inputs.currentSources(isReverse: false, caching: false), isReverse: false)
-    let writer = FoldingWriter(
-      maker, level: level, cutBytes: UInt64(context.options.targetFileBytes), retention: retention.retention,
-      mayBeElsewhere: { files.mayHold($0, below: level) })
-    try merge.seek(nil, .max)
-    while merge.isValid {
-      try writer.add(merge.view)
-      try merge.advance()
-    }
-    try writer.finish()
-    return writer.dropped
   }
 }
 
@@ -88,6 +128,8 @@ public struct CompactionResult: Sendable {
   let inputs: [TableFile]
   /// Those of them whose files nobody needs any more.
   let retired: [TableFile]
+  /// The bytes of the files that were written.
+  let writtenBytes: UInt64
 
   /// The error, if the compaction failed.
   public var error: StoreError? {

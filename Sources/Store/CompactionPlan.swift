@@ -30,16 +30,26 @@ struct CompactionPlan: Sendable {
       .first { plan in !plan.inputs.contains { damaged.contains($0.entry.number) } }
   }
 
-  private static func current(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
-    var worst: (level: Int, score: Double)?
-    for level in 0..<StoreOptions.levels - 1 {
-      let score =
-        level == 0
-        ? Double(files.levels[0].count) / Double(options.level0Files)
-        : Double(files.bytes(ofLevel: level)) / Double(options.capacity(ofLevel: level))
-      if score >= 1, score > worst?.score ?? 0 { worst = (level, score) }
+  /// The bytes of keys and values that go through memory; none where tables are only moved or dropped.
+  var rewrittenBytes: UInt64 {
+    switch kind {
+    case .move, .expire: 0
+    case .current, .history: inputs.reduce(0) { $0 + $1.reader.properties.dataBytes }
     }
-    return worst.map { $0.level == 0 ? level0(files) : spill(files, level: $0.level) }
+  }
+
+  private static func current(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
+    guard let worst = fullest(files, options), worst.score >= 1 else { return nil }
+    return worst.level == 0 ? level0(files) : spill(files, level: worst.level)
+  }
+
+  /// The level of the current tier that is filled by the largest factor.
+  private static func fullest(_ files: FileSet, _ options: StoreOptions) -> (level: Int, score: Double)? {
+    (0..<StoreOptions.levels - 1).map { level in
+      level == 0
+        ? (level, Double(files.levels[0].count) / Double(options.level0Files))
+        : (level, Double(files.bytes(ofLevel: level)) / Double(options.capacity(ofLevel: level)))
+    }.max { $0.1 < $1.1 }
   }
 
   private static func history(_ files: FileSet, _ options: StoreOptions) -> CompactionPlan? {
@@ -49,6 +59,43 @@ struct CompactionPlan: Sendable {
       }
     }
     return nil
+  }
+
+  /// How pressing what `next` gives is: the factor by which it exceeds what makes it due; 0 if nothing is due.
+  static func urgency(
+    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, damaged: Set<UInt64>, hasTrash: Bool
+  ) -> Double {
+    guard let plan = next(files, options, retention, damaged: damaged) else { return hasTrash ? 1 : 0 }
+    return switch plan.kind {
+    // Removing what has expired costs next to nothing and gives back room.
+    case .expire: .infinity
+    case .move, .current: max(1, fullest(files, options)?.score ?? 1)
+    case .history: Double(plan.inputs.count) / Double(options.historyFanIn)
+    }
+  }
+
+  /// The bytes that the compactions which are due will rewrite, about: level 0 with what it overlaps; of each further level
+  /// what is more than it holds, with the part of the next level that goes with it; of history the levels that are too wide.
+  static func debt(_ files: FileSet, _ options: StoreOptions) -> UInt64 {
+    var debt: UInt64 = 0
+    var incoming: UInt64 = 0
+    if files.levels[0].count >= options.level0Files {
+      incoming = files.bytes(ofLevel: 0)
+      debt += incoming + files.bytes(ofLevel: 1)
+    }
+    for level in 1..<StoreOptions.levels - 1 {
+      let bytes = files.bytes(ofLevel: level) + incoming
+      let capacity = options.capacity(ofLevel: level)
+      incoming = bytes > capacity ? bytes - capacity : 0
+      guard incoming > 0 else { break }
+      let ratio = Double(files.bytes(ofLevel: level + 1)) / Double(max(1, bytes))
+      debt += incoming + UInt64(Double(incoming) * ratio)
+    }
+    for tables in files.history.dropLast()
+    where tables.count >= options.historyFanIn && FileSet.depth(tables) >= options.historyFanIn {
+      debt += tables.reduce(0) { $0 + $1.entry.fileBytes }
+    }
+    return debt
   }
 
   /// Everything current into one level that can hold it.

@@ -15,7 +15,13 @@ public final class PartitionStore {
   private(set) var memtable = Memtable()
   private(set) var frozen: Frozen?
   private var isFlushing = false
-  private var isCompacting = false
+  /// The compaction that was given out and hasn't come back.
+  private(set) var compaction: CompactionJob?
+  /// The bytes that the compactions which are due will rewrite, about: the debt.
+  public private(set) var debtBytes: UInt64
+  /// The bytes of files written since the store was opened.
+  private(set) var flushedBytes: UInt64 = 0
+  private(set) var compactedBytes: UInt64 = 0
   /// What of the past can be read; what can't may be dropped.
   public var retention: Retention { retentionStep.retention }
   private var retentionStep: RetentionStep
@@ -35,6 +41,7 @@ public final class PartitionStore {
   init(context: StoreContext, files: FileSet, state: StoreState, retention: Retention) {
     self.context = context
     self.files = files
+    debtBytes = CompactionPlan.debt(files, context.options)
     retentionStep = RetentionStep(retention: retention, number: 0)
     flushedState = state
   }
@@ -78,13 +85,6 @@ public final class PartitionStore {
     !isFlushing && (frozen != nil || memtable.byteCount >= context.options.memtableBytes)
   }
 
-  /// Whether writes should wait for the jobs under way: a flush is behind by a whole memtable, or compactions by twice
-  /// the tables at which one is due.
-  public var isOverloaded: Bool {
-    frozen != nil && memtable.byteCount >= context.options.memtableBytes
-      || files.levels[0].count >= context.options.level0Files * 3
-  }
-
   /// Sets the memtable aside, to be flushed together with the state that belongs to its records, and begins a new one.
   /// nil while a flush runs, or if neither records nor state changed since the last. If an earlier flush failed, the job
   /// for what was frozen then is given again, and `state` is not looked at.
@@ -108,7 +108,9 @@ public final class PartitionStore {
     precondition(isFlushing && frozen?.memtable === result.memtable, "the result of no flush that is running")
     isFlushing = false
     generation += 1
-    files = files.replacing([], with: try result.outcome.get())
+    let added = try result.outcome.get()
+    replace([], with: added)
+    flushedBytes += added.reduce(0) { $0 + $1.entry.fileBytes }
     flushedState = result.state
     frozen = nil
   }
@@ -116,28 +118,38 @@ public final class PartitionStore {
   /// The compaction that is most due, or the removal of files that nobody needs any more. nil while a compaction runs, or
   /// if there is nothing to do.
   public func nextCompaction() -> CompactionJob? {
-    guard !isCompacting else { return nil }
+    guard compaction == nil else { return nil }
     let plan = CompactionPlan.next(files, context.options, retention, damaged: damaged)
     guard plan != nil || !context.trash.isEmpty else { return nil }
-    isCompacting = true
-    return CompactionJob(context: context, files: files, plan: plan, retention: retentionStep)
+    return begin(plan)
   }
 
   /// A compaction of all tables of the current tier into one level. nil as for `nextCompaction`.
   public func fullCompaction() -> CompactionJob? {
-    guard !isCompacting, let plan = CompactionPlan.everything(files, context.options) else { return nil }
-    isCompacting = true
-    return CompactionJob(context: context, files: files, plan: plan, retention: retentionStep)
+    guard compaction == nil, let plan = CompactionPlan.everything(files, context.options) else { return nil }
+    return begin(plan)
+  }
+
+  private func begin(_ plan: CompactionPlan?) -> CompactionJob {
+    let job = CompactionJob(context: context, files: files, plan: plan, retention: retentionStep)
+    compaction = job
+    return job
+  }
+
+  private func replace(_ removed: [TableFile], with added: [TableFile]) {
+    files = files.replacing(removed, with: added)
+    debtBytes = CompactionPlan.debt(files, context.options)
   }
 
   /// Takes a compaction's result over. Throws the error of one that failed; the tables are then as before, and one that
   /// couldn't be read is not tried again.
   public func install(_ result: CompactionResult) throws(StoreError) {
-    precondition(isCompacting, "the result of no compaction that is running")
-    isCompacting = false
+    precondition(compaction != nil, "the result of no compaction that is running")
+    compaction = nil
     generation += 1
+    compactedBytes += result.writtenBytes
     switch result.outcome {
-    case .success(let added): files = files.replacing(result.inputs, with: added)
+    case .success(let added): replace(result.inputs, with: added)
     case .failure(let error):
       damaged.formUnion(error.suspects(among: result.inputs).map(\.entry.number))
       throw error

@@ -12,36 +12,35 @@ struct StoreContext: Sendable {
   let manifest: Manifest
   let trash: Trash
 
+  /// Where the tables of a job are made.
+  func makeTables() -> TableMaker {
+    TableMaker(disk: disk, layout: layout, options: options, nextNumber: manifest.nextNumber)
+  }
+
   /// Writes tables with `body`. If they can't be made durable they are thrown away and written once more; if that fails
   /// as well, the error is fatal (DESIGN §5).
   func writingTables<Result>(
     _ body: (TableMaker) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
-    do throws(StoreError) {
-      return try attempt(body)
-    } catch {
-      guard failedSync(error) != nil else { throw error }
-    }
-    do throws(StoreError) {
-      return try attempt(body)
-    } catch {
-      if let cause = failedSync(error) { throw .fatal(cause) }
-      throw error
+    var isSecondAttempt = false
+    while true {
+      let maker = makeTables()
+      do throws(StoreError) {
+        return try body(maker)
+      } catch {
+        if let error = abandon(maker, after: error, isSecondAttempt: isSecondAttempt) { throw error }
+        isSecondAttempt = true
+      }
     }
   }
 
-  private func attempt<Result>(
-    _ body: (TableMaker) throws(StoreError) -> Result
-  ) throws(StoreError) -> Result {
-    let maker = TableMaker(disk: disk, layout: layout, options: options, nextNumber: manifest.nextNumber)
-    do throws(StoreError) {
-      return try body(maker)
-    } catch {
-      // After a fatal error the manifest on the disk may name the files.
-      if case .fatal = error { throw error }
-      maker.abandon()
-      throw error
-    }
+  /// Throws away what was written before an error. Gives the error that ends the job; nil if it should be tried once more.
+  func abandon(_ maker: TableMaker, after error: StoreError, isSecondAttempt: Bool) -> StoreError? {
+    // After a fatal error the manifest on the disk may name the files.
+    if case .fatal = error { return error }
+    maker.abandon()
+    guard let cause = failedSync(error) else { return error }
+    return isSecondAttempt ? .fatal(cause) : nil
   }
 
   /// The failed sync, if that is what an error is. A full disk may show only when a file is synced; that alone says

@@ -4,12 +4,14 @@ import Environment
 /// A block as it lies in memory: its checksum was right when it was loaded, and a block of entries was walked once, so
 /// that cursors over it need no bounds checks.
 ///
-/// SAFETY: `base` owns `count` bytes. Nothing changes after `init`; hence Sendable.
+/// SAFETY: `base` owns `count` bytes, `trailer` its own. Nothing changes after `init`; hence Sendable.
 final class Block: Cached, @unchecked Sendable {
   private let base: UnsafeMutableRawPointer
   private let count: Int
   /// The entries of a data or index block; nobody asks for those of another.
   private var decoded: BlockEntries?
+  /// A copy of its trailer.
+  private var trailer: UnsafeMutableRawBufferPointer?
 
   /// What the block holds.
   var payload: UnsafeRawBufferPointer {
@@ -17,12 +19,12 @@ final class Block: Cached, @unchecked Sendable {
   }
 
   /// The bytes that the block takes in memory, about.
-  override var cost: Int { count + 128 }
+  override var cost: Int { count + (trailer?.count ?? 0) + 192 }
 
   /// Reads a block and checks everything that can be checked; of a data block also that its entries fit its tier.
   init(_ handle: BlockHandle, type: BlockType, tier: Tier? = nil, of file: any DiskFile) throws(TableError) {
     count = Int(handle.length)
-    base = .allocate(byteCount: count, alignment: 16)
+    base = .allocate(byteCount: count, alignment: 64)
     super.init()
     // Once all members are set, an error thrown here runs deinit, which frees the memory.
     let found: Int
@@ -50,11 +52,25 @@ final class Block: Cached, @unchecked Sendable {
     if let (offset, expected, found) = BlockEntries.firstFault(payload, tier: tier) {
       throw corrupt(TableFormat.blockHeaderBytes + offset, expected, found)
     }
-    decoded = BlockEntries(validated: payload)
+    search(payload)
   }
+
+  /// Copies the trailer to where it is close together: the search in a block begins there, and what all blocks of a large
+  /// cache begin with stays in the CPU's caches, where the blocks themselves don't.
+  private func search(_ payload: UnsafeRawBufferPointer) {
+    guard let trailer = BlockTrailer(payload) else { preconditionFailure("a block that was not validated") }
+    let bytes = UnsafeRawBufferPointer(rebasing: payload[trailer.start...])
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
+    copy.copyMemory(from: bytes)
+    self.trailer = copy
+    decoded = copy.baseAddress.map { BlockEntries(validated: payload, trailer: trailer, copy: $0) }
+  }
+
+  override var searchedFirst: UnsafeRawBufferPointer? { trailer.map { UnsafeRawBufferPointer($0) } }
 
   deinit {
     base.deallocate()
+    trailer?.deallocate()
   }
 
   /// The checksum of a block whose header's first four bytes are where it will go: over the block's offset in the

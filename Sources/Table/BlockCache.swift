@@ -7,11 +7,13 @@ import Synchronization
 class Cached: @unchecked Sendable {
   /// The bytes that it takes in memory, about.
   var cost: Int { 0 }
+  /// The bytes of it that a reader looks at first, if it helps to say so; valid as long as the object is.
+  var searchedFirst: UnsafeRawBufferPointer? { nil }
 }
 
-/// The blocks, and the indexes and filters of history's runs, that a node keeps in memory, for all of its tables: a byte budget, and the clock algorithm (second
-/// chance) to stay within it. A block enters without the mark that a hit sets, so a scan evicts what it brought in
-/// before what is read again.
+/// The blocks, and the indexes and filters of history's runs, that a node keeps in memory, for all of its tables: a byte
+/// budget, and the clock algorithm (second chance) to stay within it. A block enters without the mark that a hit sets, so a
+/// scan evicts what it brought in before what is read again.
 public final class BlockCache: Sendable {
   private let shards: [Shard]
 

@@ -9,6 +9,8 @@ struct BlockCacheMap {
     var hash: UInt64
     /// nil in a free slot.
     var block: Cached?
+    /// The part of the block that is asked for when it is found, so that it comes while the object itself does.
+    var searchedFirst: UnsafeRawBufferPointer?
     var isReferenced: Bool
     /// The next slot of the same bucket, or of the free list; -1 at its end.
     var next: Int32
@@ -46,6 +48,9 @@ struct BlockCacheMap {
   /// The block at a place; marks it as used.
   mutating func find(_ hash: UInt64, _ table: UInt64, _ offset: UInt64) -> Cached? {
     guard let index = slot(hash, table, offset) else { return nil }
+    if let part = slots[index].searchedFirst, let start = part.baseAddress {
+      Memory.prefetch(start, count: part.count)
+    }
     slots[index].isReferenced = true
     return slots[index].block
   }
@@ -62,12 +67,13 @@ struct BlockCacheMap {
       free = slots[index].next
     } else {
       index = slots.count
-      slots.append(Slot(table: 0, offset: 0, hash: 0, block: nil, isReferenced: false, next: -1))
+      slots.append(Slot(table: 0, offset: 0, hash: 0, block: nil, searchedFirst: nil, isReferenced: false, next: -1))
       if slots.count > buckets.count { rehash() }
     }
     let bucket = bucket(hash)
     slots[index] = Slot(
-      table: table, offset: offset, hash: hash, block: block, isReferenced: false, next: buckets[bucket])
+      table: table, offset: offset, hash: hash, block: block, searchedFirst: block.searchedFirst,
+      isReferenced: false, next: buckets[bucket])
     buckets[bucket] = Int32(index)
     return evicted
   }
@@ -95,6 +101,7 @@ struct BlockCacheMap {
       unlink(index)
       byteCount -= block.cost
       slots[index].block = nil
+      slots[index].searchedFirst = nil
       slots[index].next = free
       free = Int32(index)
       return block

@@ -18,9 +18,12 @@ struct BlockEntry {
 
 /// The entries of a block's payload.
 ///
-/// SAFETY: it borrows the payload of a `Block` in which `firstFault` found nothing, and must not outlive it. So all
-/// offsets that entries and restart points name lie within the payload.
+/// SAFETY: it borrows the payload of a `Block` in which `firstFault` found nothing, and the block's copy of the trailer, and
+/// must not outlive it. So all offsets that entries and restart points name lie within the payload.
 struct BlockEntries {
+  /// The most bytes of entries that a search asks for ahead of its walk.
+  private static let prefetchedBytes = 1 << 10
+
   private let base: UnsafeRawPointer
   private let words: UnsafeRawPointer
   private let offsets: UnsafeRawPointer
@@ -30,17 +33,15 @@ struct BlockEntries {
   /// What all keys begin with.
   let prefix: UnsafeRawBufferPointer
 
-  /// The entries of a payload in which `firstFault` finds nothing.
-  init(validated payload: UnsafeRawBufferPointer) {
-    guard let base = payload.baseAddress, let trailer = BlockTrailer(payload) else {
-      preconditionFailure("a block that was not validated")
-    }
+  /// The entries of a payload in which `firstFault` finds nothing, searched through a copy of its trailer.
+  init(validated payload: UnsafeRawBufferPointer, trailer: BlockTrailer, copy: UnsafeRawPointer) {
+    guard let base = payload.baseAddress else { preconditionFailure("a block without a trailer") }
     self.base = base
-    words = base + trailer.start
-    offsets = base + trailer.offsetsStart
+    words = copy
+    offsets = copy + (trailer.offsetsStart - trailer.start)
     restartCount = trailer.restartCount
     end = trailer.start
-    prefix = UnsafeRawBufferPointer(start: base + trailer.prefixStart, count: trailer.prefixCount)
+    prefix = UnsafeRawBufferPointer(start: copy + (trailer.prefixStart - trailer.start), count: trailer.prefixCount)
   }
 
   private init(none: UnsafeRawPointer) {
@@ -76,7 +77,7 @@ struct BlockEntries {
     let valueLength = varint(&at)
     let version = base.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian
     at &+= 8
-    let span = flags & TableFormat.spanFlag == 0 ? 0 : longVarint(&at)
+    let span = flags & TableFormat.spanFlag == 0 ? 0 : wideVarint(&at)
     let suffix = UnsafeRawBufferPointer(start: base + at, count: unshared)
     at &+= unshared
     let value = UnsafeRawBufferPointer(start: base + at, count: valueLength)
@@ -92,6 +93,22 @@ struct BlockEntries {
     if byte < 0x80 { return Int(byte) }
     at &-= 1
     return Int(truncatingIfNeeded: longVarint(&at))
+  }
+
+  /// A varint that mostly has several bytes. Those of up to eight are put together without a loop: the bytes up to the
+  /// first without the high bit, then pairs of seven bits, of 14 and of 28.
+  @inline(__always)
+  private func wideVarint(_ at: inout Int) -> UInt64 {
+    // SAFETY: a trailer of more than eight bytes lies behind the entries.
+    let word = base.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian
+    let ends = ~word & 0x8080_8080_8080_8080
+    guard ends != 0 else { return longVarint(&at) }
+    let unused = UInt64(ends.trailingZeroBitCount &+ 1)
+    at &+= Int(truncatingIfNeeded: unused &>> 3)
+    var value = word & (.max &>> (64 &- unused))
+    value = (value & 0x7f00_7f00_7f00_7f00) &>> 1 | value & 0x007f_007f_007f_007f
+    value = (value & 0x3fff_0000_3fff_0000) &>> 2 | value & 0x0000_3fff_0000_3fff
+    return (value & 0x0fff_ffff_0000_0000) &>> 4 | value & 0x0000_0000_0fff_ffff
   }
 
   private func longVarint(_ at: inout Int) -> UInt64 {
@@ -111,7 +128,7 @@ struct BlockEntries {
   func newest(_ key: UnsafeRawBufferPointer, _ version: Version) -> BlockEntry? {
     guard let rest = withoutPrefix(key), let entry = first(atOrAfterRest: rest, version) else { return nil }
     guard entry.shared + entry.suffix.count == rest.count,
-      compareBytes(entry.suffix, UnsafeRawBufferPointer(rebasing: rest[entry.shared...])) == 0
+      commonPrefix(entry.suffix, rest, from: entry.shared) == entry.suffix.count
     else { return nil }
     return entry
   }
@@ -127,8 +144,9 @@ struct BlockEntries {
 
   @inline(__always)
   private func withoutPrefix(_ key: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-    guard key.count >= prefix.count,
-      compareBytes(UnsafeRawBufferPointer(rebasing: key[..<prefix.count]), prefix) == 0
+    guard key.count >= prefix.count, let left = key.baseAddress ?? prefix.baseAddress,
+      let right = prefix.baseAddress,
+      RecordOrder.commonPrefix(left, right, limit: prefix.count) == prefix.count
     else { return nil }
     return UnsafeRawBufferPointer(rebasing: key[prefix.count...])
   }
@@ -141,6 +159,9 @@ struct BlockEntries {
     guard restartCount > 0 else { return nil }
     let restart = firstRestart(atOrAfter: key, version)
     var at = restart == 0 ? 0 : offset(restart &- 1)
+    // The walk would learn where an entry lies, and wait for it, one after the other.
+    let behind = restart < restartCount ? offset(restart) : end
+    Memory.prefetch(base + at, count: min(behind &- at, Self.prefetchedBytes))
     var matched = 0
     while at < end {
       let entry = entry(at: at)

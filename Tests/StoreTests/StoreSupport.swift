@@ -94,9 +94,15 @@ extension PartitionStore {
   /// The number of tables.
   var tableCount: Int { (levels + historyLevels).reduce(0) { $0 + $1.files } }
 
-  /// Runs all compactions that are due.
+  /// Runs all compactions that are due, in slices of 500 bytes.
   func compactFully() throws(StoreError) {
-    while let job = nextCompaction() { try install(job.run()) }
+    while let job = nextCompaction() {
+      while true {
+        guard let result = job.step(bytes: 500) else { continue }
+        try install(result)
+        break
+      }
+    }
   }
 
   /// Flushes and compacts, as far as something is due.

@@ -11,4 +11,7 @@ uint32_t kv_crc32c(uint32_t crc, const void *data, size_t length);
 /// The same value by tables alone: what a CPU without SSE4.2 computes. For tests.
 uint32_t kv_crc32c_portable(uint32_t crc, const void *data, size_t length);
 
+/// Asks the CPU to bring the cache lines of `length` bytes near, all at once. Reads nothing: any address is allowed.
+void kv_prefetch(const void *data, size_t length);
+
 #endif

@@ -17,6 +17,9 @@ final class BenchStore {
   private var lastVersion = Version.zero
   private var flush: BenchJob<FlushResult>?
   private var compaction: BenchJob<CompactionResult>?
+  /// Holds writes to the rate that the store asks for.
+  private var writes = TokenBucket(bytesPerSecond: 1 << 30, burstBytes: 64 << 10)
+  private let pace = Pace()
   /// Whether a compaction may have become due.
   private var mayCompact = false
 
@@ -70,9 +73,15 @@ final class BenchStore {
     store.apply(
       payload: payload, keyRange: 0..<key.count, valueRange: key.count..<payload.count, version: version, kind: .value)
     try work()
-    while store.isOverloaded {
+    while store.pressure == .stop {
       ProcessFacts.sleep(milliseconds: 1)
       try work()
+    }
+    if case .slow(let rate) = store.pressure {
+      let now = ProcessFacts.steadyNanoseconds
+      if rate != writes.bytesPerSecond { writes.setRate(rate, at: now) }
+      let pause = writes.take(key.count + value.count, at: now)
+      if pause >= 1_000_000 { ProcessFacts.sleep(milliseconds: pause / 1_000_000) }
     }
   }
 
@@ -95,8 +104,16 @@ final class BenchStore {
     if flush == nil, store.needsFlush, let job = store.freeze(state: state) { flush = BenchJob { job.run() } }
     if mayCompact, compaction == nil {
       mayCompact = false
-      if let job = store.nextCompaction() { compaction = BenchJob { job.run() } }
+      if let job = store.nextCompaction() {
+        compaction = BenchJob { [pace] in
+          while true {
+            if let result = job.step(bytes: CompactionPacer.sliceBytes) { return result }
+            pace.pause()
+          }
+        }
+      }
     }
+    if compaction != nil { pace.note(debt: store.debtBytes, pressure: store.pressure) }
   }
 
   private var state: StoreState {
@@ -144,6 +161,30 @@ final class BenchStore {
     return row("current", store.levels) + "\n" + row("history", store.historyLevels)
       + "\nindexes and filters in memory: \(store.residentTableBytes >> 10) KiB; resident in all: "
       + (ProcessFacts.residentKibibytes.map { "\($0) KiB" } ?? "unknown")
+  }
+}
+
+/// What the thread of a compaction knows of the store, which it must not touch.
+private final class Pace: Sendable {
+  private struct State {
+    var pacer = CompactionPacer()
+    var debt: UInt64 = 0
+    var pressure = WritePressure.none
+  }
+
+  private let state = Mutex(State())
+
+  func note(debt: UInt64, pressure: WritePressure) {
+    state.withLock { ($0.debt, $0.pressure) = (debt, pressure) }
+  }
+
+  /// Waits as long as a slice of a compaction asks for.
+  func pause() {
+    let nanoseconds = state.withLock {
+      $0.pacer.pause(
+        after: CompactionPacer.sliceBytes, debt: $0.debt, pressure: $0.pressure, at: ProcessFacts.steadyNanoseconds)
+    }
+    if nanoseconds >= 1_000_000 { ProcessFacts.sleep(milliseconds: nanoseconds / 1_000_000) }
   }
 }
 

@@ -138,13 +138,16 @@ extension Node {
     }
   }
 
-  /// Ends a replica that the catalog does not want here any more.
-  func dropPartition(_ group: GroupID) {
-    guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.isIdle else { return }
+  /// Ends a replica that the catalog does not want here any more; false while a job of its store is under way.
+  func dropPartition(_ group: GroupID) -> Bool {
+    guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.isIdle else {
+      return false
+    }
     partition.roleChanged()
     remove(group)
     pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
     partition.destroy()
     host.log(.info, "partition \(group): replica \(replica.id) ended")
+    return true
   }
 }

@@ -33,6 +33,7 @@ public final class Node {
   private(set) lazy var fences = Fences(node: self)
   /// What could not be read.
   var damage = Damage()
+  private(set) lazy var compactions = Compactions(node: self)
   private(set) lazy var floorKeeper = FloorKeeper(node: self)
   var heldReads = HeldReads()
   /// The retention that the cluster shall have, until the catalog has it.
@@ -95,6 +96,7 @@ public final class Node {
     transfers.tick()
     planner.tick()
     floorKeeper.tick()
+    compactions.advance()
     fences.tick()
     space.tick()
     proposeRetentionIfDue()

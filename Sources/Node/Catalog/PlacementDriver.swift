@@ -15,6 +15,8 @@ final class PlacementDriver {
   private var reporting: Set<GroupID> = []
   /// The partitions that have replicas to come or to go.
   private var moving: Set<GroupID> = []
+  /// Whether a replica that is not wanted had a job under way when it was to be ended.
+  private var mustDropLater = false
   private var isPlanning = false
   private var wantsPlan = true
   private var ticks = 0
@@ -25,6 +27,10 @@ final class PlacementDriver {
 
   func tick() {
     ticks += 1
+    if mustDropLater {
+      mustDropLater = false
+      mapChanged()
+    }
     if node.isDraining || ticks.isMultiple(of: PlacementDriver.ticksBetweenTransfers) {
       wantsPlan = true
       moveLeaders()
@@ -47,7 +53,7 @@ final class PlacementDriver {
         ReplicaID(rawValue: $0.id)
       }
       if let present = node.replicas[group], present.id != wanted, catalog.hasGivenOut(present.id) {
-        node.dropPartition(group)
+        mustDropLater = !node.dropPartition(group) || mustDropLater
       }
       if let wanted, node.replicas[group] == nil, !node.fences.holds(group) {
         node.makePartition(group, replica: wanted, of: partition)

@@ -71,7 +71,13 @@ extension Node {
       status.memtableBytes = UInt64(partition.store.memtableBytes)
       status.tableBytes = partition.store.levels.reduce(0) { $0 + $1.bytes }
       status.historyBytes = partition.store.historyLevels.reduce(0) { $0 + $1.bytes }
-      status.pressure = partition.pressure.rawValue
+      status.compactionDebt = partition.store.debtBytes
+      status.pressure =
+        switch partition.store.pressure {
+        case .none: 0
+        case .slow: 1
+        case .stop: 2
+        }
       status.lastVersion = partition.lastVersion.rawValue
     }
     return status

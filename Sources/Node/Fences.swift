@@ -84,14 +84,18 @@ final class Fences {
 
   private func look(_ group: GroupID, _ fence: Fence) {
     guard let catalog = node.catalog.catalog else { return }
-    let wanted = catalog.partition(group)?.replicas.map { ReplicaID(rawValue: $0.id) }.first { $0.node == node.id }
+    let replicas = catalog.partition(group)?.replicas.map { ReplicaID(rawValue: $0.id) } ?? []
+    let wanted = replicas.first { $0.node == node.id }
     guard let replica = fence.replica, wanted != replica else {
       // Where the id isn't known, the one that the catalog replaces is: it names no other until it has done so.
-      if let wanted { propose(group, wanted) }
+      if let wanted, replicas.count > 1 { propose(group, wanted) }
       return
     }
     guard catalog.hasGivenOut(replica) else { return }
-    guard let store = fence.store, let point = fence.point, let wanted else { return setAside(group) }
+    guard let store = fence.store, let point = fence.point, let wanted else {
+      // The next start must not make a replica anew that had promised something: the file has to name the other.
+      return node.catalog.fileKnowsReplicas ? setAside(group) : ()
+    }
     guard let (state, _) = try? PartitionState.read(store.flushedState) else { return }
     var relabelled = state
     relabelled.replica = wanted

@@ -17,6 +17,8 @@ final class CatalogMachine: GroupMachine {
   private var isSaving = false
   /// Whether the members have changed since the file was written: a node whose log is damaged finds them there.
   private var membersAreNews = false
+  /// Whether the file names the members and replicas that the catalog does.
+  var fileKnowsReplicas: Bool { !membersAreNews && !isSaving }
   private var savedIndex = LogIndex.zero
 
   /// What became of a command.

@@ -27,12 +27,13 @@ public struct OpenedDirectory {
     case .empty: throw .foreign(path: directory, words: "there is no node here")
     case .foreign(let words): throw .foreign(path: directory, words: words)
     }
-    NodeStorage.releaseReserve(directory, of: reserveBytes, on: disk)
+    let isFull = NodeStorage.releaseReserveIfFull(directory, of: reserveBytes, on: disk)
     let identity = try NodeIdentity.read(from: directory, on: disk)
     let catalog = try readCatalog(directory, on: disk)
     let (log, recovered, damage) = try openLog(directory, on: disk)
     let storage = NodeStorage(
-      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes)
+      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
+      startsFull: isFull)
     return OpenedDirectory(
       identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage),
       damage: damage)

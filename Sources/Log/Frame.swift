@@ -46,6 +46,8 @@ struct FrameHeader: Equatable {
   func seal(_ writer: inout ByteWriter, at start: Int, seed: UInt32, offset: Int) {
     let end = start + FrameHeader.bytes + recordCount * RecordHeader.bytes
     let checksum = writer.bytes.withUnsafeBytes {
+      // SAFETY: the header and its records' were written at `start`, so that the range lies within the writer's bytes;
+      // the slice, which traps where it doesn't, is used within the closure only.
       FrameHeader.checksum(UnsafeRawBufferPointer(rebasing: $0[start + 8..<end]), seed: seed, offset: offset)
     }
     writer.patch(u32: checksum, at: start + 4)
@@ -55,6 +57,7 @@ struct FrameHeader: Equatable {
   /// the frame's offset: a frame that a disk put elsewhere is not believed there.
   static func checksum(_ bytes: UnsafeRawBufferPointer, seed: UInt32, offset: Int) -> UInt32 {
     withUnsafeBytes(of: UInt64(offset).littleEndian) { place in
+      // SAFETY: both buffers are only read, and only within this call.
       CRC32C.checksum(bytes, seed: CRC32C.checksum(place, seed: seed))
     }
   }
@@ -78,6 +81,8 @@ struct FrameHeader: Equatable {
     guard header.frameBytes <= bytes.count - offset else { return nil }
     let end = offset + FrameHeader.bytes + header.recordCount * RecordHeader.bytes
     let found = bytes.withUnsafeBytes {
+      // SAFETY: `frameBytes`, which covers the header and the records', was found to end within the bytes; 32-bit counts
+      // can't overflow it. The slice is used within the closure only.
       checksum(UnsafeRawBufferPointer(rebasing: $0[offset + 8..<end]), seed: seed, offset: offset)
     }
     guard found == expected else { return nil }

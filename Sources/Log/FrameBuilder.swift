@@ -53,6 +53,7 @@ struct FrameBuilder {
       draft.control.encode(into: &writer)
       for entry in draft.entries { entry.encode(into: &writer) }
       let checksum = writer.bytes.withUnsafeBytes {
+        // SAFETY: `start` is where the writer stood before the payload; the slice is used within the closure only.
         CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[start...]), seed: seed)
       }
       writer.patch(u32: checksum, at: FrameHeader.bytes + position * RecordHeader.bytes + 8)

@@ -56,6 +56,8 @@ struct SegmentReader {
     bytes.withUnsafeMutableBytes { buffer in
       do throws(DiskError) {
         let done = try file.read(at: 0, into: buffer)
+        // SAFETY: `read` gives at most the buffer's size, and bytes may be initialised over bytes; the buffer is the
+        // array's own for the length of the closure.
         UnsafeMutableRawBufferPointer(rebasing: buffer[done...]).initializeMemory(as: UInt8.self, repeating: 0)
       } catch {
         failure = error

@@ -9,7 +9,7 @@ import Wire
 final class DiskSpace {
   private unowned let node: Node
   /// Whether the disk is full.
-  private(set) var isFull = false
+  private(set) var isFull: Bool
   private var free: UInt64?
   private var isBusy = false
   private var isTelling = false
@@ -17,6 +17,7 @@ final class DiskSpace {
 
   init(node: Node) {
     self.node = node
+    isFull = node.storage.startsFull
   }
 
   func tick() {
@@ -35,10 +36,9 @@ final class DiskSpace {
 
   private func judge(_ space: NodeStorage.Space) {
     free = space.free
-    guard let free = space.free else { return }
     if !isFull {
-      if free < node.storage.leastFree { enter("\(ByteCount.bytes(Int(clamping: free))) are free") }
-    } else if space.hasReserve, free >= UInt64(Limits.roomToGoOn.rawValue) {
+      if space.isFull { enter("\(ByteCount.bytes(Int(clamping: space.free ?? 0))) are free") }
+    } else if space.isAmple {
       isFull = false
       node.host.log(.info, "the disk has room again: writes are taken")
       node.planner.mapChanged()

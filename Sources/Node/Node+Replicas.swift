@@ -23,34 +23,59 @@ extension Node {
 
   /// Sets the node going over what its directory held.
   public func start(_ opened: OpenedDirectory) throws(NodeError) {
-    if let (state, point) = opened.catalog {
-      catalog.restore(state, savedIndex: point.index)
-      addReplica(
-        .catalog, id: ReplicaID(node: id, incarnation: 1), machine: catalog, point: point,
-        recovered: opened.recovered[.catalog])
-      host.membersChanged(state.members)
-    } else {
-      addReplica(
-        .catalog, id: ReplicaID(node: id, incarnation: 1), machine: catalog,
-        point: SnapshotHeader(index: .zero, term: .zero, membership: Membership()),
-        recovered: opened.recovered[.catalog])
-      host.membersChanged(opened.identity.stored.members)
-    }
+    damage = Damage(inLog: opened.damage)
+    try startCatalog(opened)
     for (group, store) in opened.stores {
-      do {
-        let (state, point) = try PartitionState.read(store.flushedState)
-        let partition = try Partition(
-          node: self, group: group, replicaID: state.replica, directory: storage.partitionDirectory(group),
-          arc: state.arc, store: store)
-        versions.learned(state.lastVersion)
-        addReplica(group, id: state.replica, machine: partition, point: point, recovered: opened.recovered[group])
-      } catch {
-        throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
+      switch store {
+      case .success(let store): try start(group, store, opened)
+      case .failure(let error):
+        fences.add(group, Fence(replica: nil, words: "\(error)", store: nil, point: nil))
       }
     }
     applyFloor()
     planner.mapChanged()
     pump()
+  }
+
+  private func startCatalog(_ opened: OpenedDirectory) throws(NodeError) {
+    let replica = ReplicaID(node: id, incarnation: max(1, opened.identity.stored.catalogIncarnation))
+    let start = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
+    if let (state, point) = opened.catalog { catalog.restore(state, savedIndex: point.index) }
+    host.membersChanged(opened.catalog?.state.members ?? opened.identity.stored.members)
+    guard let loss = opened.loss(of: .catalog) else {
+      return addReplica(
+        .catalog, id: replica, machine: catalog, point: opened.catalog?.point ?? start,
+        recovered: opened.recovered[.catalog])
+    }
+    guard let members = opened.catalog?.state.nodes, members.count > 1 else {
+      throw .damagedLog(opened.damage.map(\.description))
+    }
+    fences.add(.catalog, Fence(replica: replica, words: loss, store: nil, point: opened.catalog?.point))
+  }
+
+  private func start(_ group: GroupID, _ store: PartitionStore, _ opened: OpenedDirectory) throws(NodeError) {
+    do {
+      let (state, point) = try PartitionState.read(store.flushedState)
+      versions.learned(state.lastVersion)
+      if let loss = opened.loss(of: group) {
+        return fences.add(group, Fence(replica: state.replica, words: loss, store: store, point: point))
+      }
+      let partition = try Partition(
+        node: self, group: group, replicaID: state.replica, directory: storage.partitionDirectory(group),
+        arc: state.arc, store: store)
+      addReplica(group, id: state.replica, machine: partition, point: point, recovered: opened.recovered[group])
+    } catch {
+      throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
+    }
+  }
+
+  /// Sets a replica of a new id going in place of one that was fenced: of what the log had, nothing counts.
+  func replace(_ group: GroupID, id: ReplicaID, machine: any GroupMachine, point: SnapshotHeader) {
+    pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
+    addReplica(group, id: id, machine: machine, point: point, recovered: nil)
+    applyFloor()
+    planner.mapChanged()
+    host.log(.info, "group \(group): replica \(id) takes the place of the damaged one")
   }
 
   private func addReplica(
@@ -86,7 +111,8 @@ extension Node {
 
   /// Whether the log goes on from the state that the machine was flushed at, or holds the entry that it ends with.
   private func follows(_ point: SnapshotHeader, _ recovered: RecoveredGroup?) -> Bool {
-    guard let recovered else { return point.index == .zero }
+    // A group of which the log holds nothing gets a record at once: so its absence later is a loss.
+    guard let recovered else { return false }
     if let entry = recovered.entries.first(where: { $0.index == point.index }) { return entry.term == point.term }
     return recovered.compactedThrough == point.index
   }
@@ -112,13 +138,16 @@ extension Node {
     }
   }
 
-  /// Ends a replica that the catalog does not want here any more.
-  func dropPartition(_ group: GroupID) {
-    guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.isIdle else { return }
+  /// Ends a replica that the catalog does not want here any more; false while a job of its store is under way.
+  func dropPartition(_ group: GroupID) -> Bool {
+    guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.isIdle else {
+      return false
+    }
     partition.roleChanged()
     remove(group)
     pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
     partition.destroy()
     host.log(.info, "partition \(group): replica \(replica.id) ended")
+    return true
   }
 }

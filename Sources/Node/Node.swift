@@ -30,6 +30,10 @@ public final class Node {
   private(set) lazy var versions = VersionRequests(node: self)
   private(set) lazy var transfers = Transfers(node: self)
   private(set) lazy var space = DiskSpace(node: self)
+  private(set) lazy var fences = Fences(node: self)
+  /// What could not be read.
+  var damage = Damage()
+  private(set) lazy var compactions = Compactions(node: self)
   private(set) lazy var floorKeeper = FloorKeeper(node: self)
   var heldReads = HeldReads()
   /// The retention that the cluster shall have, until the catalog has it.
@@ -92,6 +96,8 @@ public final class Node {
     transfers.tick()
     planner.tick()
     floorKeeper.tick()
+    compactions.advance()
+    fences.tick()
     space.tick()
     proposeRetentionIfDue()
     pump()

@@ -31,20 +31,24 @@ extension Limits {
   static let oracleMilliseconds: UInt64 = 2_000
   /// A log that grows beyond this has the groups flushed that keep its oldest segments.
   static let logBudget = ByteCount.mebibytes(256)
-  /// The most bytes of writes in a log entry of a partition whose store is behind with its jobs.
+  /// A partition whose store is behind with its jobs writes in batches of a part of what it may write in a second, or
+  /// of `slowBatchBytes` if that is more.
+  static let slowBatchesPerSecond = 20
   static let slowBatchBytes = ByteCount.kibibytes(64)
-  /// A partition whose store is behind starts a batch at most this often, in milliseconds.
-  static let slowBatchMilliseconds: UInt64 = 25
-  /// A partition takes no more writes while its memtables hold so many times what one should.
+  /// A partition that could start no batch for so long refuses writes.
+  static let stopMilliseconds: UInt64 = 1_000
+  /// A follower takes no more entries in while its memtables hold so many times what one should.
   static let mostMemtables = 4
-  /// A partition takes no more writes while so many times the tables that call for a compaction wait for it.
-  static let mostLevel0 = 6
   /// What is kept aside on the disk, so that a node whose disk is full can go on.
   public static let diskReserve = ByteCount.mebibytes(64)
   /// A node whose disk was full takes writes again when so much is free beside the reserve.
   static let roomToGoOn = ByteCount.mebibytes(32)
   /// How often the room on the disk is looked at.
   static let spaceLookMilliseconds: UInt64 = 1_000
+  /// How often a node whose replica is damaged asks for another.
+  static let fenceLookMilliseconds: UInt64 = 1_000
+  /// The most findings of damage that a node lists.
+  static let damageListed = 64
   /// How long versions are kept unless the cluster is told otherwise, in milliseconds.
   static let retentionMilliseconds: UInt64 = 86_400_000
   /// How often the catalog's leader looks whether the floor is to be raised.

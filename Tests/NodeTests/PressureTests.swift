@@ -35,7 +35,7 @@ struct PressureTests {
     #expect(world.get("k1") == Self.megabyte, "reads go on")
     host.disk.clearFaults()
     world.run(milliseconds: 5_000)
-    #expect(partition.pressure == .none)
+    #expect(partition.store.pressure == .none)
     #expect(world.put("k\(id)", "v", id: id) != nil, "the same request is taken")
     for number in 1..<id { #expect(world.get("k\(number)") == Self.megabyte) }
   }

@@ -15,6 +15,10 @@ final class CatalogMachine: GroupMachine {
   /// Who waits for a command to be applied, in log order.
   private var proposals: [(index: LogIndex, term: Term, done: (ProposalOutcome) -> Void)] = []
   private var isSaving = false
+  /// Whether the members have changed since the file was written: a node whose log is damaged finds them there.
+  private var membersAreNews = false
+  /// Whether the file names the members and replicas that the catalog does.
+  var fileKnowsReplicas: Bool { !membersAreNews && !isSaving }
   private var savedIndex = LogIndex.zero
 
   /// What became of a command.
@@ -83,12 +87,14 @@ final class CatalogMachine: GroupMachine {
       if let ceiling = catalog?.ceiling { oracle?.raised(to: ceiling) }
       serveWaiting()
     case .addNode, .setAddress:
+      membersAreNews = true
       node.host.membersChanged(catalog?.members ?? [])
     case .changePartition, .confirmPartition:
       node.planner.mapChanged()
     case .raiseFloor:
       node.applyFloor()
     case .replaceReplica:
+      membersAreNews = true
       node.planner.mapChanged()
       node.host.membersChanged(catalog?.members ?? [])
     case .addToken, .setRetention, .setSpace, nil:
@@ -111,7 +117,7 @@ final class CatalogMachine: GroupMachine {
   }
 
   func caughtUp() {
-    saveIfLarge()
+    saveIfDue()
   }
 
   func tick() {
@@ -168,9 +174,9 @@ final class CatalogMachine: GroupMachine {
     return CapturedState(point: point, state: catalog.state.encoded, nextChunk: nil)
   }
 
-  private func saveIfLarge() {
-    guard let replica, replica.applied.index - savedIndex >= Limits.catalogEntriesBetweenSaves else { return }
-    flush()
+  private func saveIfDue() {
+    guard let replica else { return }
+    if membersAreNews || replica.applied.index - savedIndex >= Limits.catalogEntriesBetweenSaves { flush() }
   }
 
   var flushedIndex: LogIndex { savedIndex }
@@ -181,6 +187,7 @@ final class CatalogMachine: GroupMachine {
   func flush() {
     guard !isSaving, let state = captureState(), state.point.index > savedIndex else { return }
     isSaving = true
+    membersAreNews = false
     let storage = node.storage
     node.host.run(.background) {
       storage.saveCatalog(state)
@@ -192,6 +199,7 @@ final class CatalogMachine: GroupMachine {
       }
       savedIndex = state.point.index
       replica?.flushed(through: savedIndex)
+      saveIfDue()
       node.pump()
     }
   }

@@ -15,6 +15,8 @@ final class PlacementDriver {
   private var reporting: Set<GroupID> = []
   /// The partitions that have replicas to come or to go.
   private var moving: Set<GroupID> = []
+  /// Whether a replica that is not wanted had a job under way when it was to be ended.
+  private var mustDropLater = false
   private var isPlanning = false
   private var wantsPlan = true
   private var ticks = 0
@@ -25,6 +27,10 @@ final class PlacementDriver {
 
   func tick() {
     ticks += 1
+    if mustDropLater {
+      mustDropLater = false
+      mapChanged()
+    }
     if node.isDraining || ticks.isMultiple(of: PlacementDriver.ticksBetweenTransfers) {
       wantsPlan = true
       moveLeaders()
@@ -39,6 +45,7 @@ final class PlacementDriver {
   func mapChanged() {
     guard let catalog = node.catalog.catalog else { return }
     wantsPlan = true
+    node.fences.mapChanged()
     moving = Set(catalog.map.partitions.filter { $0.replicas.contains { $0.state != .voter } }.map(\.group))
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
@@ -46,9 +53,11 @@ final class PlacementDriver {
         ReplicaID(rawValue: $0.id)
       }
       if let present = node.replicas[group], present.id != wanted, catalog.hasGivenOut(present.id) {
-        node.dropPartition(group)
+        mustDropLater = !node.dropPartition(group) || mustDropLater
       }
-      if let wanted, node.replicas[group] == nil { node.makePartition(group, replica: wanted, of: partition) }
+      if let wanted, node.replicas[group] == nil, !node.fences.holds(group) {
+        node.makePartition(group, replica: wanted, of: partition)
+      }
       if let present = node.replicas[group]?.machine as? Partition { reconcile(present) }
     }
     plan()
@@ -59,13 +68,15 @@ final class PlacementDriver {
   /// Takes the next step towards the replicas that the catalog wants for a partition that this node leads.
   func reconcile(_ partition: Partition) {
     guard moving.contains(partition.group), let replica = partition.replica, replica.leads,
-      let entry = node.catalog.catalog?.partition(partition.group)
+      let catalog = node.catalog.catalog, let entry = catalog.partition(partition.group)
     else { return }
     let membership = replica.core.membership
     guard !membership.isJoint else { return }
     let joining = entry.replicas.filter { $0.state == .joining }.map { ReplicaID(rawValue: $0.id) }
-    let leaving = entry.replicas.filter { $0.state == .leaving }.map { ReplicaID(rawValue: $0.id) }
     let wanted = entry.replicas.map { ReplicaID(rawValue: $0.id) }
+    // A voter whose place another has taken: unless this catalog is older than the voter.
+    let replaced = membership.voters.filter { !wanted.contains($0) && catalog.hasGivenOut($0) }
+    let leaving = entry.replicas.filter { $0.state == .leaving }.map { ReplicaID(rawValue: $0.id) } + replaced
 
     if let stray = membership.learners.first(where: { !wanted.contains($0) }) {
       return propose(.simple([.remove(stray)]), to: replica)
@@ -141,9 +152,17 @@ final class PlacementDriver {
     guard let replica = node.catalog.replica, replica.leads, let catalog = node.catalog.catalog else { return }
     let membership = replica.core.membership
     guard !membership.isJoint else { return }
-    for member in catalog.nodes {
-      let id = ReplicaID(node: NodeID(rawValue: member.id), incarnation: 1)
+    let wanted = catalog.nodes.map(\.catalogReplica)
+    if let stray = membership.learners.first(where: { !wanted.contains($0) && catalog.hasGivenOut($0) }) {
+      return propose(.simple([.remove(stray)]), to: replica)
+    }
+    for id in wanted {
       if !membership.contains(id) { return propose(.simple([.addLearner(id)]), to: replica) }
+      let replaced = membership.voters.first { $0.node == id.node && $0.incarnation < id.incarnation }
+      if let replaced, membership.learners.contains(id) {
+        guard isCaughtUp(id, replica) else { continue }
+        return propose(.joint([.addVoter(id), .remove(replaced)]), to: replica)
+      }
       if membership.learners.contains(id), membership.voters.count < Int(catalog.state.replicasWanted),
         isCaughtUp(id, replica)
       {

@@ -53,9 +53,9 @@ final class VersionRequests {
     for partition in logIsOpen ? wanting : [] {
       guard let replica = partition.replica, replica.leads else { continue }
       guard let bytes = partition.takeTurn() else { continue }
-      if let count = partition.writes.startBatch(term: replica.core.term, maxBytes: bytes) {
-        shares.append((partition, count))
-      }
+      guard let batch = partition.writes.startBatch(term: replica.core.term, maxBytes: bytes) else { continue }
+      partition.tookTurn(batch.bytes)
+      shares.append((partition, batch.count))
     }
     if logIsOpen { wanting.removeAll(keepingCapacity: true) }
     let questions = asking

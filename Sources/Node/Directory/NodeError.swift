@@ -9,7 +9,7 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   case store(StoreError)
   /// A file holds something else than it should.
   case malformed(path: String, words: String)
-  /// Synced records of the log are damaged: the node does not start, so that no vote and no entry is lost unseen.
+  /// Synced records of the log are damaged, of the only replica of the catalog: without it a node can do nothing.
   case damagedLog([String])
   /// The directory is of something else.
   case foreign(path: String, words: String)

@@ -9,12 +9,21 @@ extension NodeStorage {
     let free: UInt64?
     /// Whether the reserve is there.
     let hasReserve: Bool
+    /// Whether so little is free that no writes can be taken.
+    let isFull: Bool
+    /// Whether so much is free that writes can be taken again.
+    let isAmple: Bool
+
+    init(free: UInt64?, hasReserve: Bool, reserveBytes: ByteCount) {
+      self.free = free
+      self.hasReserve = hasReserve
+      let toGoOn = UInt64(Limits.roomToGoOn.rawValue)
+      isFull = (free ?? .max) < (hasReserve ? UInt64(reserveBytes.rawValue) / 4 : toGoOn)
+      isAmple = hasReserve && (free ?? 0) >= toGoOn
+    }
   }
 
   private var reservePath: String { NodeDirectory.reservePath(directory) }
-
-  /// With less room than this the disk counts as full.
-  var leastFree: UInt64 { UInt64(reserveBytes.rawValue) / 4 }
 
   /// Looks how much room there is, and makes the reserve where it is missing and there is room for it and more. Blocks.
   func lookAtSpace() -> Space {
@@ -23,7 +32,7 @@ extension NodeStorage {
       // Without room for it the disk counts as full for longer.
       try? makeReserve()
     }
-    return Space(free: free, hasReserve: hasReserve)
+    return Space(free: free, hasReserve: hasReserve, reserveBytes: reserveBytes)
   }
 
   private var hasReserve: Bool { reserveBytes.rawValue == 0 || disk.exists(reservePath) }
@@ -52,9 +61,12 @@ extension NodeStorage {
     try? disk.remove(reservePath)
   }
 
-  /// Gives the reserve up before anything else is opened, where a node starts on a disk that is full.
-  static func releaseReserve(_ directory: String, of bytes: ByteCount, on disk: any Disk) {
-    guard let free = try? disk.freeBytes(directory), free < UInt64(bytes.rawValue) / 4 else { return }
-    try? disk.remove(NodeDirectory.reservePath(directory))
+  /// Gives the reserve up before anything else is opened, where a node starts on a disk that is full; says whether it is.
+  static func releaseReserveIfFull(_ directory: String, of bytes: ByteCount, on disk: any Disk) -> Bool {
+    let path = NodeDirectory.reservePath(directory)
+    let hasReserve = bytes.rawValue == 0 || disk.exists(path)
+    let space = Space(free: try? disk.freeBytes(directory), hasReserve: hasReserve, reserveBytes: bytes)
+    if space.isFull { try? disk.remove(path) }
+    return space.isFull
   }
 }

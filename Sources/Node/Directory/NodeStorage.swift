@@ -16,12 +16,15 @@ final class NodeStorage: Sendable {
   let storeOptions: StoreOptions
   /// How much is kept aside for when the disk is full.
   let reserveBytes: ByteCount
+  /// Whether the disk was full when the directory was opened.
+  let startsFull: Bool
 
-  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount) {
+  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount, startsFull: Bool) {
     self.disk = disk
     self.directory = directory
     self.log = log
     self.reserveBytes = reserveBytes
+    self.startsFull = startsFull
     cache = BlockCache(byteBudget: cacheBytes)
     storeOptions = NodeStorage.options
   }

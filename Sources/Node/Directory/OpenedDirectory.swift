@@ -12,7 +12,10 @@ public struct OpenedDirectory {
   let storage: NodeStorage
   let recovered: [GroupID: RecoveredGroup]
   let catalog: (state: Catalog, point: SnapshotHeader)?
-  let stores: [(group: GroupID, store: PartitionStore)]
+  /// The stores by group; the reason instead, where one can't be read.
+  let stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
+  /// What of the log could not be read.
+  let damage: [LogDamage]
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
   /// `reserveBytes` is what the node keeps aside for when the disk is full.
@@ -24,31 +27,37 @@ public struct OpenedDirectory {
     case .empty: throw .foreign(path: directory, words: "there is no node here")
     case .foreign(let words): throw .foreign(path: directory, words: words)
     }
-    NodeStorage.releaseReserve(directory, of: reserveBytes, on: disk)
+    let isFull = NodeStorage.releaseReserveIfFull(directory, of: reserveBytes, on: disk)
     let identity = try NodeIdentity.read(from: directory, on: disk)
     let catalog = try readCatalog(directory, on: disk)
-    let (log, recovered) = try openLog(directory, on: disk)
+    let (log, recovered, damage) = try openLog(directory, on: disk)
     let storage = NodeStorage(
-      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes)
+      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
+      startsFull: isFull)
     return OpenedDirectory(
-      identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage))
+      identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage),
+      damage: damage)
+  }
+
+  /// Why a group's replica must be fenced: what the log lost of it, or may have; nil where the log holds everything
+  /// that the replica ever promised.
+  func loss(of group: GroupID) -> String? {
+    let affecting = damage.filter { damage in
+      damage.affected.contains { $0.group == group } || damage.mayHideGroups && recovered[group] == nil
+    }
+    let isSound = recovered[group].map { $0.health == .intact } ?? affecting.isEmpty
+    return isSound ? nil : affecting.first?.description ?? "records of it are missing in the log"
   }
 
   private static func openLog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
-    SharedLog, [GroupID: RecoveredGroup]
+    SharedLog, [GroupID: RecoveredGroup], [LogDamage]
   ) {
-    do {
+    do throws(LogError) {
       let (log, recovered) = try SharedLog.open(
         disk: disk, directory: NodeDirectory.logPath(directory), options: LogOptions())
-      // Damage may hide acknowledged entries and votes: such a replica must not take part (DESIGN §5).
-      guard recovered.damage.isEmpty else { throw NodeError.damagedLog(recovered.damage.map(\.description)) }
-      return (log, Dictionary(recovered.groups) { first, _ in first })
-    } catch let error as NodeError {
-      throw error
-    } catch let error as LogError {
-      throw .log(error)
+      return (log, Dictionary(recovered.groups) { first, _ in first }, recovered.damage)
     } catch {
-      throw .malformed(path: directory, words: "\(error)")
+      throw .log(error)
     }
   }
 
@@ -73,25 +82,27 @@ public struct OpenedDirectory {
     }
   }
 
-  private static func openStores(_ storage: NodeStorage) throws(NodeError) -> [(group: GroupID, store: PartitionStore)]
-  {
+  private static func openStores(
+    _ storage: NodeStorage
+  ) throws(NodeError) -> [(group: GroupID, store: Result<PartitionStore, StoreError>)] {
     let parent = NodeDirectory.partitionsPath(storage.directory)
-    do {
-      var stores: [(group: GroupID, store: PartitionStore)] = []
+    var stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)] = []
+    do throws(DiskError) {
       for name in try storage.disk.list(parent) {
         guard let number = UInt32(name), number > 0, "\(number)" == name else { continue }
         // A directory without CURRENT is what is left of a replica that was being made or removed.
         guard storage.disk.exists("\(parent)/\(name)/CURRENT") else { continue }
-        stores.append((GroupID(rawValue: number), try storage.openStore("\(parent)/\(name)")))
+        let store = Result { () throws(StoreError) in try storage.openStore("\(parent)/\(name)") }
+        stores.append((GroupID(rawValue: number), store))
       }
-      return stores.sorted { $0.group < $1.group }
-    } catch let error as StoreError {
-      throw .store(error)
-    } catch let error as DiskError {
-      throw .disk(error)
     } catch {
-      throw .malformed(path: parent, words: "\(error)")
+      throw .disk(error)
     }
+    for case (_, .failure(let error)) in stores {
+      if case .corrupt = error { continue }
+      throw .store(error)
+    }
+    return stores.sorted { $0.group < $1.group }
   }
 }
 

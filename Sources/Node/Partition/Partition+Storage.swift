@@ -18,13 +18,6 @@ extension Partition {
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
   }
 
-  /// Starts the flush and the compaction that are due. One of each may run, side by side.
-  func startJobsIfDue() {
-    guard !isReceiving else { return }
-    if store.needsFlush { flush() }
-    if jobs.mayCompact(now: node.now), let job = store.nextCompaction() { run(job) }
-  }
-
   var flushedIndex: LogIndex { store.flushedState.appliedIndex }
 
   func flush() {
@@ -39,7 +32,8 @@ extension Partition {
       do throws(StoreError) {
         try store.install(result)
         replica?.flushed(through: store.flushedState.appliedIndex)
-        startJobsIfDue()
+        if store.needsFlush { flush() }
+        node.compactions.advance()
       } catch {
         jobs.flushNotBefore = retryMoment
         failed("flush", error)
@@ -48,20 +42,14 @@ extension Partition {
     }
   }
 
-  private func run(_ job: CompactionJob) {
-    jobs.isCompacting = true
-    node.host.run(.background) {
-      job.run()
-    } then: { [self] result in
-      jobs.isCompacting = false
-      do throws(StoreError) {
-        try store.install(result)
-        startJobsIfDue()
-      } catch {
-        jobs.compactionNotBefore = retryMoment
-        failed("compaction", error)
-      }
-      node.pump()
+  /// A compaction of the store has come to its end.
+  func compacted(_ result: CompactionResult) {
+    jobs.isCompacting = false
+    do throws(StoreError) {
+      try store.install(result)
+    } catch {
+      jobs.compactionNotBefore = retryMoment
+      failed("compaction", error)
     }
   }
 

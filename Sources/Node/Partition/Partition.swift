@@ -24,8 +24,11 @@ final class Partition: GroupMachine {
   var barriers: [(batch: UInt64, done: (Bool) -> Void)] = []
   var jobs = StoreJobs()
   var isReceiving = false
-  /// When the next batch may start while the store is behind.
+  /// When the next batch may start while the store is behind, and at which rate.
   var nextSlowBatch = Moment(rawValue: 0)
+  var slowWrites = TokenBucket(bytesPerSecond: 1 << 30, burstBytes: Limits.slowBatchBytes.rawValue)
+  /// Since when the store is so far behind that no batch may start.
+  var stoppedSince: Moment?
   /// When this replica last knew that it had applied all that its leader had committed.
   var caughtUpAt: Moment
 
@@ -87,7 +90,8 @@ final class Partition: GroupMachine {
 
   func tick() {
     writes.expire(now: node.now, in: self)
-    startJobsIfDue()
+    noticePressure()
+    if store.needsFlush { flush() }
     node.planner.reconcile(self)
   }
 

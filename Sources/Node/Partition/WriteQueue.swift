@@ -1,6 +1,7 @@
 import Bytes
 import Environment
 import Raft
+import Store
 import Wire
 
 /// The writes of a partition between arrival and answer, while its replica leads: waiting for their key, waiting for
@@ -50,11 +51,8 @@ final class WriteQueue {
       return write.failed(.refused, "the request id was acknowledged before: its outcome is no longer kept")
     case .new: break
     }
-    guard partition.pressure != .stop else {
-      return write.failed(
-        .unavailable,
-        "partition \(partition.group): node \(partition.node.id) can't write to its disk as fast as it is written to; "
-          + "try again")
+    guard !partition.refusesWrites else {
+      return write.failed(.unavailable, partition.overload)
     }
     guard queue.count < Limits.queuedWrites, queuedBytes < Limits.queuedBytes.rawValue else {
       return write.failed(.unavailable, "partition \(partition.group) has too many writes waiting; try again")
@@ -82,10 +80,10 @@ final class WriteQueue {
   /// Looks at the key's present state; answers a write that changes nothing, and says whether it is to be made.
   private func decide(_ write: PendingWrite, in partition: Partition) -> Bool {
     let present: Record?
-    do {
+    do throws(StoreError) {
       present = try partition.store.get(write.key, at: .max).flatMap { $0.kind == .value ? $0 : nil }
     } catch {
-      write.failed(.damaged, "partition \(partition.group) on node \(partition.node.id): \(error)")
+      write.reply(partition.node.failure(error, of: partition.group))
       return false
     }
     let holds =
@@ -113,8 +111,9 @@ final class WriteQueue {
 
   // MARK: Versions and the log
 
-  /// The next batch of at most so many bytes to ask versions for, or nil: how many are needed.
-  func startBatch(term: Term, maxBytes: ByteCount) -> Int? {
+  /// The next batch of at most so many bytes to ask versions for, or nil: how many are needed, and how
+  /// large it is.
+  func startBatch(term: Term, maxBytes: ByteCount) -> (count: Int, bytes: Int)? {
     guard awaitingVersions == nil, !queue.isEmpty else { return nil }
     var bytes = 0
     var count = 0
@@ -125,10 +124,11 @@ final class WriteQueue {
     }
     let writes = Array(queue[..<count])
     queue.removeFirst(count)
-    queuedBytes -= writes.reduce(0) { $0 + $1.bytes }
+    let size = writes.reduce(0) { $0 + $1.bytes }
+    queuedBytes -= size
     awaitingVersions = Batch(number: nextBatch, term: term, writes: writes)
     nextBatch += 1
-    return count
+    return (count, size)
   }
 
   /// The versions have come, or won't: proposes the batch, or ends it.
@@ -200,7 +200,8 @@ final class WriteQueue {
       let late = queue.filter { $0.deadline <= now }
       queue.removeAll { $0.deadline <= now }
       queuedBytes -= late.reduce(0) { $0 + $1.bytes }
-      end(late, in: partition) { $0.failed(.unavailable, "the oracle gave no version in time") }
+      let words = partition.store.pressure == .stop ? partition.overload : "the oracle gave no version in time"
+      end(late, in: partition) { $0.failed(.unavailable, words) }
     }
     for batch in proposed {
       for write in batch.writes where write.deadline <= now {

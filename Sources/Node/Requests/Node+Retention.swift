@@ -33,12 +33,6 @@ extension Node {
     }
   }
 
-  /// The answer to a read that a store could not do.
-  func failure(_ error: StoreError, of group: GroupID? = nil) -> WireResponse.OneOf_Body {
-    if case .notRetained(let version, let floor) = error { return notRetained(version, floor: floor) }
-    return WireFailure.because(.damaged, "\(group.map { "partition \($0) on " } ?? "")node \(id): \(error)")
-  }
-
   func notRetained(_ version: Version, floor: Version) -> WireResponse.OneOf_Body {
     .failure(
       .with {

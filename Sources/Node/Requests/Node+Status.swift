@@ -28,6 +28,20 @@ extension Node {
     }
     status.readOnly = space.isFull
     if let problem = space.problem { status.problems.append(problem) }
+    status.problems += fences.all.compactMap { fences.problem(of: $0.group) }
+    status.damage = Array((damage.found + partitions.flatMap(\.store.damagedPaths)).prefix(Limits.damageListed))
+    if damage.inTables > 0 {
+      status.problems.append("\(damage.inTables) places in tables can't be read; kv status --json lists them as damage")
+    }
+    for (group, fence) in fences.all {
+      status.groups.append(
+        .with {
+          $0.group = group.rawValue
+          $0.replica = fence.replica?.rawValue ?? ReplicaID(node: id, incarnation: 0).rawValue
+          $0.role = .learner
+          $0.fenced = true
+        })
+    }
     if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
     host.authority.processStatus(into: &status)
     return status
@@ -57,7 +71,13 @@ extension Node {
       status.memtableBytes = UInt64(partition.store.memtableBytes)
       status.tableBytes = partition.store.levels.reduce(0) { $0 + $1.bytes }
       status.historyBytes = partition.store.historyLevels.reduce(0) { $0 + $1.bytes }
-      status.pressure = partition.pressure.rawValue
+      status.compactionDebt = partition.store.debtBytes
+      status.pressure =
+        switch partition.store.pressure {
+        case .none: 0
+        case .slow: 1
+        case .stop: 2
+        }
       status.lastVersion = partition.lastVersion.rawValue
     }
     return status

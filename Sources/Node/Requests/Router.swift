@@ -154,6 +154,7 @@ final class Router {
 
   private func giveUp(_ routed: Routed) {
     let group = routed.group == .catalog ? "the catalog" : "partition \(routed.group)"
+    if let problem = node.fences.problem(of: routed.group) { routed.lastObstacle += "; \(problem)" }
     if routed.mayBeApplied {
       routed.reply(WireFailure.because(.unknownOutcome, "\(group): \(routed.lastObstacle)"))
     } else {
@@ -166,6 +167,7 @@ final class Router {
     if let replica = node.replicas[group], replica.core.leader != .none { return replica.core.leader.node }
     if let hint = hints[group] { return hint }
     if node.replicas[group] != nil { return nil }
+    if group == .catalog { return node.catalog.catalog?.nodes.map { NodeID(rawValue: $0.id) }.first { $0 != node.id } }
     return node.catalog.catalog?.preferredLeader(of: group)
       ?? node.catalog.catalog?.map.lookup(group)?.voters.first?.node
   }

@@ -1,0 +1,34 @@
+import Bytes
+import Environment
+import Wire
+
+// What a node changes in its directory when a replica takes the place of a damaged one.
+extension NodeStorage {
+  /// Gives the directory of a partition's store another name, so that a new one can be made; nothing of it is lost.
+  /// Gives the reason where that failed.
+  func setAside(_ group: GroupID) -> DiskError? {
+    let path = partitionDirectory(group)
+    guard disk.exists(path) else { return nil }
+    var number = 1
+    while disk.exists("\(path).damaged.\(number)") { number += 1 }
+    do throws(DiskError) {
+      try disk.rename(path, to: "\(path).damaged.\(number)")
+      try disk.syncDirectory(NodeDirectory.partitionsPath(directory))
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Notes which incarnation the node's replica of the catalog is, durably. Gives the reason where that failed.
+  func saveCatalogIncarnation(_ incarnation: UInt32) -> NodeError? {
+    do throws(NodeError) {
+      var identity = try NodeIdentity.read(from: directory, on: disk).stored
+      identity.catalogIncarnation = incarnation
+      try NodeIdentity.write(identity, to: directory, on: disk)
+      return nil
+    } catch {
+      return error
+    }
+  }
+}

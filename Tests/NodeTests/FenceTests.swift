@@ -1,0 +1,191 @@
+import Bytes
+import Environment
+import Simulation
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite("Damage before the end of a log")
+struct FenceTests {
+  private func cluster(_ seed: UInt64, nodes: Int = 3) throws -> SimulatedWorld {
+    let world = try SimulatedWorld(seed: seed, partitions: 4)
+    for _ in 1..<nodes { _ = try world.join() }
+    try #require(world.settle(), "seed \(seed): not healthy at the start")
+    return world
+  }
+
+  private func replicas(_ world: SimulatedWorld, of node: NodeID) -> [UInt32: UInt64] {
+    let status = world.statuses.first { $0.node == node.rawValue }
+    return Dictionary((status?.groups ?? []).map { ($0.group, $0.replica) }) { first, _ in first }
+  }
+
+  /// Flips bytes of a node's log within what is surely before its last batch.
+  private func damage(_ disk: SimulatedDisk, _ random: inout SplitMix64, times: Int) throws {
+    let path = try #require(try disk.list("/node/log").first { $0.hasSuffix(".log") })
+    let content = try disk.contents(of: "/node/log/\(path)", limit: 1 << 25)
+    let end = try #require(content.lastIndex { $0 != 0 })
+    for _ in 0..<times {
+      disk.flip(
+        "/node/log/\(path)", at: Int.random(in: 1024..<end * 4 / 5, using: &random), mask: 0x5a)
+    }
+  }
+
+  @Test(
+    "the replicas that it concerns are fenced and replaced, under load, and nothing acknowledged is lost",
+    arguments: 1...40 as ClosedRange<UInt64>)
+  func mended(seed: UInt64) throws {
+    let world = try cluster(seed)
+    var random = SplitMix64(seed: seed)
+    let victim = NodeID(rawValue: UInt32.random(in: 1...3, using: &random))
+    let other = try #require(world.hosts.keys.filter { $0 != victim }.min())
+    var id: UInt64 = 0
+    var versions: [(key: String, value: String, version: Version)] = []
+    func write(_ count: Int) {
+      for _ in 0..<count {
+        id += 1
+        let request = SimulatedWorld.write("k\(id % 40)", "v\(id)", id: id)
+        // As a client does: what is unknown or unavailable is asked again.
+        var answer: Version?
+        for _ in 0..<20 where answer == nil {
+          answer = world.ask(request, of: other)?.version
+          if answer == nil { world.run(milliseconds: 200) }
+        }
+        if let answer { versions.append(("k\(id % 40)", "v\(id)", answer)) }
+      }
+    }
+    write(120)
+    let before = replicas(world, of: victim)
+    let disk = try #require(world.hosts[victim]).disk
+    world.kill(victim)
+    try damage(disk, &random, times: Int.random(in: 1...3, using: &random))
+    try world.start(victim)
+    write(40)
+    #expect(world.settle(), "seed \(seed): \(world.statuses.flatMap(\.problems))")
+    write(40)
+    #expect(versions.count == 200, "seed \(seed)")
+    let after = replicas(world, of: victim)
+    #expect(Set(before.keys) == Set(after.keys), "seed \(seed)")
+    for (key, value, version) in versions { #expect(world.get(key, at: version) == value, "seed \(seed)") }
+    // Again, from what it wrote since.
+    world.kill(victim)
+    try world.start(victim)
+    #expect(world.settle(), "seed \(seed): after another restart")
+    #expect(replicas(world, of: victim) == after, "seed \(seed): the new replicas are sound")
+    for host in world.hosts.values { #expect(host.fatalReason == nil, "seed \(seed)") }
+  }
+
+  @Test("a fenced replica gives no vote and acknowledges nothing: it is to its group as one that is down")
+  func noVote() throws {
+    let world = try cluster(30)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
+    let victim = NodeID(rawValue: 3)
+    let disk = try #require(world.hosts[victim]).disk
+    for id in 1...3 as ClosedRange<UInt32> { world.kill(NodeID(rawValue: id)) }
+    // The first frame, whose groups are not known then: all that don't come again are suspect.
+    for offset in stride(from: 1030, to: 1_000_000, by: 1_500) {
+      disk.flip("/node/log/0000000000000001.log", at: offset)
+    }
+    try world.start(victim)
+    try world.start(NodeID(rawValue: 2))
+    world.run(milliseconds: 20_000)
+    let host = try #require(world.hosts[victim])
+    #expect(host.node.fences.all.count == 5)
+    #expect(host.node.replicas.isEmpty)
+    #expect(world.hosts.values.allSatisfy { host in host.node.replicas.values.allSatisfy { !$0.core.isLeader } })
+    #expect(world.ask(SimulatedWorld.read("k7"), of: NodeID(rawValue: 2))?.failure?.code == .unavailable)
+    let status = try #require(world.statuses.first { $0.node == 3 })
+    #expect(status.problems.contains { $0.contains("damaged") } && !status.damage.isEmpty)
+    try world.start(NodeID(rawValue: 1))
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
+  }
+
+  @Test("a store that can't be read is set aside and made anew from the others; the other partitions are served")
+  func unreadableStore() throws {
+    let world = try cluster(31)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
+    let victim = NodeID(rawValue: 2)
+    let disk = try #require(world.hosts[victim]).disk
+    world.kill(victim)
+    disk.flip("/node/partitions/3/CURRENT", at: 3)
+    try world.start(victim)
+    #expect(try #require(world.hosts[victim]).node.fences.all.map(\.group) == [GroupID(rawValue: 3)])
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    #expect(disk.exists("/node/partitions/3.damaged.1"))
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
+    world.kill(victim)
+    try world.start(victim)
+    #expect(world.settle())
+  }
+
+  @Test("the only replica is never replaced: its keys are refused with the reason, and the others served")
+  func onlyReplica() throws {
+    let world = try cluster(32, nodes: 1)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
+    let node = NodeID(rawValue: 1)
+    let disk = try #require(world.hosts[node]).disk
+    world.kill(node)
+    disk.flip("/node/partitions/3/CURRENT", at: 3)
+    try world.start(node)
+    world.run(milliseconds: 5_000)
+    var (served, refused) = (0, 0)
+    for id in 1...12 as ClosedRange<UInt64> {
+      let answer = world.ask(SimulatedWorld.read("k\(id)"))
+      if let failure = answer?.failure {
+        refused += 1
+        #expect(failure.message.contains("damaged"), "\(failure.message)")
+      } else {
+        served += 1
+      }
+    }
+    #expect(served > 0 && refused > 0)
+    #expect(!disk.exists("/node/partitions/3.damaged.1"))
+  }
+
+  @Test("damage to the log of the only replica of the catalog keeps the node from starting")
+  func onlyCatalog() throws {
+    let world = try cluster(33, nodes: 1)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
+    let node = NodeID(rawValue: 1)
+    let disk = try #require(world.hosts[node]).disk
+    world.kill(node)
+    for offset in stride(from: 1030, to: 1_000_000, by: 1_500) {
+      disk.flip("/node/log/0000000000000001.log", at: offset)
+    }
+    do {
+      try world.start(node)
+      Issue.record("it started")
+    } catch .damagedLog(let words) {
+      #expect(words.first?.contains("damaged at byte") == true)
+    }
+  }
+
+  @Test("a block of a table that can't be read is reported, and the other keys go on being served")
+  func unreadableBlock() throws {
+    let world = try cluster(34, nodes: 1)
+    for id in 1...400 as ClosedRange<UInt64> {
+      #expect(world.put("k\(id)", String(repeating: "v", count: 500), id: id) != nil)
+    }
+    let node = NodeID(rawValue: 1)
+    let host = try #require(world.hosts[node])
+    for partition in host.node.partitions { partition.flush() }
+    world.run(milliseconds: 1_000)
+    let table = try #require(try host.disk.list("/node/partitions/2").first { $0.hasSuffix(".sst") })
+    world.kill(node)
+    host.disk.flip("/node/partitions/2/\(table)", at: 1_000)
+    try world.start(node)
+    world.run(milliseconds: 3_000)
+    var refused = 0
+    for id in 1...400 as ClosedRange<UInt64> {
+      let answer = world.ask(SimulatedWorld.read("k\(id)"))
+      guard let failure = answer?.failure else { continue }
+      refused += 1
+      #expect(failure.code == .damaged && failure.message.contains(table), "\(failure)")
+    }
+    #expect((1..<100).contains(refused), "\(refused) of 400 refused")
+    let status = try #require(world.statuses.first)
+    #expect(status.damage.contains { $0.contains(table) }, "\(status.damage)")
+    #expect(status.problems.contains { $0.contains("can't be read") })
+  }
+}

@@ -9,12 +9,12 @@ import Wire
 // Which replicas live on the node: those found at the start, those that the catalog gives and takes.
 extension Node {
   /// Consensus at the pace of `tickMilliseconds`: elections after 600 to 1,200 ms of silence.
-  static func raftOptions(for group: GroupID) -> RaftOptions {
+  func raftOptions(for group: GroupID) -> RaftOptions {
     var options = RaftOptions()
-    options.tickNanoseconds = tickMilliseconds * 1_000_000
+    options.tickNanoseconds = Node.tickMilliseconds * 1_000_000
     options.electionTicks = 12
     options.heartbeatTicks = 2
-    options.maxLogBytes = 2 << 20
+    options.maxLogBytes = storage.options.keptLogBytes
     // An append for each commit would double the messages of a write, and nobody waits for a partition's follower; but
     // all nodes wait for the catalog's word.
     options.tellsCommitAtOnce = group == .catalog
@@ -75,7 +75,7 @@ extension Node {
           ?? ", found none"))
     let seed = SplitMix64.mix(id.rawValue ^ SplitMix64.mix(UInt64(group.rawValue)) ^ now.rawValue)
     let core = RaftCore(
-      id: id, options: Node.raftOptions(for: group),
+      id: id, options: raftOptions(for: group),
       hardState: HardState(term: hard.term, vote: hard.vote, commit: hard.commit), membership: point.membership,
       compacted: base, entries: entries, applied: point.index, seed: seed, now: now.rawValue)
     add(

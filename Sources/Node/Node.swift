@@ -18,7 +18,7 @@ public final class Node {
   let storage: NodeStorage
   private(set) var replicas: [GroupID: GroupReplica] = [:]
   /// The groups in ascending order: the order in which they are served.
-  private var order: [GroupID] = []
+  private(set) var order: [GroupID] = []
   private(set) lazy var catalog = CatalogMachine(node: self)
   private var scheduled: [GroupReplica] = []
   private var outbox = PeerOutbox()
@@ -31,7 +31,9 @@ public final class Node {
   private(set) lazy var transfers = Transfers(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
-  var logBudget = Limits.logBudget
+  var logBudget: ByteCount
+  /// Sees every entry just before it is applied here: how the simulator checks that replicas agree.
+  package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
   /// Until when the node drains, and whom it then calls.
@@ -46,6 +48,7 @@ public final class Node {
     id = opened.identity.nodeID
     cluster = opened.identity.cluster
     storage = opened.storage
+    logBudget = opened.storage.options.logBudget
   }
 
   var now: Moment { host.clock.now }

@@ -38,6 +38,9 @@ final class CatalogMachine: GroupMachine {
     self.savedIndex = savedIndex
   }
 
+  /// The number of requests that wait for the catalog's log.
+  var waitingCount: Int { waitingForCeiling.count + proposals.count }
+
   // MARK: Commands
 
   /// Proposes a command; only on the leader.

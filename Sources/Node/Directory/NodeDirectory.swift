@@ -109,7 +109,7 @@ public enum NodeDirectory {
         replica: replica, arc: try Arc(validating: UInt64(partition.bits), prefix: partition.prefix),
         epoch: partition.epoch, lastVersion: .zero, sessions: [])
       _ = try PartitionStore.create(
-        disk: disk, directory: "\(partitionsPath(directory))/\(partition.group)", options: NodeStorage.options,
+        disk: disk, directory: "\(partitionsPath(directory))/\(partition.group)", options: NodeOptions().store,
         cache: cache, state: state.storeState(at: point))
     }
   }

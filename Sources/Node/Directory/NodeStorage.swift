@@ -13,23 +13,15 @@ final class NodeStorage: Sendable {
   let log: SharedLog
   /// Shared by all stores of the node.
   let cache: BlockCache
-  let storeOptions: StoreOptions
+  let options: NodeOptions
+  var storeOptions: StoreOptions { options.store }
 
-  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int) {
+  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, options: NodeOptions) {
     self.disk = disk
     self.directory = directory
     self.log = log
+    self.options = options
     cache = BlockCache(byteBudget: cacheBytes)
-    storeOptions = NodeStorage.options
-  }
-
-  /// A node has many stores: small memtables keep their sum, and the log that they pin, small.
-  static var options: StoreOptions {
-    var options = StoreOptions()
-    options.memtableBytes = 4 << 20
-    options.levelBaseBytes = 16 << 20
-    options.targetFileBytes = 8 << 20
-    return options
   }
 
   func partitionDirectory(_ group: GroupID) -> String {

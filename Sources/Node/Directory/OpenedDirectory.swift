@@ -15,8 +15,9 @@ public struct OpenedDirectory {
   let stores: [(group: GroupID, store: PartitionStore)]
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
-  public static func open(_ directory: String, on disk: any Disk, cacheBytes: Int) throws(NodeError) -> OpenedDirectory
-  {
+  public static func open(
+    _ directory: String, on disk: any Disk, cacheBytes: Int, options: NodeOptions = NodeOptions()
+  ) throws(NodeError) -> OpenedDirectory {
     switch try NodeDirectory.kind(of: directory, on: disk) {
     case .node: break
     case .empty: throw .foreign(path: directory, words: "there is no node here")
@@ -24,18 +25,19 @@ public struct OpenedDirectory {
     }
     let identity = try NodeIdentity.read(from: directory, on: disk)
     let catalog = try readCatalog(directory, on: disk)
-    let (log, recovered) = try openLog(directory, on: disk)
-    let storage = NodeStorage(disk: disk, directory: directory, log: log, cacheBytes: cacheBytes)
+    let (log, recovered) = try openLog(directory, on: disk, options: options.log)
+    let storage = NodeStorage(
+      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, options: options)
     return OpenedDirectory(
       identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage))
   }
 
-  private static func openLog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
-    SharedLog, [GroupID: RecoveredGroup]
-  ) {
+  private static func openLog(
+    _ directory: String, on disk: any Disk, options: LogOptions
+  ) throws(NodeError) -> (SharedLog, [GroupID: RecoveredGroup]) {
     do {
       let (log, recovered) = try SharedLog.open(
-        disk: disk, directory: NodeDirectory.logPath(directory), options: LogOptions())
+        disk: disk, directory: NodeDirectory.logPath(directory), options: options)
       // Damage may hide acknowledged entries and votes: such a replica must not take part (DESIGN §5).
       guard recovered.damage.isEmpty else { throw NodeError.damagedLog(recovered.damage.map(\.description)) }
       return (log, Dictionary(recovered.groups) { first, _ in first })

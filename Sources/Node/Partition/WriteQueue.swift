@@ -33,6 +33,9 @@ final class WriteQueue {
   /// All batches up to this one are done.
   var finishedBatch: UInt64 { (proposed.first?.number ?? awaitingVersions?.number ?? nextBatch) - 1 }
 
+  /// The number of writes that were taken in and not answered.
+  var count: Int { underWay.count }
+
   /// Whether writes wait for a batch to carry them.
   var hasQueued: Bool { awaitingVersions == nil && !queue.isEmpty }
 

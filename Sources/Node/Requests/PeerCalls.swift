@@ -20,6 +20,8 @@ struct PeerCalls {
   private var nextID: UInt64 = 1
   private var calls: [UInt64: Call] = [:]
 
+  /// The number of calls under way.
+  var count: Int { calls.count }
   /// Whether another call may be made.
   var hasRoom: Bool { calls.count < Limits.peerCalls }
 

@@ -16,6 +16,9 @@ final class Transfers {
     self.node = node
   }
 
+  /// The number of transfers, both ways.
+  var count: Int { outgoing.values.reduce(0) { $0 + $1.count } + incoming.count + received.count }
+
   // MARK: Sending
 
   /// The core found a peer too far behind for the log: sends it the state as of now.

@@ -134,6 +134,9 @@ final class Router {
   private func settle(_ routed: Routed, _ body: WireResponse.OneOf_Body, from target: NodeID) {
     guard case .failure(let failure) = body else {
       if hints[routed.group] != target { hints[routed.group] = target }
+      if case .write(let answer) = body, answer.version == 0, routed.mayBeApplied {
+        return routed.reply(Router.unsettled("no value was found to delete"))
+      }
       return routed.reply(body)
     }
     routed.lastObstacle = failure.message
@@ -144,12 +147,17 @@ final class Router {
     case .unknownOutcome where isRepeatable(routed.request):
       routed.mayBeApplied = true
       park(routed)
-    case .unavailable where routed.mayBeApplied:
-      routed.reply(
-        WireFailure.because(.unknownOutcome, "an attempt may have been applied; then: \(failure.message)"))
+    case _ where routed.mayBeApplied:
+      routed.reply(Router.unsettled(failure.message))
     default:
       routed.reply(body)
     }
+  }
+
+  /// The answer where an attempt was lost and a later one was refused. The first may wait somewhere yet, and be applied
+  /// when the condition that was just found false holds: only a version settles a write.
+  private static func unsettled(_ words: String) -> WireResponse.OneOf_Body {
+    WireFailure.because(.unknownOutcome, "an attempt may have been applied, or will be; another found: \(words)")
   }
 
   /// Whether the same request can be sent again although it may have been applied: its id keeps it from being so twice.

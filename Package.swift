@@ -74,7 +74,8 @@ let package = Package(
       name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
       exclude: ["fixtures"], swiftSettings: strict),
     .testTarget(
-      name: "NodeTests", dependencies: ["Bytes", "Environment", "Node", "Simulation", "Wire"], swiftSettings: strict),
+      name: "NodeTests", dependencies: ["Bytes", "Environment", "Node", "Raft", "Simulation", "Wire"],
+      swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["Bytes", "COpenSSL", "TLS"], swiftSettings: strict),
     .testTarget(
       name: "TransportTests",

@@ -24,6 +24,7 @@ extension Node {
   /// Sets the node going over what its directory held.
   public func start(_ opened: OpenedDirectory) throws(NodeError) {
     if let (state, point) = opened.catalog {
+      try check(point, of: .catalog, opened)
       catalog.restore(state, savedIndex: point.index)
       addReplica(
         .catalog, id: ReplicaID(node: id, incarnation: 1), machine: catalog, point: point,
@@ -43,13 +44,28 @@ extension Node {
           node: self, group: group, replicaID: state.replica, directory: storage.partitionDirectory(group),
           arc: state.arc, store: store)
         versions.learned(state.lastVersion)
+        try check(point, of: group, opened)
         addReplica(group, id: state.replica, machine: partition, point: point, recovered: opened.recovered[group])
+      } catch let error as NodeError {
+        throw error
       } catch {
         throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
       }
     }
     planner.mapChanged()
     pump()
+  }
+
+  /// Refuses a state that is older than what the log has let go of: entries between the two were acknowledged, and are
+  /// lost here. One that knows no members yet is a new replica's, and the log one of its forerunner's.
+  private func check(_ point: SnapshotHeader, of group: GroupID, _ opened: OpenedDirectory) throws(NodeError) {
+    guard let recovered = opened.recovered[group], recovered.compactedThrough > point.index,
+      !point.membership.voters.isEmpty
+    else { return }
+    throw .malformed(
+      path: group == .catalog ? NodeDirectory.catalogPath(storage.directory) : storage.partitionDirectory(group),
+      words:
+        "the state of group \(group) ends at entry \(point.index), its log begins after \(recovered.compactedThrough)")
   }
 
   private func addReplica(

@@ -15,6 +15,8 @@ final class CatalogMachine: GroupMachine {
   /// Who waits for a command to be applied, in log order.
   private var proposals: [(index: LogIndex, term: Term, done: (ProposalOutcome) -> Void)] = []
   private var isSaving = false
+  /// Whether a received state is being put in the place of this one, which must not be saved over it any more.
+  private var isInstalling = false
   private var savedIndex = LogIndex.zero
 
   /// What became of a command.
@@ -174,7 +176,7 @@ final class CatalogMachine: GroupMachine {
   var flushedIndex: LogIndex { savedIndex }
 
   func flush() {
-    guard !isSaving, let state = captureState(), state.point.index > savedIndex else { return }
+    guard !isSaving, !isInstalling, let state = captureState(), state.point.index > savedIndex else { return }
     isSaving = true
     let storage = node.storage
     node.host.run(.background) {
@@ -195,9 +197,11 @@ final class CatalogMachine: GroupMachine {
     }
     let storage = node.storage
     let captured = CapturedState(point: received.point, state: received.state, nextChunk: nil)
+    isInstalling = true
     node.host.run(.background) {
       storage.saveCatalog(captured)
     } then: { [self] failure in
+      isInstalling = false
       if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
       restore(catalog, savedIndex: received.point.index)
       node.host.membersChanged(catalog.members)

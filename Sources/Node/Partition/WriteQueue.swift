@@ -92,20 +92,31 @@ final class WriteQueue {
       case .version(let expected): (present?.version ?? .zero) == expected
       }
     guard holds else {
-      write.reply(
-        .failure(
-          .with {
-            $0.code = .conditionFalse
-            $0.version = present?.version.rawValue ?? 0
-            $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
-          }))
+      changesNothing(write, in: partition) {
+        write.reply(
+          .failure(
+            .with {
+              $0.code = .conditionFalse
+              $0.version = present?.version.rawValue ?? 0
+              $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
+            }))
+      }
       return false
     }
     if write.isDeletion, present == nil {
-      write.done(.zero)
+      changesNothing(write, in: partition) { write.done(.zero) }
       return false
     }
     return true
+  }
+
+  /// Answers a write that is not made for what its key is: that is a read, and a leader that was deposed unawares must
+  /// not answer it. What is made is proposed, which proves as much.
+  private func changesNothing(_ write: PendingWrite, in partition: Partition, answer: @escaping () -> Void) {
+    guard let replica = partition.replica else { return write.reply(partition.notLeader) }
+    replica.confirmLeadership { leads in
+      if leads { answer() } else { write.reply(partition.notLeader) }
+    }
   }
 
   // MARK: Versions and the log

@@ -35,9 +35,16 @@ public struct OpenedDirectory {
   private static func openLog(
     _ directory: String, on disk: any Disk, options: LogOptions
   ) throws(NodeError) -> (SharedLog, [GroupID: RecoveredGroup]) {
+    let path = NodeDirectory.logPath(directory)
     do {
+      // A node that forgot its votes and entries must not take part under its old name (DESIGN §5).
+      guard disk.exists(path), try !disk.list(path).isEmpty else {
+        throw NodeError.malformed(
+          path: path,
+          words: "the log is gone, and with it votes and entries that others count on; join as a new node instead")
+      }
       let (log, recovered) = try SharedLog.open(
-        disk: disk, directory: NodeDirectory.logPath(directory), options: options)
+        disk: disk, directory: path, options: options)
       // Damage may hide acknowledged entries and votes: such a replica must not take part (DESIGN §5).
       guard recovered.damage.isEmpty else { throw NodeError.damagedLog(recovered.damage.map(\.description)) }
       return (log, Dictionary(recovered.groups) { first, _ in first })

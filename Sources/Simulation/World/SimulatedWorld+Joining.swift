@@ -44,7 +44,7 @@ extension SimulatedWorld {
     do {
       try NodeDirectory.createMember(
         SimulatedWorld.directory, on: disk, cluster: "simulated", node: id, address: "node\(id):1",
-        listen: "node\(id):1", members: answer.members)
+        listen: "node\(id):1", members: answer.members, log: nodeOptions.log)
       add(id, disk)
       try start(id)
     } catch {

@@ -45,7 +45,7 @@ public final class SimulatedWorld {
     }
     try NodeDirectory.createCluster(
       SimulatedWorld.directory, on: disk, cluster: "simulated", partitions: partitions, authority: [1], node: first,
-      publicKey: [1], sealedAuthorityKey: [2], listen: "node1:1")
+      publicKey: [1], sealedAuthorityKey: [2], listen: "node1:1", log: options.log)
     add(NodeID(rawValue: 1), disk)
     try start(NodeID(rawValue: 1))
   }
@@ -57,6 +57,8 @@ public final class SimulatedWorld {
 
   // MARK: Time
 
+  /// The right wall time at the world's start.
+  var startMilliseconds: UInt64 { SimulatedWorld.wallStart }
   /// The virtual time in nanoseconds.
   var time: UInt64 { clock.now.rawValue }
 

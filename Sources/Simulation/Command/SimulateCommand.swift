@@ -6,6 +6,7 @@ public enum SimulateCommand {
     usage: simulate [--seeds A[..B]] [--nodes N] [--profile NAME] [--seconds S] [--jobs N] [--budget S] [--trace]
                     [--only 3,7,…]
            simulate bench core|cluster
+           simulate scenario FILE…
            simulate profiles
 
     Runs a cluster of N real nodes (3) for S virtual seconds (60) under the faults of a profile (default), once for each
@@ -18,6 +19,7 @@ public enum SimulateCommand {
     let arguments = Array(CommandLine.arguments.dropFirst())
     switch arguments.first {
     case "bench"? where arguments.count == 2: exit(Benchmarks.run(arguments[1]))
+    case "scenario"?: exit(ScenarioFiles.run(arguments.dropFirst()))
     case "profiles"?:
       for profile in Profile.all { print("\(profile.name): \(profile.summary)") }
     default:

@@ -91,6 +91,16 @@ public final class SimulatedDisk: Sendable {
     }
   }
 
+  /// Where a file's last byte that is not zero ends.
+  public func usedBytes(_ path: String) -> Int {
+    volume.withLock { volume in
+      guard let node = volume.find(path), let file = volume.files[node] else { return 0 }
+      var bytes = [UInt8](repeating: 0, count: file.count)
+      bytes.withUnsafeMutableBytes { _ = file.cache.read(at: 0, into: $0) }
+      return (bytes.lastIndex { $0 != 0 } ?? -1) + 1
+    }
+  }
+
   /// The sectors that a range of bytes touches.
   static func sectors(of range: Range<Int>) -> Range<Int> {
     range.isEmpty ? 0..<0 : range.lowerBound / sectorBytes..<(range.upperBound + sectorBytes - 1) / sectorBytes

@@ -61,9 +61,10 @@ final class Nemesis {
 
   /// Starts a node that is down, unless its disk keeps it from that.
   func revive(_ id: NodeID) {
-    guard world.hosts[id] == nil, fenced[id] == nil, world.nodes.contains(id) else { return }
+    guard world.hosts[id] == nil, world.nodes.contains(id) else { return }
     do {
       try world.start(id)
+      fenced[id] = nil
     } catch {
       world.say("node \(id) does not start: \(error)")
       fenced[id] = "\(error)"

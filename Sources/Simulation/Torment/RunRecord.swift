@@ -84,18 +84,23 @@ final class RunRecord {
 
   private func add(_ write: Node.LoggedWrite) {
     let id = WriteID(client: Int(write.session[1]), sequence: write.sequence)
-    if let earlier = versions[id] {
-      fail("a request id was applied twice: \(id), at versions \(earlier) and \(write.version)")
+    add(Applied(version: write.version, value: write.value, id: id), to: write.key)
+  }
+
+  /// A write was applied, for the first time anywhere.
+  func add(_ write: Applied, to key: [UInt8]) {
+    if let earlier = versions[write.id] {
+      fail("a request id was applied twice: \(write.id), at versions \(earlier) and \(write.version)")
     }
     if let owner = owners[write.version] {
-      fail("version \(write.version) was given out twice: to \(owner) and \(id)")
+      fail("version \(write.version) was given out twice: to \(owner) and \(write.id)")
     }
-    versions[id] = write.version
-    owners[write.version] = id
-    if let last = writes[write.key]?.last, last.version >= write.version {
+    versions[write.id] = write.version
+    owners[write.version] = write.id
+    if let last = writes[key]?.last, last.version >= write.version {
       fail("versions of a key go backwards: \(write.version) after \(last.version)")
     }
-    writes[write.key, default: []].append(Applied(version: write.version, value: write.value, id: id))
+    writes[key, default: []].append(write)
   }
 
   // MARK: What clients see

@@ -84,7 +84,7 @@ public final class Torment {
   }
 
   /// Everything small: segments end, memtables are flushed, followers fall behind the log within seconds.
-  private static var options: NodeOptions {
+  static var options: NodeOptions {
     var options = NodeOptions()
     options.log = .init(segmentBytes: .kibibytes(128), spareSegments: 2, identity: 0x10)
     options.store.memtableBytes = 24 << 10
@@ -128,13 +128,12 @@ public final class Torment {
 
   /// The liveness phase: with all faults over, clients get on, and the cluster becomes well.
   private func recover(_ nemesis: Nemesis) {
-    var away = Set(nemesis.fenced.keys)
+    let away = Set(nemesis.fenced.keys)
     if !settings.profile.sparesNoDisk {
       for (node, reason) in nemesis.fenced.sorted(by: { $0.key < $1.key }) {
         record.fail("node \(node) does not start any more: \(reason)")
       }
     }
-    if settings.profile.sparesNoDisk { away.formUnion(lostNodes) }
     let before = record.versions.count
     let isServing = world.run(milliseconds: Torment.recoveryMilliseconds) { record.versions.count >= before + 50 }
     if !isServing {
@@ -143,14 +142,13 @@ public final class Torment {
     for client in clients { client.isStopping = true }
     world.run(milliseconds: 30_000) { clients.allSatisfy { !$0.isBusy } }
     if clients.contains(where: \.isBusy) { record.fail("a client waits for ever") }
-    if let ailment = world.settle(milliseconds: Torment.recoveryMilliseconds, unless: away) {
+    let isDiminished = settings.profile.sparesNoDisk
+    let ailment = world.settle(milliseconds: Torment.recoveryMilliseconds, unless: away, isDiminished: isDiminished)
+    if let ailment {
       record.fail("not well \(Torment.recoveryMilliseconds / 1000) s after the last fault: \(ailment)")
     }
     EndCheck(world: world, record: record, mayHaveDamage: settings.profile.sparesNoDisk).run(&report)
   }
-
-  /// Members whose disks are gone.
-  private var lostNodes: Set<NodeID> { [] }
 
   private func finish(_ nemesis: Nemesis) {
     if record.failures.isEmpty {

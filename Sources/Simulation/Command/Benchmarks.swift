@@ -4,6 +4,7 @@ enum Benchmarks {
   static func run(_ name: String) -> Int32 {
     switch name {
     case "cluster": cluster()
+    case "core": CoreBenchmark.run()
     default:
       SimulateCommand.complain("simulate: there is no benchmark \(name)\n")
       return 64

@@ -38,7 +38,7 @@ struct SeedRunner {
       var left = options.seeds.count
       func start() {
         let isLate = options.budget.map { SimulateCommand.seconds - began >= $0 } ?? false
-        guard left > 0, !isLate else { return }
+        guard left > 0, !isLate, failed.isEmpty || !options.stopsAtFailure else { return }
         let settings = options.settings(seed: next)
         (next, left) = (next &+ 1, left - 1)
         group.addTask { Torment.run(settings) }
@@ -58,7 +58,7 @@ struct SeedRunner {
       }
     }
     summarize(sum, seconds: SimulateCommand.seconds - began)
-    for report in failed.sorted(by: { $0.seed < $1.seed }).prefix(3) { explain(report) }
+    if !options.stopsAtFailure { for report in failed.sorted(by: { $0.seed < $1.seed }).prefix(3) { explain(report) } }
     let seeds = failed.map { "\($0.seed)" }.sorted().joined(separator: " ")
     print(failed.isEmpty ? "all \(sum.runs) seeds passed" : "\(failed.count) of \(sum.runs) seeds FAILED: \(seeds)")
     return failed.isEmpty ? 0 : 1

@@ -4,14 +4,14 @@ import Glibc
 public enum SimulateCommand {
   static let usage = """
     usage: simulate [--seeds A[..B]] [--nodes N] [--profile NAME] [--seconds S] [--jobs N] [--budget S] [--trace]
-                    [--only 3,7,…]
+                    [--only 3,7,…] [--first-failure]
            simulate bench core|cluster
            simulate scenario FILE…
            simulate profiles
 
     Runs a cluster of N real nodes (3) for S virtual seconds (60) under the faults of a profile (default), once for each
     seed, and checks what clients saw. --budget ends after so many real seconds. --only keeps the planned faults of these
-    numbers. Exits with 1 if a seed failed, 64 for a wrong command line.
+    numbers. --first-failure ends with the first seed that fails, and does not look for the fewest faults. Exits with 1 if a seed failed, 64 for a wrong command line.
     """
 
   /// Carries out the command line and exits.

@@ -13,6 +13,8 @@ struct SimulateOptions: Sendable {
   var budget: Double?
   var keepsTrace = false
   var only: Set<Int>?
+  /// Whether the first seed that fails ends everything, with its first failure alone.
+  var stopsAtFailure = false
 
   static func parse(_ arguments: [String]) -> Result<SimulateOptions, Wrong> {
     var options = SimulateOptions()
@@ -20,6 +22,10 @@ struct SimulateOptions: Sendable {
     while let name = rest.popFirst() {
       if name == "--trace" {
         options.keepsTrace = true
+        continue
+      }
+      if name == "--first-failure" {
+        options.stopsAtFailure = true
         continue
       }
       guard let value = rest.popFirst() else { return .failure(Wrong(words: "\(name) wants a value")) }

@@ -88,12 +88,13 @@ final class CoreReplica {
   }
 
   func call<T>(now: UInt64, _ body: (inout RaftCore) throws -> T) rethrows -> T? {
-    guard core != nil else { return nil }
-    defer { drain(now) }
-    return try core.map { _ in
-      // The core is worked on in its place: a copy would copy its log.
-      try body(&core!)
+    // Taken out while it is worked on, so that nothing of it is copied.
+    guard var own = core.take() else { return nil }
+    defer {
+      core = own
+      drain(now)
     }
+    return try body(&own)
   }
 
   /// Makes everything written so far durable.

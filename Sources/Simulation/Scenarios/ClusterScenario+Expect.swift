@@ -7,6 +7,7 @@ extension ClusterScenario {
   func expect(_ words: inout Words) throws(LineError) {
     let subject = try words.next("what")
     if subject == "leader" { return try expectLeader(&words) }
+    if subject == "filled" { return try expectFilled(&words) }
     if let id = nodeNames[subject] ?? UInt32(subject).map(NodeID.init(rawValue:)) {
       return try expectNode(id, try words.next("a state"), &words)
     }
@@ -50,6 +51,27 @@ extension ClusterScenario {
       let isMet =
         wanted == found || wanted == "notDone" && ["unavailable", "notLeader", "refused", "diskFull"].contains(found)
       if !isMet { throw LineError("\(name) is \(found)") }
+    }
+  }
+
+  /// What `fill` wrote, in every replica: its value, or a word that it can't be read, and nothing else.
+  private func expectFilled(_ words: inout Words) throws(LineError) {
+    guard words.take("everywhere") else { throw LineError("where?") }
+    for (key, write) in filled.sorted(by: { $0.key < $1.key }) {
+      let request = Requests.make(
+        .readAt(write.version), key: Array(key.utf8), session: [], sequence: 0, isEventual: true)
+      var readable = 0
+      for host in world.hosts.values.sorted(by: { $0.id < $1.id }) {
+        guard let group = host.node.group(of: Array(key.utf8)), host.node.groups.contains(group) else { continue }
+        var body: WireResponse.OneOf_Body?
+        host.node.handle(request, from: SimulatedWorld.admin) { body = $0 }
+        switch body {
+        case .get(let response)? where response.value.array == write.value: readable += 1
+        case .failure(let failure)? where failure.code == .damaged: break
+        case let other: throw LineError("\(key) on node \(host.id) is \(outcome(other).prefix(60))")
+        }
+      }
+      if readable < 2 { throw LineError("\(key) can be read on \(readable) nodes alone") }
     }
   }
 

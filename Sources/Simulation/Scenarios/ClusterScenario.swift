@@ -14,6 +14,8 @@ public final class ClusterScenario {
   var last: WireResponse.OneOf_Body?
   /// Nodes by the names that the scenario gave them.
   private(set) var nodeNames: [String: NodeID] = [:]
+  /// What `fill` wrote last, by key.
+  private(set) var filled: [String: (value: [UInt8], version: Version)] = [:]
   private var sequences: [String: UInt64] = [:]
   private var nextID: UInt64 = 1
   /// The nodes that refused to start, and why.
@@ -73,7 +75,8 @@ public final class ClusterScenario {
       let name = try words.next("a name")
       world.run(milliseconds: 15_000) { answers[name] != nil }
     case "run": world.run(milliseconds: try words.milliseconds())
-    case "settle": try settle()
+    case "settle": try settle(isDiminished: words.take("diminished"))
+    case "fill": try fill(count: Int(try words.number()), bytes: Int(try words.number()))
     case "kill": world.exit(try node(&words))
     case "power-off": try powerOff(&words)
     case "start": try start(&words)
@@ -98,8 +101,20 @@ public final class ClusterScenario {
     }
   }
 
-  private func settle() throws(LineError) {
-    if let ailment = world.settle(milliseconds: 60_000) { throw LineError(ailment) }
+  private func settle(isDiminished: Bool = false) throws(LineError) {
+    let ailment = world.settle(milliseconds: 60_000, isDiminished: isDiminished)
+    if let ailment { throw LineError(ailment) }
+  }
+
+  /// Puts large values, so that tables are made and merged.
+  private func fill(count: Int, bytes: Int) throws(LineError) {
+    for number in 0..<count {
+      let key = "fill\(number % 40)"
+      let value = Array("\(number) ".utf8) + [UInt8](repeating: UInt8(ascii: "x"), count: bytes)
+      send(.write(value: value, condition: .none), key: key, id: "fill#\(nextID)", via: nil, as: "fill", waits: true)
+      nextID += 1
+      filled[key] = (value, try version(of: "fill"))
+    }
   }
 
   // MARK: Nodes

@@ -14,6 +14,7 @@ extension Node {
     options.tickNanoseconds = Node.tickMilliseconds * 1_000_000
     options.electionTicks = 12
     options.heartbeatTicks = 2
+    options.stallTicks = 36
     options.maxLogBytes = storage.options.keptLogBytes
     // An append for each commit would double the messages of a write, and nobody waits for a partition's follower; but
     // all nodes wait for the catalog's word.

@@ -65,15 +65,21 @@ struct ServeCommand: Executable {
   @Option(help: ArgumentHelp("How many partitions a new cluster has: a power of two.", valueName: "count"))
   var partitions: Int?
 
+  @Option(help: ArgumentHelp("How long the cluster keeps old versions; 24h unless set.", valueName: "duration"))
+  var keep: DurationArgument?
+
   mutating func validate() throws {
     if let partitions, partitions < 1 || partitions > Limits.partitions || partitions.nonzeroBitCount != 1 {
       throw ValidationError("--partitions takes a power of two from 1 to \(Limits.partitions)")
     }
+    if let keep, keep.milliseconds < 1000 { throw ValidationError("--keep takes a duration of at least 1s") }
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     StandardErrorLog.install(level: node.logLevel, format: node.logFormat)
-    try node.serve(node.serveOptions(partitions: partitions), quiet: global.quiet)
+    var options = node.serveOptions(partitions: partitions)
+    options.keepMilliseconds = keep?.milliseconds
+    try node.serve(options, quiet: global.quiet)
     return .done
   }
 }

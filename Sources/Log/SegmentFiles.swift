@@ -74,7 +74,27 @@ struct SegmentFiles {
     return (file, sequence, needed)
   }
 
-  /// Makes a spare ahead if there is none.
+  /// The order for a spare that is made on another thread.
+  var spareOrder: SpareSegment {
+    SpareSegment(disk: disk, path: directory + "/" + SpareSegment.name, bytes: options.segmentBytes.rawValue)
+  }
+
+  /// Gives the file that was made by order the number after the last spare, durably.
+  mutating func adoptSpare() throws(DiskError) {
+    let made = spareOrder.path
+    guard spareCount < options.spareSegments else { return try disk.remove(made) }
+    try disk.rename(made, to: path(nextSequence + UInt64(spareCount)))
+    spareCount += 1
+    try disk.syncDirectory(directory)
+  }
+
+  /// Removes what a crash left of a spare that was being made.
+  func removeUnfinishedSpare() throws(DiskError) {
+    let path = spareOrder.path
+    if disk.exists(path) { try disk.remove(path) }
+  }
+
+  /// Makes a spare if there is none, before the log is in use.
   mutating func prepare() throws(DiskError) {
     guard spareCount == 0 else { return }
     _ = try create(nextSequence, bytes: options.segmentBytes.rawValue)

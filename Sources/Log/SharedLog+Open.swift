@@ -40,6 +40,7 @@ extension SharedLog {
     for file in all.filter({ $0.sequence > newest }) + all.filter({ $0.sequence < opener.oldest }) {
       try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.reading == .blank)
     }
+    try files.removeUnfinishedSpare()
     try files.disk.syncDirectory(files.directory)
     return files
   }

@@ -25,6 +25,8 @@ public final class SharedLog: @unchecked Sendable {
   var tracks: [GroupID: GroupTrack]
   var live: LiveRuns
   var failure: DiskError?
+  /// Whether a spare is being made on another thread.
+  var isMakingSpare = false
   var frame = FrameBuilder()
 
   init(
@@ -41,13 +43,6 @@ public final class SharedLog: @unchecked Sendable {
     self.oldest = oldest
     self.tracks = tracks
     self.live = live
-  }
-
-  /// Makes a segment ahead, if none waits, so that the batch that needs one does not wait for it. To be called when
-  /// there is nothing else to do.
-  public func prepare() throws(LogError) {
-    if let failure { throw .failed(failure) }
-    do throws(DiskError) { try files.prepare() } catch { throw refuse(error) }
   }
 
   /// Remembers a failure for ever, unless it is a full disk.

@@ -53,6 +53,7 @@ extension Node {
         throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
       }
     }
+    applyFloor()
     planner.mapChanged()
     pump()
   }
@@ -118,7 +119,11 @@ extension Node {
       let partition = try Partition(
         node: self, group: group, replicaID: replica, directory: directory, arc: arc, store: store)
       addReplica(group, id: replica, machine: partition, point: point, recovered: nil)
+      applyFloor()
       host.log(.info, "partition \(group): replica \(replica) made")
+    } catch StoreError.io(let error) where error.isDiskFull {
+      // Tried again when there is room.
+      space.ranOut(error)
     } catch {
       host.fatal("partition \(group): its replica can't be made: \(error)")
     }

@@ -6,7 +6,7 @@ public import Wire
 public enum PeerFrame: Sendable {
   case request(WireRequest)
   case response(WireResponse)
-  case batch(WirePeerBatch)
+  case batch([GroupMessage])
   case snapshotChunk(WireSnapshotChunk)
   case snapshotCredit(WireSnapshotCredit)
 }
@@ -15,7 +15,9 @@ public enum PeerFrame: Sendable {
 public enum Lane: Sendable {
   /// The one thread that appends to the shared log.
   case log
-  /// Flushes, compactions, transfers.
+  /// What the log waits for to let segments go, or to go on: flushes, and segments made ahead.
+  case flush
+  /// Compactions, transfers, and all else that takes its time.
   case background
 }
 
@@ -28,7 +30,7 @@ public protocol NodeHost: AnyObject {
   func send(_ frame: PeerFrame, to node: NodeID)
   /// Sends what `send` has gathered.
   func flush()
-  /// Runs a job on a worker thread, jobs of the log lane one after the other, and brings its result back.
+  /// Runs a job on a worker thread, jobs of a lane one after the other, and brings its result back.
   func run<Result: Sendable>(
     _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void)
   /// Unpredictable bytes, for secrets.

@@ -31,6 +31,37 @@ extension Limits {
   static let oracleMilliseconds: UInt64 = 2_000
   /// A log that grows beyond this has the groups flushed that keep its oldest segments.
   static let logBudget = ByteCount.mebibytes(256)
+  /// The most bytes of writes in a log entry of a partition whose store is behind with its jobs.
+  static let slowBatchBytes = ByteCount.kibibytes(64)
+  /// A partition whose store is behind starts a batch at most this often, in milliseconds.
+  static let slowBatchMilliseconds: UInt64 = 25
+  /// A partition takes no more writes while its memtables hold so many times what one should.
+  static let mostMemtables = 4
+  /// A partition takes no more writes while so many times the tables that call for a compaction wait for it.
+  static let mostLevel0 = 6
+  /// What is kept aside on the disk, so that a node whose disk is full can go on.
+  public static let diskReserve = ByteCount.mebibytes(64)
+  /// A node whose disk was full takes writes again when so much is free beside the reserve.
+  static let roomToGoOn = ByteCount.mebibytes(32)
+  /// How often the room on the disk is looked at.
+  static let spaceLookMilliseconds: UInt64 = 1_000
+  /// How long versions are kept unless the cluster is told otherwise, in milliseconds.
+  static let retentionMilliseconds: UInt64 = 86_400_000
+  /// How often the catalog's leader looks whether the floor is to be raised.
+  static let floorLookMilliseconds: UInt64 = 1_000
+  /// The floor moves in steps of this part of the retention, and of at most `longestFloorStep` milliseconds.
+  static let floorSteps: UInt64 = 20
+  static let longestFloorStep: UInt64 = 60_000
+  /// How long no read of a version below a floor begins that is about to be set.
+  static let floorPromiseMilliseconds: UInt64 = 5_000
+  /// How long a range's version is held from one part to the next.
+  static let heldReadMilliseconds: UInt64 = 60_000
+  /// The most versions held at once on a node; ranges beyond that may be refused half way.
+  static let heldReads = 65_536
+  /// How long after a flush or compaction failed it is tried again.
+  static let jobRetryMilliseconds: UInt64 = 1_000
+  /// How long after a segment could not be made ahead it is tried again.
+  static let spareRetryMilliseconds: UInt64 = 1_000
   /// The catalog is saved to its file after so many log entries.
   static let catalogEntriesBetweenSaves = 256
   /// A transfer of a replica without progress for so long has failed.

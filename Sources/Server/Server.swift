@@ -17,6 +17,7 @@ public enum Server {
   {
     // Before any thread is made, so that all of them leave the signals to the one that waits for them.
     let signals = StopSignals()
+    Scheduling.preferLongTurns()
     let disk = PosixDisk()
     try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)
@@ -106,6 +107,7 @@ public enum Server {
     logger[metadataKey: "node"] = "\(stored.node)"
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
+    let keep = options.keepMilliseconds
     let runner = try NodeRunner(
       loop: loop, directory: options.directory, opened: opened, credentials: credentials, logger: logger)
     // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
@@ -115,7 +117,10 @@ public enum Server {
         Listener.bind(
           host: listen.host, port: listen.port, context: context, loop: loop, logger: logger,
           makeReceiver: { bound.value.accept($0) }
-        ).flatMapThrowing { try bound.value.start($0) }
+        ).flatMapThrowing {
+          try bound.value.start($0)
+          if let keep { bound.value.node.keepVersions(milliseconds: keep) }
+        }
       }.wait()
     } catch let error as NodeError {
       throw .node(error)

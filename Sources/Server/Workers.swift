@@ -2,15 +2,18 @@ import NIOCore
 import NIOPosix
 import Node
 
-/// The node's worker threads: one that appends to the log, and one for everything else that blocks.
+/// The node's worker threads: one that appends to the log, one for what the log waits for, and one for
+/// everything else that blocks.
 final class Workers {
   private let loop: any EventLoop
   private let log = NIOThreadPool(numberOfThreads: 1)
+  private let flush = NIOThreadPool(numberOfThreads: 1)
   private let background = NIOThreadPool(numberOfThreads: 1)
 
   init(loop: any EventLoop) {
     self.loop = loop
     log.start()
+    flush.start()
     background.start()
   }
 
@@ -22,6 +25,7 @@ final class Workers {
     let pool =
       switch lane {
       case .log: log
+      case .flush: flush
       case .background: background
       }
     pool.submit { [loop] state in
@@ -33,6 +37,6 @@ final class Workers {
 
   /// Lets what runs end and takes nothing new.
   func stop() {
-    for pool in [log, background] { try? pool.syncShutdownGracefully() }
+    for pool in [log, flush, background] { try? pool.syncShutdownGracefully() }
   }
 }

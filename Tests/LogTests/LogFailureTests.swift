@@ -21,7 +21,7 @@ struct LogFailureTests {
     #expect(throws: LogError.failed(error)) { try log.append(one(2), sync: true) }
     #expect(throws: LogError.failed(error)) { try log.append(one(2), sync: true) }
     #expect(throws: LogError.failed(error)) { try log.append(one(3), sync: false) }
-    #expect(throws: LogError.failed(error)) { try log.prepare() }
+    #expect(log.beginSpare() == nil)
     #expect(log.statistics.failure == error)
   }
 
@@ -108,6 +108,29 @@ struct LogFailureTests {
       #expect(held[1]?.hardState == hardState(1, commit: 8))
       #expect(held[2]?.entries == entries(6...8), "step \(step)")
     }
+  }
+
+  @Test("A spare that finds no room leaves nothing behind, and the log goes on")
+  func noRoomForSpare() throws {
+    let (log, _) = try open(disk)
+    try useSpare(log)
+    let names = try disk.list("log")
+    disk.inject(DiskFault(code: DiskFault.noSpace) { $0.kind == .write && $0.path.hasSuffix("spare.tmp") })
+    let order = try #require(log.beginSpare())
+    #expect(throws: DiskError.self) { try order.make() }
+    try log.endSpare(isMade: false)
+    #expect(try disk.list("log") == names)
+    try log.append(one(9), sync: true)
+    let again = try #require(log.beginSpare(), "it is ordered anew")
+    try again.make()
+    try log.endSpare(isMade: true)
+    #expect(log.statistics.spares == 1)
+  }
+
+  /// Fills the first segment, so that the spare made at the start is in use.
+  private func useSpare(_ log: SharedLog) throws {
+    for number in 1...8 as ClosedRange<UInt64> { try log.append(one(number, bytes: 500), sync: true) }
+    #expect(log.statistics.spares == 0 && log.statistics.segments == 2)
   }
 
   @Test("A log that can't be opened says which call on which file failed", arguments: [DiskOperation.Kind.list, .open])

@@ -33,6 +33,8 @@ struct LogPropertyTests {
       possible += states
       do {
         try log.append(writes, sync: sync)
+        // As a worker does it beside the log, so that a crash hits each of its steps too.
+        if number % 2 == 0, let spare = log.beginSpare() { try log.endSpare(isMade: (try? spare.make()) != nil) }
         if sync {
           durable = script.model
           possible = [script.model]

@@ -144,12 +144,45 @@ struct LogSegmentTests {
     }
   }
 
-  @Test("A spare is made ahead only where none waits, and a log of another segment size is taken over")
+  @Test("A spare is ordered only where none waits and none is being made")
+  func spares() throws {
+    let (log, _) = try open(disk)
+    #expect(log.statistics.spares == 1 && log.beginSpare() == nil)
+    try log.append([LogWrite(group: group(1), entries: entries(1...5, bytes: 900))], sync: true)
+    let order = try #require(log.beginSpare())
+    #expect(log.beginSpare() == nil)
+    try order.make()
+    // The log goes on meanwhile, and makes what it needs itself.
+    try log.append([LogWrite(group: group(1), entries: entries(6...10, bytes: 900))], sync: true)
+    try log.endSpare(isMade: true)
+    #expect(log.statistics.spares == 1 && log.beginSpare() == nil)
+    #expect(try !disk.list("log").contains("spare.tmp"))
+    try log.append([LogWrite(group: group(1), entries: entries(11...15, bytes: 900))], sync: true)
+    let (_, held) = try open(disk)
+    #expect(held.damage == [] && held[1]?.entries == entries(1...15, bytes: 900))
+  }
+
+  @Test("Nothing on the way to a new segment waits for more than a header's sync once a spare is there")
+  func rollingIsShort() throws {
+    let (log, _) = try open(disk, LogOptions(segmentBytes: .mebibytes(1), identity: 7))
+    try log.append([LogWrite(group: group(1), entries: entries(1...1, bytes: 1_000_000))], sync: true)
+    let before = disk.steps
+    try log.append([LogWrite(group: group(1), entries: entries(2...2, bytes: 100_000))], sync: true)
+    #expect(disk.steps - before == 6, "header, sync, mark, frame, sync, mark")
+  }
+
+  @Test("A spare that a crash left unfinished is removed at the next start")
+  func unfinishedSpare() throws {
+    let (log, _) = try open(disk)
+    try log.append([LogWrite(group: group(1), entries: entries(1...5, bytes: 900))], sync: true)
+    try #require(log.beginSpare()).make()
+    let (_, held) = try open(disk)
+    #expect(held.damage == [] && !disk.exists("log/spare.tmp"))
+  }
+
+  @Test("A log of another segment size is taken over")
   func options() throws {
     let (log, _) = try open(disk)
-    let files = try disk.list("log")
-    try log.prepare()
-    #expect(try disk.list("log") == files && log.statistics.spares == 1)
     try log.append([LogWrite(group: group(1), entries: entries(1...20, bytes: 900))], sync: true)
     let larger = LogOptions(segmentBytes: .kibibytes(16), identity: 8)
     let (again, held) = try open(disk, larger)

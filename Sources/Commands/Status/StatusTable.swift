@@ -99,6 +99,13 @@ extension StatusTable {
     object.number("uptime_ms", status.uptimeMs)
     object.number("resident_bytes", status.residentBytes)
     object.number("disk_free_bytes", status.diskFreeBytes)
+    object.boolean("read_only", status.readOnly)
+    object.number("log_bytes", status.logBytes)
+    object.number("memtable_bytes", status.groups.reduce(0) { $0 + $1.memtableBytes })
+    object.number("compaction_debt", status.groups.reduce(0) { $0 + $1.compactionDebt })
+    object.number("retention_ms", status.retentionMs)
+    object.version("floor", Version(rawValue: status.floor))
+    object.strings("damage", status.damage)
     object.number("certificate_expires", status.certificateExpires)
     object.strings("problems", status.problems)
     object.objects("replicas", status.groups.map(replicaObject))
@@ -119,8 +126,20 @@ extension StatusTable {
     object.strings("learners", group.learners.map { "\(ReplicaID(rawValue: $0))" })
     object.number("memtable_bytes", group.memtableBytes)
     object.number("table_bytes", group.tableBytes)
+    object.number("history_bytes", group.historyBytes)
+    object.number("compaction_debt", group.compactionDebt)
+    object.string("pressure", StatusTable.pressure(group.pressure))
+    object.boolean("fenced", group.fenced)
     object.version("last_version", Version(rawValue: group.lastVersion))
     return object
+  }
+
+  private static func pressure(_ level: UInt32) -> String {
+    switch level {
+    case 0: "none"
+    case 1: "slow"
+    default: "stop"
+    }
   }
 
   private static func name(of role: WireStatusResponse.GroupStatus.Role) -> String {

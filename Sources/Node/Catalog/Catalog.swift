@@ -54,6 +54,10 @@ struct Catalog {
 
   /// The version above which the oracle gives out none.
   var ceiling: Version { Version(rawValue: state.ceiling) }
+  /// The oldest version still readable.
+  var floor: Version { Version(rawValue: state.floor) }
+  /// How long versions are kept, in milliseconds.
+  var retentionMilliseconds: UInt64 { state.retentionMs == 0 ? Limits.retentionMilliseconds : state.retentionMs }
   /// The members, by ascending id.
   var nodes: [WireCatalogNode] { state.nodes }
 
@@ -81,6 +85,7 @@ struct Catalog {
         $0.id = node.id
         $0.address = node.address
         $0.zone = node.zone
+        $0.catalogIncarnation = node.catalogIncarnation
       }
     }
   }
@@ -98,6 +103,13 @@ struct Catalog {
           }))
     }
     return try PartitionMap(epoch: state.epoch, partitions: entries)
+  }
+}
+
+extension WireCatalogNode {
+  /// The node's replica of the catalog.
+  var catalogReplica: ReplicaID {
+    ReplicaID(node: NodeID(rawValue: id), incarnation: max(1, catalogIncarnation))
   }
 }
 
@@ -122,6 +134,10 @@ extension Catalog {
     case .changePartition(let change): try apply(change)
     case .confirmPartition(let confirmation): try apply(confirmation)
     case .setAddress(let change): try apply(change)
+    case .setRetention(let milliseconds): state.retentionMs = milliseconds
+    case .raiseFloor(let floor): state.floor = max(state.floor, floor)
+    case .setSpace(let change): try apply(change)
+    case .replaceReplica(let loss): try apply(loss)
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
   }
@@ -147,6 +163,40 @@ extension Catalog {
       throw .stale("no node \(change.node)")
     }
     state.nodes[place].address = change.address
+  }
+
+  private mutating func apply(_ change: WireCatalogCommand.NodeSpace) throws(Refusal) {
+    guard let place = state.nodes.firstIndex(where: { $0.id == change.node }) else {
+      throw .stale("no node \(change.node)")
+    }
+    state.nodes[place].isFull = change.isFull
+  }
+
+  /// Gives a node another replica in place of one whose promises are lost. The old one takes part in nothing any more;
+  /// the group's leader takes it out of the membership.
+  private mutating func apply(_ loss: WireCatalogCommand.ReplicaLoss) throws(Refusal) {
+    let lost = ReplicaID(rawValue: loss.replica)
+    guard loss.group != GroupID.catalog.rawValue else { return try replaceCatalogReplica(lost) }
+    guard let place = state.partitions.firstIndex(where: { $0.group == loss.group }),
+      let replica = state.partitions[place].replicas.firstIndex(where: { $0.id == loss.replica })
+    else { throw .stale("partition \(loss.group) has no replica \(lost)") }
+    var partition = state.partitions[place]
+    guard partition.replicas.count > 1 else { throw .malformed("the only replica can't be replaced") }
+    partition.replicas[replica] = .with {
+      $0.id = ReplicaID(node: lost.node, incarnation: state.nextIncarnation).rawValue
+      $0.state = .joining
+    }
+    state.nextIncarnation += 1
+    try self.replace(place, with: partition)
+  }
+
+  private mutating func replaceCatalogReplica(_ lost: ReplicaID) throws(Refusal) {
+    guard let place = state.nodes.firstIndex(where: { $0.id == lost.node.rawValue }),
+      state.nodes[place].catalogReplica == lost
+    else { throw .stale("the catalog has no replica \(lost)") }
+    guard state.nodes.count > 1 else { throw .malformed("the only replica can't be replaced") }
+    state.nodes[place].catalogIncarnation = state.nextIncarnation
+    state.nextIncarnation += 1
   }
 
   private func place(of group: UInt32, at epoch: UInt64) throws(Refusal) -> Int {

@@ -91,7 +91,12 @@ final class CatalogMachine: GroupMachine {
       node.host.membersChanged(catalog?.members ?? [])
     case .changePartition, .confirmPartition:
       node.planner.mapChanged()
-    case .addToken, nil:
+    case .raiseFloor:
+      node.applyFloor()
+    case .replaceReplica:
+      node.planner.mapChanged()
+      node.host.membersChanged(catalog?.members ?? [])
+    case .addToken, .setRetention, .setSpace, nil:
       break
     }
     return .applied
@@ -175,6 +180,9 @@ final class CatalogMachine: GroupMachine {
 
   var flushedIndex: LogIndex { savedIndex }
 
+  /// The catalog is small, however many commands it takes.
+  var isSaturated: Bool { false }
+
   func flush() {
     guard !isSaving, !isInstalling, let state = captureState(), state.point.index > savedIndex else { return }
     isSaving = true
@@ -183,7 +191,10 @@ final class CatalogMachine: GroupMachine {
       storage.saveCatalog(state)
     } then: { [self] failure in
       isSaving = false
-      if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
+      if let failure {
+        guard failure.isDiskFull else { return node.host.fatal("the catalog can't be saved: \(failure)") }
+        return node.space.ranOut(failure)
+      }
       savedIndex = state.point.index
       replica?.flushed(through: savedIndex)
       node.pump()
@@ -202,10 +213,15 @@ final class CatalogMachine: GroupMachine {
       storage.saveCatalog(captured)
     } then: { [self] failure in
       isInstalling = false
-      if let failure { return node.host.fatal("the catalog can't be saved: \(failure)") }
+      if let failure {
+        guard failure.isDiskFull else { return node.host.fatal("the catalog can't be saved: \(failure)") }
+        node.space.ranOut(failure)
+        return done(false)
+      }
       restore(catalog, savedIndex: received.point.index)
       node.host.membersChanged(catalog.members)
       done(true)
+      node.applyFloor()
       node.planner.mapChanged()
       node.pump()
     }

@@ -80,7 +80,10 @@ final class PlacementDriver {
       return propose(.joint([.addVoter(learner), .remove(leaver)]), to: replica)
     }
     if let leaver = leaving.first(where: { membership.voters.contains($0) }) {
-      if leaver == replica.id { return handOver(replica, except: [leaver]) }
+      guard leaver != replica.id else {
+        handOver(replica, except: [leaver])
+        return
+      }
       return propose(.simple([.remove(leaver)]), to: replica)
     }
     if !joining.isEmpty || !leaving.isEmpty { report(entry, voters: membership.voters) }
@@ -99,12 +102,21 @@ final class PlacementDriver {
     return peer.recentlyActive && peer.match >= replica.core.commit
   }
 
-  private func handOver(_ replica: GroupReplica, except leaving: [ReplicaID]) {
+  /// Hands a leadership to another voter that can take it, if there is one.
+  @discardableResult
+  func handOver(_ replica: GroupReplica, except leaving: [ReplicaID]) -> Bool {
     let target = replica.core.membership.voters.first {
-      $0 != replica.id && !leaving.contains($0) && isCaughtUp($0, replica)
+      $0 != replica.id && !leaving.contains($0) && isCaughtUp($0, replica) && !isFull($0.node)
     }
-    if let target { replica.transferLeadership(to: target) }
+    guard let target else { return false }
+    replica.transferLeadership(to: target)
+    return true
   }
+
+  private func isFull(_ id: NodeID) -> Bool { node.catalog.catalog?.node(id)?.isFull ?? false }
+
+  /// Whether all leaderships are to be given away.
+  private var shallNotLead: Bool { node.isDraining || node.space.isFull }
 
   private func report(_ entry: WireCatalogPartition, voters: [ReplicaID]) {
     let group = GroupID(rawValue: entry.group)
@@ -170,7 +182,7 @@ final class PlacementDriver {
     for entry in map.partitions where !entry.replicas.contains(where: { $0.state != .voter }) {
       guard let wanted = plan.nodes(of: entry.group) else { continue }
       let present = entry.replicas.map(\.replica.node)
-      let missing = wanted.first { !present.contains($0) && !arriving.contains($0) }
+      let missing = wanted.first { !present.contains($0) && !arriving.contains($0) && !isFull($0) }
       let surplus = entry.replicas.first { !wanted.contains($0.replica.node) }
       guard let missing else { continue }
       return .with {
@@ -205,18 +217,20 @@ final class PlacementDriver {
 
   // MARK: Leaders
 
-  /// Hands leaderships to their preferred nodes; all of them to others while this node drains.
+  /// Hands leaderships to their preferred nodes; all of them to others while this node drains or its
+  /// disk is full.
   func moveLeaders() {
     for partition in node.partitions {
       guard let replica = partition.replica, replica.leads else { continue }
-      if node.isDraining {
+      if shallNotLead {
         handOver(replica, except: [])
       } else if let preferred = node.catalog.catalog?.preferredLeader(of: partition.group), preferred != node.id,
+        !isFull(preferred),
         let target = replica.core.membership.voters.first(where: { $0.node == preferred }), isCaughtUp(target, replica)
       {
         replica.transferLeadership(to: target)
       }
     }
-    if node.isDraining, let catalog = node.catalog.replica, catalog.leads { handOver(catalog, except: []) }
+    if shallNotLead, let catalog = node.catalog.replica, catalog.leads { handOver(catalog, except: []) }
   }
 }

@@ -52,7 +52,10 @@ final class VersionRequests {
     var shares: [(partition: Partition, count: Int)] = []
     for partition in logIsOpen ? wanting : [] {
       guard let replica = partition.replica, replica.leads else { continue }
-      if let count = partition.writes.startBatch(term: replica.core.term) { shares.append((partition, count)) }
+      guard let bytes = partition.takeTurn() else { continue }
+      if let count = partition.writes.startBatch(term: replica.core.term, maxBytes: bytes) {
+        shares.append((partition, count))
+      }
     }
     if logIsOpen { wanting.removeAll(keepingCapacity: true) }
     let questions = asking

@@ -14,6 +14,7 @@ import Wire
 ///     catalog         the catalog's state: SnapshotTrailer behind its checksum
 ///     log/            the shared Raft log (kv-log(5))
 ///     partitions/N/   the store of partition N (kv-sstable(5))
+///     reserve         zeros that give their room when the disk is full
 ///     identity/       keys and certificates, which `Server` keeps
 public enum NodeDirectory {
   /// The newest directory format that this release reads and writes.
@@ -23,6 +24,7 @@ public enum NodeDirectory {
   static func identityPath(_ directory: String) -> String { directory + "/node" }
   static func catalogPath(_ directory: String) -> String { directory + "/catalog" }
   static func logPath(_ directory: String) -> String { directory + "/log" }
+  static func reservePath(_ directory: String) -> String { directory + "/reserve" }
   static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
 
   /// What a directory is.

@@ -15,11 +15,16 @@ final class NodeStorage: Sendable {
   let cache: BlockCache
   let options: NodeOptions
   var storeOptions: StoreOptions { options.store }
+  /// How much is kept aside for when the disk is full.
+  let reserveBytes: ByteCount
 
-  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, options: NodeOptions) {
+  init(
+    disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount, options: NodeOptions
+  ) {
     self.disk = disk
     self.directory = directory
     self.log = log
+    self.reserveBytes = reserveBytes
     self.options = options
     cache = BlockCache(byteBudget: cacheBytes)
   }
@@ -36,14 +41,14 @@ final class NodeStorage: Sendable {
     try PartitionStore.create(disk: disk, directory: directory, options: storeOptions, cache: cache, state: state)
   }
 
-  /// Replaces the catalog's file, durably. Gives the reason where that failed.
-  func saveCatalog(_ captured: CapturedState) -> String? {
+  /// Replaces the catalog's file, durably. Gives the reason where that failed; then nothing has changed.
+  func saveCatalog(_ captured: CapturedState) -> DiskError? {
     let trailer = WireSnapshotTrailer(captured.point, state: captured.state, checksum: 0)
-    do {
+    do throws(DiskError) {
       try disk.replace(NodeDirectory.catalogPath(directory), with: Checked.wrap(trailer.encoded))
       return nil
     } catch {
-      return "\(error)"
+      return error
     }
   }
 }

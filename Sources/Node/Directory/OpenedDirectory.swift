@@ -15,19 +15,22 @@ public struct OpenedDirectory {
   let stores: [(group: GroupID, store: PartitionStore)]
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
+  /// `reserveBytes` is what the node keeps aside for when the disk is full.
   public static func open(
-    _ directory: String, on disk: any Disk, cacheBytes: Int, options: NodeOptions = NodeOptions()
+    _ directory: String, on disk: any Disk, cacheBytes: Int, reserveBytes: ByteCount = Limits.diskReserve,
+    options: NodeOptions = NodeOptions()
   ) throws(NodeError) -> OpenedDirectory {
     switch try NodeDirectory.kind(of: directory, on: disk) {
     case .node: break
     case .empty: throw .foreign(path: directory, words: "there is no node here")
     case .foreign(let words): throw .foreign(path: directory, words: words)
     }
+    NodeStorage.releaseReserve(directory, of: reserveBytes, on: disk)
     let identity = try NodeIdentity.read(from: directory, on: disk)
     let catalog = try readCatalog(directory, on: disk)
     let (log, recovered) = try openLog(directory, on: disk, options: options.log)
     let storage = NodeStorage(
-      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, options: options)
+      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes, options: options)
     return OpenedDirectory(
       identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage))
   }

@@ -19,6 +19,8 @@ protocol GroupMachine: AnyObject {
   func flush()
   /// The last entry whose effect is in files of the machine's own.
   var flushedIndex: LogIndex { get }
+  /// Whether no more entries can be taken in for now without memory growing beyond its bound.
+  var isSaturated: Bool { get }
   /// Takes the place of the present state with one received whole; calls back when it is durable.
   func install(_ received: ReceivedState, done: @escaping (Bool) -> Void)
 }

@@ -4,20 +4,36 @@ import Log
 /// Group commit: gathers what all groups of the node have for the shared log while the batch before is being
 /// written, then hands it over as one write and one fsync.
 final class LogPipeline {
+  /// What is written at once.
+  private struct Batch {
+    let writes: [LogWrite]
+    let tickets: [(replica: GroupReplica, ticket: UInt64)]
+    let needsSync: Bool
+  }
+
   private unowned let node: Node
   private let log: SharedLog
+  private let spares: SpareSegments
   private var writes: [LogWrite] = []
   private var tickets: [(replica: GroupReplica, ticket: UInt64)] = []
   private var needsSync = false
   private var isBusy = false
+  /// A batch for which the disk had no room.
+  private var stalled: Batch?
   /// Whether entries that a leader here has proposed wait for the batch before to be written.
   private(set) var holdsProposals = false
+  /// The bytes of the log's segments in use, as of the last batch.
+  private(set) var logBytes: ByteCount
+  /// Whether the log waits for room on the disk.
+  var isStalled: Bool { stalled != nil }
   /// Called when the pipeline next runs dry.
   private var idleCallbacks: [() -> Void] = []
 
   init(node: Node, log: SharedLog) {
     self.node = node
     self.log = log
+    logBytes = log.statistics.bytes
+    spares = SpareSegments(node: node, log: log)
   }
 
   /// The number of writes that wait for the next batch.
@@ -31,38 +47,55 @@ final class LogPipeline {
     needsSync = needsSync || mustSync
   }
 
-  /// Calls back once everything appended so far is in the log.
+  /// Calls back once everything appended so far is in the log, or waits for room on the disk.
   func whenIdle(_ done: @escaping () -> Void) {
-    guard isBusy || !writes.isEmpty else { return done() }
+    guard !isStalled, isBusy || !writes.isEmpty else { return done() }
     idleCallbacks.append(done)
   }
 
   /// Starts writing the batch unless one is being written. Called at the end of each pump.
   func start() {
-    guard !isBusy, !writes.isEmpty else { return }
-    isBusy = true
+    guard !isBusy, stalled == nil, !writes.isEmpty else { return }
+    let batch = Batch(writes: writes, tickets: tickets, needsSync: needsSync)
     holdsProposals = false
-    let (batch, waiting, sync) = (writes, tickets, needsSync)
     writes.removeAll(keepingCapacity: true)
     tickets.removeAll(keepingCapacity: true)
     needsSync = false
-    let budget = node.logBudget
-    node.host.run(.log) { [log] in
-      Result { () throws(LogError) in
-        try log.append(batch, sync: sync)
-        return log.pinningGroups(beyond: budget)
+    write(batch)
+  }
+
+  /// Tries the batch again for which there was no room.
+  func retry() {
+    guard let batch = stalled else { return }
+    stalled = nil
+    write(batch)
+  }
+
+  private func write(_ batch: Batch) {
+    isBusy = true
+    let (budget, maySpare) = (node.logBudget, spares.mayOrder)
+    node.host.run(.log) { [log, writes = batch.writes, sync = batch.needsSync] in
+      Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount) in
+        try log.append(writes, sync: sync)
+        return (log.pinningGroups(beyond: budget), maySpare ? log.beginSpare() : nil, log.statistics.bytes)
       }
     } then: { [self] result in
       isBusy = false
       switch result {
-      case .success(let pinning):
-        for (replica, ticket) in waiting { replica.persisted(ticket: ticket) }
-        for group in pinning { node.replicas[group]?.release() }
+      case .success(let written):
+        logBytes = written.bytes
+        for (replica, ticket) in batch.tickets { replica.persisted(ticket: ticket) }
+        for group in written.pinning { node.replicas[group]?.release() }
+        if let order = written.spare { spares.make(order) }
+      case .failure(.full(let error)):
+        // Nothing of it was acknowledged: it waits, whole, and all that comes after behind it.
+        stalled = batch
+        node.space.ranOut(error)
       case .failure(let error):
         // Nothing that the batch covered is ever acknowledged (DESIGN §5).
         return node.host.fatal("the log can't be written: \(error)")
       }
-      if writes.isEmpty {
+      if isStalled || writes.isEmpty {
         let callbacks = idleCallbacks
         idleCallbacks.removeAll()
         for done in callbacks { done() }

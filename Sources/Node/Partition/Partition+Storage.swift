@@ -1,4 +1,5 @@
 import Bytes
+import Environment
 import HashRing
 import Raft
 import Store
@@ -17,30 +18,30 @@ extension Partition {
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
   }
 
-  /// Starts the flush or compaction that is due, unless one runs.
-  func startJobIfDue() {
-    guard !isBusyWithJob, !isReceiving else { return }
-    if store.needsFlush {
-      flush()
-    } else if let job = store.nextCompaction() {
-      run(job)
-    }
+  /// Starts the flush and the compaction that are due. One of each may run, side by side.
+  func startJobsIfDue() {
+    guard !isReceiving else { return }
+    if store.needsFlush { flush() }
+    if jobs.mayCompact(now: node.now), let job = store.nextCompaction() { run(job) }
   }
 
   var flushedIndex: LogIndex { store.flushedState.appliedIndex }
 
   func flush() {
-    guard !isBusyWithJob, !isReceiving, let state = presentState, let job = store.freeze(state: state) else { return }
-    isBusyWithJob = true
-    node.host.run(.background) {
+    guard jobs.mayFlush(now: node.now), !isReceiving, let state = presentState,
+      let job = store.freeze(state: state)
+    else { return }
+    jobs.isFlushing = true
+    node.host.run(.flush) {
       job.run()
     } then: { [self] result in
-      isBusyWithJob = false
+      jobs.isFlushing = false
       do throws(StoreError) {
         try store.install(result)
         replica?.flushed(through: store.flushedState.appliedIndex)
-        startJobIfDue()
+        startJobsIfDue()
       } catch {
+        jobs.flushNotBefore = retryMoment
         failed("flush", error)
       }
       node.pump()
@@ -48,26 +49,30 @@ extension Partition {
   }
 
   private func run(_ job: CompactionJob) {
-    isBusyWithJob = true
+    jobs.isCompacting = true
     node.host.run(.background) {
       job.run()
     } then: { [self] result in
-      isBusyWithJob = false
+      jobs.isCompacting = false
       do throws(StoreError) {
         try store.install(result)
-        startJobIfDue()
+        startJobsIfDue()
       } catch {
+        jobs.compactionNotBefore = retryMoment
         failed("compaction", error)
       }
       node.pump()
     }
   }
 
+  private var retryMoment: Moment { node.now.advanced(milliseconds: Limits.jobRetryMilliseconds) }
+
   /// A job that failed left its inputs as they were and may be tried again; one whose outcome on disk is uncertain
   /// stops the node (DESIGN §5).
   private func failed(_ job: String, _ error: StoreError) {
     let words = "partition \(group): \(job) failed: \(error)"
     if case .fatal = error { return node.host.fatal(words) }
+    if case .io(let cause) = error, cause.isDiskFull { return node.space.ranOut(cause) }
     node.host.log(.error, words)
   }
 
@@ -76,7 +81,9 @@ extension Partition {
   func captureState() -> CapturedState? {
     flush()
     let cursor = store.exportCursor()
-    guard let (state, point) = try? PartitionState.read(cursor.state) else { return nil }
+    guard case (var state, let point)? = try? PartitionState.read(cursor.state) else { return nil }
+    // Who gets the records must not answer for versions that were dropped from them.
+    state.floor = store.retention.floor
     return CapturedState(point: point, state: state.encode()) {
       var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
       do throws(StoreError) {
@@ -94,7 +101,7 @@ extension Partition {
 
   /// Holds back jobs of the store while another takes shape in its directory; false while one runs.
   func beginReceiving() -> Bool {
-    guard !isBusyWithJob, !isReceiving else { return false }
+    guard jobs.areIdle, !isReceiving else { return false }
     isReceiving = true
     return true
   }
@@ -112,10 +119,11 @@ extension Partition {
     }
     state.replica = replicaID
     let storeState = state.storeState(at: received.point)
+    let retention = Retention(floor: state.floor)
     let storage = node.storage
     node.host.run(.background) { () -> StoreError? in
       do throws(StoreError) {
-        try received.sink.finish(state: storeState)
+        try received.sink.finish(state: storeState, retention: retention)
         return nil
       } catch {
         return error
@@ -125,10 +133,18 @@ extension Partition {
       do throws(StoreError) {
         if let error { throw error }
         store = try storage.openStore(directory)
+        node.applyFloor()
         self.sessions = sessions
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)
         done(true)
+      } catch StoreError.io(let cause) where cause.isDiskFull {
+        node.space.ranOut(cause)
+        node.host.run(.background) {
+          received.sink.abandon()
+        } then: {
+          done(false)
+        }
       } catch {
         node.host.fatal("partition \(group): a received state can't be installed: \(error)")
       }
@@ -137,7 +153,7 @@ extension Partition {
   }
 
   /// Whether no job of the store is running, so that it can be ended.
-  var isIdle: Bool { !isBusyWithJob && !isReceiving }
+  var isIdle: Bool { jobs.areIdle && !isReceiving }
 
   /// Ends the replica's store: the catalog has confirmed that it is not wanted any more.
   func destroy() {

@@ -22,8 +22,10 @@ final class Partition: GroupMachine {
   let writes = WriteQueue()
   /// Reads that wait for writes which were on their way when the read arrived: served once as many batches are done.
   var barriers: [(batch: UInt64, done: (Bool) -> Void)] = []
-  var isBusyWithJob = false
+  var jobs = StoreJobs()
   var isReceiving = false
+  /// When the next batch may start while the store is behind.
+  var nextSlowBatch = Moment(rawValue: 0)
   /// When this replica last knew that it had applied all that its leader had committed.
   var caughtUpAt: Moment
 
@@ -85,7 +87,7 @@ final class Partition: GroupMachine {
 
   func tick() {
     writes.expire(now: node.now, in: self)
-    startJobIfDue()
+    startJobsIfDue()
     node.planner.reconcile(self)
   }
 
@@ -129,7 +131,7 @@ final class Partition: GroupMachine {
   }
 
   private func read(_ key: Key, at version: Version) -> WireResponse.OneOf_Body {
-    do {
+    do throws(StoreError) {
       guard let record = try store.get(key, at: version), record.kind == .value else {
         return .get(WireGetResponse())
       }
@@ -140,7 +142,7 @@ final class Partition: GroupMachine {
           $0.value = .init(record.value)
         })
     } catch {
-      return WireFailure.because(.damaged, "partition \(group) on node \(node.id): \(error)")
+      return node.failure(error, of: group)
     }
   }
 

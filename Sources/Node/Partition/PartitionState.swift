@@ -11,6 +11,8 @@ struct PartitionState: Equatable {
   let epoch: UInt64
   let lastVersion: Version
   let sessions: [UInt8]
+  /// The oldest version that the records still tell. In a manifest it stands by itself.
+  var floor = Version.zero
 
   init(replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8]) {
     self.replica = replica
@@ -56,6 +58,7 @@ struct PartitionState: Equatable {
     writer.u64(epoch)
     writer.u64(lastVersion.rawValue)
     writer.string(sessions)
+    writer.u64(floor.rawValue)
     return writer.bytes
   }
 
@@ -68,6 +71,7 @@ struct PartitionState: Equatable {
       epoch = try reader.u64()
       lastVersion = Version(rawValue: try reader.u64())
       sessions = try reader.string(limit: bytes.count)
+      floor = Version(rawValue: try reader.u64())
       try reader.finish()
     } catch {
       return nil

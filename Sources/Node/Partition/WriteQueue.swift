@@ -53,6 +53,12 @@ final class WriteQueue {
       return write.failed(.refused, "the request id was acknowledged before: its outcome is no longer kept")
     case .new: break
     }
+    guard partition.pressure != .stop else {
+      return write.failed(
+        .unavailable,
+        "partition \(partition.group): node \(partition.node.id) can't write to its disk as fast as it is written to; "
+          + "try again")
+    }
     guard queue.count < Limits.queuedWrites, queuedBytes < Limits.queuedBytes.rawValue else {
       return write.failed(.unavailable, "partition \(partition.group) has too many writes waiting; try again")
     }
@@ -121,14 +127,14 @@ final class WriteQueue {
 
   // MARK: Versions and the log
 
-  /// The next batch to ask versions for, or nil: how many are needed.
-  func startBatch(term: Term) -> Int? {
+  /// The next batch of at most so many bytes to ask versions for, or nil: how many are needed.
+  func startBatch(term: Term, maxBytes: ByteCount) -> Int? {
     guard awaitingVersions == nil, !queue.isEmpty else { return nil }
     var bytes = 0
     var count = 0
     while count < queue.count, count < Limits.writesPerEntry {
       bytes += queue[count].bytes
-      if count > 0, bytes > Limits.batchBytes.rawValue { break }
+      if count > 0, bytes > maxBytes.rawValue { break }
       count += 1
     }
     let writes = Array(queue[..<count])

@@ -8,6 +8,9 @@ import Wire
 extension Node {
   func serve(_ request: WireRangeRequest, deadline: Moment, reply: @escaping Reply) {
     let at = Version(rawValue: request.at)
+    guard heldReads.admits(at, now: now) else {
+      return reply(notRetained(at, floor: catalog.catalog?.floor ?? .zero))
+    }
     guard request.at > 0, !request.groups.isEmpty, request.groups.count <= Limits.partitions else {
       return reply(WireFailure.because(.invalid, "a range names its version and its partitions"))
     }
@@ -24,11 +27,7 @@ extension Node {
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
         if let failure { return reply(failure) }
-        do {
-          reply(.range(try read(request, wanted.map(\.store), at: at)))
-        } catch {
-          reply(WireFailure.because(.damaged, "node \(id): \(error)"))
-        }
+        reply(read(request, wanted, at: at))
       }
     }
   }
@@ -44,6 +43,18 @@ extension Node {
         left -= 1
         if left == 0 { done(failure) }
       }
+    }
+  }
+
+  private func read(_ request: WireRangeRequest, _ partitions: [Partition], at version: Version)
+    -> WireResponse.OneOf_Body
+  {
+    do throws(StoreError) {
+      let response = try read(request, partitions.map(\.store), at: version)
+      heldReads.wasRead(at: version, isLast: !response.more, now: now)
+      return .range(response)
+    } catch {
+      return failure(error)
     }
   }
 

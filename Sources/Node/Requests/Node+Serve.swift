@@ -37,6 +37,8 @@ extension Node {
         }
         reply(.now(.with { $0.version = version.rawValue }))
       }
+    case .oldestRead(let request):
+      reply(.oldestRead(oldestRead(request)))
     case .invite, .enrol, .versions, .propose:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
@@ -50,7 +52,7 @@ extension Node {
     switch (caller, body) {
     case (.stranger, .enrol), (.node, _): nil
     case (.stranger, _): "a peer without a certificate may only enrol"
-    case (.client, .versions), (.client, .propose), (.client, .enrol): "only nodes may ask this"
+    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead): "only nodes may ask this"
     case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
@@ -80,6 +82,9 @@ extension Node {
           return reply(partition.notLeader)
         }
         if let expired = partition.expiry(of: pending.id) { return pending.failed(.refused, expired) }
+        if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
+          return pending.failed(refusal.code, refusal.words)
+        }
         partition.writes.add(pending, in: partition)
       } catch {
         reply(WireFailure.because(.invalid, error.words))

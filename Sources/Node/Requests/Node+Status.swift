@@ -11,6 +11,9 @@ extension Node {
     status.cluster = cluster
     status.format = catalog.catalog?.state.format ?? 0
     status.members = catalog.catalog?.members ?? []
+    status.floor = catalog.catalog?.floor.rawValue ?? 0
+    status.retentionMs = catalog.catalog?.retentionMilliseconds ?? 0
+    status.logBytes = UInt64(pipeline.logBytes.rawValue)
     status.diskFreeBytes = (try? storage.disk.freeBytes(storage.directory)) ?? 0
     if let map = catalog.catalog?.map {
       let wanted = min(Int(catalog.catalog?.state.replicasWanted ?? 0), status.members.count)
@@ -23,6 +26,8 @@ extension Node {
       guard let replica = replicas[group] else { continue }
       status.groups.append(groupStatus(replica))
     }
+    status.readOnly = space.isFull
+    if let problem = space.problem { status.problems.append(problem) }
     if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
     host.authority.processStatus(into: &status)
     return status
@@ -51,6 +56,8 @@ extension Node {
       status.prefix = partition.arc.prefix
       status.memtableBytes = UInt64(partition.store.memtableBytes)
       status.tableBytes = partition.store.levels.reduce(0) { $0 + $1.bytes }
+      status.historyBytes = partition.store.historyLevels.reduce(0) { $0 + $1.bytes }
+      status.pressure = partition.pressure.rawValue
       status.lastVersion = partition.lastVersion.rawValue
     }
     return status

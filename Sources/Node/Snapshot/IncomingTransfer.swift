@@ -73,8 +73,8 @@ final class StateSink: @unchecked Sendable {
   }
 
   /// Puts the records in force, durably.
-  func finish(state: StoreState) throws(StoreError) {
-    try writer?.finish(state: state)
+  func finish(state: StoreState, retention: Retention) throws(StoreError) {
+    try writer?.finish(state: state, retention: retention)
     writer = nil
   }
 

@@ -150,6 +150,8 @@ final class Transfers {
       drop(earlier, of: replica.group)
     }
     let partition = replica.machine as? Partition
+    // The catalog is small; it goes on in the reserve.
+    guard partition == nil || !node.space.isFull else { return false }
     guard received[replica.group] == nil, partition?.beginReceiving() ?? true else { return false }
     incoming[replica.group] = IncomingTransfer(
       number: chunk.transfer, sender: sender, directory: partition?.directory, startedAt: node.now)

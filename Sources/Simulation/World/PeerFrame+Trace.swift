@@ -10,10 +10,11 @@ extension PeerFrame {
     switch self {
     case .request(let request): 10 ^ request.id << 8
     case .response(let response): 11 ^ response.id << 8
-    case .batch(let batch):
-      batch.messages.reduce(12) {
-        SplitMix64.mix($0 ^ $1.to ^ UInt64($1.group) << 40) ^ UInt64($1.kind) ^ $1.term << 8 ^ $1.index << 24
-          ^ UInt64($1.entries.count) << 44
+    case .batch(let messages):
+      messages.reduce(12) { mark, message in
+        let (raft, group) = (message.message, UInt64(message.group.rawValue))
+        return SplitMix64.mix(mark ^ raft.to.rawValue ^ group << 40) ^ UInt64(raft.kind.rawValue)
+          ^ raft.term.rawValue << 8 ^ raft.index.rawValue << 24 ^ UInt64(raft.entries.count) << 44
       }
     case .snapshotChunk(let chunk): 13 ^ UInt64(chunk.sequence) << 8 ^ UInt64(chunk.data.count) << 32
     case .snapshotCredit(let credit): 14 ^ UInt64(credit.sequence) << 8
@@ -25,7 +26,7 @@ extension PeerFrame {
     switch self {
     case .request(let request): "request \(request.id) \(request.body.map(PeerFrame.name) ?? "empty")"
     case .response(let response): "response \(response.id) \(response.body.map { PeerFrame.name($0) } ?? "empty")"
-    case .batch(let batch): batch.messages.map(PeerFrame.words).joined(separator: "; ")
+    case .batch(let messages): messages.map(PeerFrame.words).joined(separator: "; ")
     case .snapshotChunk(let chunk):
       "state of group \(chunk.group), chunk \(chunk.sequence), \(chunk.data.count) bytes\(chunk.hasTrailer ? ", the last" : "")"
     case .snapshotCredit(let credit):
@@ -37,13 +38,13 @@ extension PeerFrame {
   private static func name(_ body: WireResponse.OneOf_Body) -> String { caseName("\(body)") }
   private static func caseName(_ text: String) -> String { String(text.prefix { $0 != "(" }) }
 
-  private static func words(_ message: WireRaftMessage) -> String {
-    let kind = UInt8(exactly: message.kind).flatMap(Message.Kind.init(rawValue:)).map { "\($0)" } ?? "\(message.kind)"
-    var words = "group \(message.group) \(kind) term \(message.term)"
-    if message.index > 0 { words += " index \(message.index)@\(message.logTerm)" }
-    if message.commit > 0 { words += " commit \(message.commit)" }
-    if !message.entries.isEmpty { words += " entries of \(message.entries.count) bytes" }
-    if message.reject { words += " rejects, hint \(message.hintIndex)@\(message.hintTerm)" }
+  private static func words(_ message: GroupMessage) -> String {
+    let raft = message.message
+    var words = "group \(message.group) \(raft.kind) term \(raft.term)"
+    if raft.index > .zero { words += " index \(raft.index)@\(raft.logTerm)" }
+    if raft.commit > .zero { words += " commit \(raft.commit)" }
+    if let last = raft.entries.last { words += " entries to \(last.index)@\(last.term)" }
+    if raft.reject { words += " rejects, hint \(raft.rejectHint)@\(raft.hintTerm)" }
     return words
   }
 }

@@ -26,8 +26,10 @@ public final class SimulatedHost: NodeHost {
   /// The next job loses power in its midst, after so many of its changes.
   var powerOffInNextJob: Int?
   private var frozenInputs: [(Node) -> Void] = []
-  private var lanesFreeAt: [Bool: UInt64] = [:]
-  /// The most that one job may be late after the one before, for the bound on what waits.
+  /// By how much longer the jobs of a lane take than they would, in nanoseconds.
+  public var laneDelays: [Lane: UInt64] = [:]
+  private var lanesFreeAt: [Lane: UInt64] = [:]
+  /// The most that ever waited in each queue.
   private(set) var longestQueues: [String: Int] = [:]
 
   init(world: SimulatedWorld, id: NodeID, disk: SimulatedDisk, clock: DriftingClock) throws(NodeError) {
@@ -36,7 +38,8 @@ public final class SimulatedHost: NodeHost {
     self.disk = disk
     ownClock = clock
     let opened = try OpenedDirectory.open(
-      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, options: world.nodeOptions)
+      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes,
+      options: world.nodeOptions)
     node = Node(host: self, opened: opened)
     if let observer = world.onApply { node.onApply = { [id] in observer(id, $0, $1) } }
     try node.start(opened)
@@ -95,11 +98,11 @@ public final class SimulatedHost: NodeHost {
   public func run<Result: Sendable>(
     _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
   ) {
-    let start = max(world.time, lanesFreeAt[lane == .log] ?? 0)
-    let duration = world.random(in: 80_000...400_000) * diskSlowness
+    let start = max(world.time, lanesFreeAt[lane] ?? 0)
+    let duration = world.random(in: 80_000...400_000) * diskSlowness + (laneDelays[lane] ?? 0)
     // Behind what the stall already holds up.
     let end = max(start, diskStallsUntil) + duration
-    lanesFreeAt[lane == .log] = end
+    lanesFreeAt[lane] = end
     finish(at: end, job, then: then)
   }
 

@@ -7,6 +7,8 @@ public import Wire
 /// same seed gives the same history.
 public final class SimulatedWorld {
   static let directory = "/node"
+  /// What each node keeps aside for when its disk is full.
+  let reserveBytes: ByteCount
   private static let wallStart: UInt64 = 1_700_000_000_000
   /// The right time, which no node sees but through its own clock.
   public let clock = SimulatedClock(now: Moment(rawValue: 1_000_000_000), wallMilliseconds: wallStart)
@@ -34,7 +36,10 @@ public final class SimulatedWorld {
   private var queue = EventQueue()
 
   /// A world with one node, the first of a new cluster.
-  public init(seed: UInt64, partitions: Int = 4, options: NodeOptions = NodeOptions()) throws {
+  public init(
+    seed: UInt64, partitions: Int = 4, reserveBytes: ByteCount = .bytes(0), options: NodeOptions = NodeOptions()
+  ) throws {
+    self.reserveBytes = reserveBytes
     generator = SplitMix64(seed: seed)
     nodeOptions = options
     let disk = SimulatedDisk()

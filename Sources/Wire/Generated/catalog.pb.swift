@@ -83,6 +83,40 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .setAddress(newValue)}
   }
 
+  public var setSpace: WireCatalogCommand.NodeSpace {
+    get {
+      if case .setSpace(let v)? = body {return v}
+      return WireCatalogCommand.NodeSpace()
+    }
+    set {body = .setSpace(newValue)}
+  }
+
+  /// How long old versions are kept, in milliseconds; the greatest number: for ever.
+  public var setRetention: UInt64 {
+    get {
+      if case .setRetention(let v)? = body {return v}
+      return 0
+    }
+    set {body = .setRetention(newValue)}
+  }
+
+  /// No version below is kept any more.
+  public var raiseFloor: UInt64 {
+    get {
+      if case .raiseFloor(let v)? = body {return v}
+      return 0
+    }
+    set {body = .raiseFloor(newValue)}
+  }
+
+  public var replaceReplica: WireCatalogCommand.ReplicaLoss {
+    get {
+      if case .replaceReplica(let v)? = body {return v}
+      return WireCatalogCommand.ReplicaLoss()
+    }
+    set {body = .replaceReplica(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -93,7 +127,45 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case changePartition(WireCatalogCommand.PartitionChange)
     case confirmPartition(WireCatalogCommand.PartitionConfirmation)
     case setAddress(WireCatalogCommand.NodeAddress)
+    case setSpace(WireCatalogCommand.NodeSpace)
+    /// How long old versions are kept, in milliseconds; the greatest number: for ever.
+    case setRetention(UInt64)
+    /// No version below is kept any more.
+    case raiseFloor(UInt64)
+    case replaceReplica(WireCatalogCommand.ReplicaLoss)
 
+  }
+
+  /// A node's disk is full, or has room again.
+  public nonisolated struct NodeSpace: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var node: UInt32 = 0
+
+    public var isFull: Bool = false
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// What a replica must remember of its votes and acknowledgements is lost: it takes part no more, and another of a
+  /// new id takes its place on the same node.
+  public nonisolated struct ReplicaLoss: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// 0: the catalog.
+    public var group: UInt32 = 0
+
+    public var replica: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
   }
 
   /// A node takes the place of a token, which is used up by it.
@@ -187,6 +259,12 @@ public nonisolated struct WireCatalogState: Sendable {
   /// The certificate of the cluster's authority, DER.
   public var authority: Data = Data()
 
+  /// How long old versions are kept, in milliseconds; 0: 24 hours.
+  public var retentionMs: UInt64 = 0
+
+  /// The oldest version still readable.
+  public var floor: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -216,6 +294,12 @@ public nonisolated struct WireCatalogNode: Sendable {
   public var token: Data = Data()
 
   public var format: UInt32 = 0
+
+  /// Its disk is full: it shall lead nothing and get no more replicas.
+  public var isFull: Bool = false
+
+  /// The incarnation of its replica of the catalog; 0: 1.
+  public var catalogIncarnation: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -332,6 +416,9 @@ public nonisolated struct WireNodeIdentity: Sendable {
   /// Where other members were when last heard of: enough to be found until the catalog says.
   public var members: [WireMember] = []
 
+  /// The incarnation of its replica of the catalog; 0: 1.
+  public var catalogIncarnation: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -363,7 +450,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -444,6 +531,48 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .setAddress(v)
         }
       }()
+      case 7: try {
+        var v: WireCatalogCommand.NodeSpace?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .setSpace(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .setSpace(v)
+        }
+      }()
+      case 8: try {
+        var v: UInt64?
+        try decoder.decodeSingularUInt64Field(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .setRetention(v)
+        }
+      }()
+      case 9: try {
+        var v: UInt64?
+        try decoder.decodeSingularUInt64Field(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .raiseFloor(v)
+        }
+      }()
+      case 10: try {
+        var v: WireCatalogCommand.ReplicaLoss?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .replaceReplica(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .replaceReplica(v)
+        }
+      }()
       default: break
       }
     }
@@ -479,6 +608,22 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
       guard case .setAddress(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
+    case .setSpace?: try {
+      guard case .setSpace(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .setRetention?: try {
+      guard case .setRetention(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 8)
+    }()
+    case .raiseFloor?: try {
+      guard case .raiseFloor(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
+    }()
+    case .replaceReplica?: try {
+      guard case .replaceReplica(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -486,6 +631,76 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
 
   public static func ==(lhs: WireCatalogCommand, rhs: WireCatalogCommand) -> Bool {
     if lhs.body != rhs.body {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.NodeSpace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".NodeSpace"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}is_full\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.isFull) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if self.isFull != false {
+      try visitor.visitSingularBoolField(value: self.isFull, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.NodeSpace, rhs: WireCatalogCommand.NodeSpace) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.isFull != rhs.isFull {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.ReplicaLoss: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".ReplicaLoss"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.ReplicaLoss, rhs: WireCatalogCommand.ReplicaLoss) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.replica != rhs.replica {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -618,7 +833,7 @@ nonisolated extension WireCatalogCommand.PartitionConfirmation: SwiftProtobuf.Me
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -638,6 +853,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 10: try { try decoder.decodeRepeatedMessageField(value: &self.partitions) }()
       case 11: try { try decoder.decodeRepeatedMessageField(value: &self.tokens) }()
       case 12: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.retentionMs) }()
+      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.floor) }()
       default: break
       }
     }
@@ -680,6 +897,12 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.authority.isEmpty {
       try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 12)
     }
+    if self.retentionMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.retentionMs, fieldNumber: 13)
+    }
+    if self.floor != 0 {
+      try visitor.visitSingularUInt64Field(value: self.floor, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -696,6 +919,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.partitions != rhs.partitions {return false}
     if lhs.tokens != rhs.tokens {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs.retentionMs != rhs.retentionMs {return false}
+    if lhs.floor != rhs.floor {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -703,7 +928,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogNode"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}public_key\0\u{3}sealed_authority_key\0\u{1}joined\0\u{1}token\0\u{1}format\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}public_key\0\u{3}sealed_authority_key\0\u{1}joined\0\u{1}token\0\u{1}format\0\u{3}is_full\0\u{3}catalog_incarnation\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -719,6 +944,8 @@ nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.joined) }()
       case 7: try { try decoder.decodeSingularBytesField(value: &self.token) }()
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.isFull) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
       default: break
       }
     }
@@ -749,6 +976,12 @@ nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.format != 0 {
       try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 8)
     }
+    if self.isFull != false {
+      try visitor.visitSingularBoolField(value: self.isFull, fieldNumber: 9)
+    }
+    if self.catalogIncarnation != 0 {
+      try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -761,6 +994,8 @@ nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.joined != rhs.joined {return false}
     if lhs.token != rhs.token {return false}
     if lhs.format != rhs.format {return false}
+    if lhs.isFull != rhs.isFull {return false}
+    if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -897,7 +1132,7 @@ nonisolated extension WireCatalogPartition.Replica.State: SwiftProtobuf._ProtoNa
 
 nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -911,6 +1146,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.listen) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
       default: break
       }
     }
@@ -935,6 +1171,9 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.listen.isEmpty {
       try visitor.visitSingularStringField(value: self.listen, fieldNumber: 6)
     }
+    if self.catalogIncarnation != 0 {
+      try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -945,6 +1184,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.format != rhs.format {return false}
     if lhs.listen != rhs.listen {return false}
     if lhs.members != rhs.members {return false}
+    if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -128,6 +128,15 @@ public nonisolated struct WireRequest: Sendable {
     set {body = .now(newValue)}
   }
 
+  /// Of peers alone: what is being read, before the floor is raised.
+  public var oldestRead: WireOldestReadRequest {
+    get {
+      if case .oldestRead(let v)? = body {return v}
+      return WireOldestReadRequest()
+    }
+    set {body = .oldestRead(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -144,6 +153,8 @@ public nonisolated struct WireRequest: Sendable {
     case propose(WireCatalogProposal)
     /// The oracle's latest version, by anybody: where a range begins.
     case now(WireNowRequest)
+    /// Of peers alone: what is being read, before the floor is raised.
+    case oldestRead(WireOldestReadRequest)
 
   }
 
@@ -248,6 +259,14 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .now(newValue)}
   }
 
+  public var oldestRead: WireOldestReadResponse {
+    get {
+      if case .oldestRead(let v)? = body {return v}
+      return WireOldestReadResponse()
+    }
+    set {body = .oldestRead(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -262,6 +281,7 @@ public nonisolated struct WireResponse: Sendable {
     case versions(WireVersionsResponse)
     case propose(WireCatalogProposalResponse)
     case now(WireNowResponse)
+    case oldestRead(WireOldestReadResponse)
 
   }
 
@@ -625,6 +645,9 @@ public nonisolated struct WireMember: Sendable {
 
   public var zone: String = String()
 
+  /// The incarnation of its replica of the catalog; 0: 1.
+  public var catalogIncarnation: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -641,76 +664,212 @@ public nonisolated struct WireStatusRequest: Sendable {
 }
 
 /// What one node knows of itself and of the cluster.
-public nonisolated struct WireStatusResponse: Sendable {
+public nonisolated struct WireStatusResponse: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var node: UInt32 = 0
+  public var node: UInt32 {
+    get {_storage._node}
+    set {_uniqueStorage()._node = newValue}
+  }
 
-  public var cluster: String = String()
+  public var cluster: String {
+    get {_storage._cluster}
+    set {_uniqueStorage()._cluster = newValue}
+  }
 
-  public var version: String = String()
+  public var version: String {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
-  public var format: UInt32 = 0
+  public var format: UInt32 {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
 
-  public var pid: UInt64 = 0
+  public var pid: UInt64 {
+    get {_storage._pid}
+    set {_uniqueStorage()._pid = newValue}
+  }
 
-  public var uptimeMs: UInt64 = 0
+  public var uptimeMs: UInt64 {
+    get {_storage._uptimeMs}
+    set {_uniqueStorage()._uptimeMs = newValue}
+  }
 
-  public var residentBytes: UInt64 = 0
+  public var residentBytes: UInt64 {
+    get {_storage._residentBytes}
+    set {_uniqueStorage()._residentBytes = newValue}
+  }
 
-  public var members: [WireMember] = []
+  public var members: [WireMember] {
+    get {_storage._members}
+    set {_uniqueStorage()._members = newValue}
+  }
 
-  public var groups: [WireStatusResponse.GroupStatus] = []
+  public var groups: [WireStatusResponse.GroupStatus] {
+    get {_storage._groups}
+    set {_uniqueStorage()._groups = newValue}
+  }
 
-  public var diskFreeBytes: UInt64 = 0
+  public var diskFreeBytes: UInt64 {
+    get {_storage._diskFreeBytes}
+    set {_uniqueStorage()._diskFreeBytes = newValue}
+  }
 
   /// The end of the node's certificate, in seconds since 1970.
-  public var certificateExpires: UInt64 = 0
+  public var certificateExpires: UInt64 {
+    get {_storage._certificateExpires}
+    set {_uniqueStorage()._certificateExpires = newValue}
+  }
 
   /// What is wrong on this node, in words; empty: nothing.
-  public var problems: [String] = []
+  public var problems: [String] {
+    get {_storage._problems}
+    set {_uniqueStorage()._problems = newValue}
+  }
 
   /// Partitions whose wanted replicas aren't all in place yet.
-  public var moving: UInt32 = 0
+  public var moving: UInt32 {
+    get {_storage._moving}
+    set {_uniqueStorage()._moving = newValue}
+  }
+
+  /// The bytes of the log's segments in use.
+  public var logBytes: UInt64 {
+    get {_storage._logBytes}
+    set {_uniqueStorage()._logBytes = newValue}
+  }
+
+  /// The disk is full: no writes but deletions are taken.
+  public var readOnly: Bool {
+    get {_storage._readOnly}
+    set {_uniqueStorage()._readOnly = newValue}
+  }
+
+  /// Stored bytes that could not be read, in words.
+  public var damage: [String] {
+    get {_storage._damage}
+    set {_uniqueStorage()._damage = newValue}
+  }
+
+  /// The oldest version still readable, and how long versions are kept, in milliseconds.
+  public var floor: UInt64 {
+    get {_storage._floor}
+    set {_uniqueStorage()._floor = newValue}
+  }
+
+  public var retentionMs: UInt64 {
+    get {_storage._retentionMs}
+    set {_uniqueStorage()._retentionMs = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  public nonisolated struct GroupStatus: Sendable {
+  public nonisolated struct GroupStatus: @unchecked Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    public var group: UInt32 = 0
+    public var group: UInt32 {
+      get {_storage._group}
+      set {_uniqueStorage()._group = newValue}
+    }
 
-    public var replica: UInt64 = 0
+    public var replica: UInt64 {
+      get {_storage._replica}
+      set {_uniqueStorage()._replica = newValue}
+    }
 
-    public var role: WireStatusResponse.GroupStatus.Role = .follower
+    public var role: WireStatusResponse.GroupStatus.Role {
+      get {_storage._role}
+      set {_uniqueStorage()._role = newValue}
+    }
 
-    public var term: UInt64 = 0
+    public var term: UInt64 {
+      get {_storage._term}
+      set {_uniqueStorage()._term = newValue}
+    }
 
-    public var leader: UInt64 = 0
+    public var leader: UInt64 {
+      get {_storage._leader}
+      set {_uniqueStorage()._leader = newValue}
+    }
 
-    public var commit: UInt64 = 0
+    public var commit: UInt64 {
+      get {_storage._commit}
+      set {_uniqueStorage()._commit = newValue}
+    }
 
-    public var applied: UInt64 = 0
+    public var applied: UInt64 {
+      get {_storage._applied}
+      set {_uniqueStorage()._applied = newValue}
+    }
 
-    public var last: UInt64 = 0
+    public var last: UInt64 {
+      get {_storage._last}
+      set {_uniqueStorage()._last = newValue}
+    }
 
-    public var voters: [UInt64] = []
+    public var voters: [UInt64] {
+      get {_storage._voters}
+      set {_uniqueStorage()._voters = newValue}
+    }
 
-    public var learners: [UInt64] = []
+    public var learners: [UInt64] {
+      get {_storage._learners}
+      set {_uniqueStorage()._learners = newValue}
+    }
 
-    public var bits: UInt32 = 0
+    public var bits: UInt32 {
+      get {_storage._bits}
+      set {_uniqueStorage()._bits = newValue}
+    }
 
-    public var prefix: UInt64 = 0
+    public var prefix: UInt64 {
+      get {_storage._prefix}
+      set {_uniqueStorage()._prefix = newValue}
+    }
 
-    public var memtableBytes: UInt64 = 0
+    public var memtableBytes: UInt64 {
+      get {_storage._memtableBytes}
+      set {_uniqueStorage()._memtableBytes = newValue}
+    }
 
-    public var tableBytes: UInt64 = 0
+    public var tableBytes: UInt64 {
+      get {_storage._tableBytes}
+      set {_uniqueStorage()._tableBytes = newValue}
+    }
 
-    public var lastVersion: UInt64 = 0
+    public var lastVersion: UInt64 {
+      get {_storage._lastVersion}
+      set {_uniqueStorage()._lastVersion = newValue}
+    }
+
+    public var historyBytes: UInt64 {
+      get {_storage._historyBytes}
+      set {_uniqueStorage()._historyBytes = newValue}
+    }
+
+    /// The bytes that compactions still have to read.
+    public var compactionDebt: UInt64 {
+      get {_storage._compactionDebt}
+      set {_uniqueStorage()._compactionDebt = newValue}
+    }
+
+    /// Writes are slowed down (1) or refused (2) until flushes and compactions have caught up.
+    public var pressure: UInt32 {
+      get {_storage._pressure}
+      set {_uniqueStorage()._pressure = newValue}
+    }
+
+    /// The replica takes no part until it is replaced: something of its log was lost.
+    public var fenced: Bool {
+      get {_storage._fenced}
+      set {_uniqueStorage()._fenced = newValue}
+    }
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -757,9 +916,13 @@ public nonisolated struct WireStatusResponse: Sendable {
     }
 
     public init() {}
+
+    fileprivate var _storage = _StorageClass.defaultInstance
   }
 
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireNowRequest: Sendable {
@@ -778,6 +941,33 @@ public nonisolated struct WireNowResponse: Sendable {
   // methods supported on all messages.
 
   /// At or above every version given out before the request was sent.
+  public var version: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The floor shall be raised to a version. The answer promises that no read of an older one begins on the node for a
+/// while, and says which is the oldest under way.
+public nonisolated struct WireOldestReadRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var floor: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireOldestReadResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0: none below the floor.
   public var version: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -911,7 +1101,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{c}\u{4}\u{6}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1052,6 +1242,19 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.body = .now(v)
         }
       }()
+      case 20: try {
+        var v: WireOldestReadRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .oldestRead(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .oldestRead(v)
+        }
+      }()
       default: break
       }
     }
@@ -1112,6 +1315,10 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
       guard case .now(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
     }()
+    case .oldestRead?: try {
+      guard case .oldestRead(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1129,7 +1336,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1281,6 +1488,19 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .now(v)
         }
       }()
+      case 20: try {
+        var v: WireOldestReadResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .oldestRead(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .oldestRead(v)
+        }
+      }()
       default: break
       }
     }
@@ -1338,6 +1558,10 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .now?: try {
       guard case .now(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+    }()
+    case .oldestRead?: try {
+      guard case .oldestRead(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
     case nil: break
     }
@@ -1811,7 +2035,7 @@ nonisolated extension WireMapResponse.Partition: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Member"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}catalog_incarnation\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1822,6 +2046,7 @@ nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self.id) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.zone) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
       default: break
       }
     }
@@ -1837,6 +2062,9 @@ nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if !self.zone.isEmpty {
       try visitor.visitSingularStringField(value: self.zone, fieldNumber: 3)
     }
+    if self.catalogIncarnation != 0 {
+      try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1844,6 +2072,7 @@ nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.id != rhs.id {return false}
     if lhs.address != rhs.address {return false}
     if lhs.zone != rhs.zone {return false}
+    if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1870,89 +2099,184 @@ nonisolated extension WireStatusRequest: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}version\0\u{1}format\0\u{1}pid\0\u{3}uptime_ms\0\u{3}resident_bytes\0\u{1}members\0\u{1}groups\0\u{3}disk_free_bytes\0\u{3}certificate_expires\0\u{1}problems\0\u{1}moving\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}version\0\u{1}format\0\u{1}pid\0\u{3}uptime_ms\0\u{3}resident_bytes\0\u{1}members\0\u{1}groups\0\u{3}disk_free_bytes\0\u{3}certificate_expires\0\u{1}problems\0\u{1}moving\0\u{3}log_bytes\0\u{3}read_only\0\u{1}damage\0\u{1}floor\0\u{3}retention_ms\0")
+
+  fileprivate class _StorageClass {
+    var _node: UInt32 = 0
+    var _cluster: String = String()
+    var _version: String = String()
+    var _format: UInt32 = 0
+    var _pid: UInt64 = 0
+    var _uptimeMs: UInt64 = 0
+    var _residentBytes: UInt64 = 0
+    var _members: [WireMember] = []
+    var _groups: [WireStatusResponse.GroupStatus] = []
+    var _diskFreeBytes: UInt64 = 0
+    var _certificateExpires: UInt64 = 0
+    var _problems: [String] = []
+    var _moving: UInt32 = 0
+    var _logBytes: UInt64 = 0
+    var _readOnly: Bool = false
+    var _damage: [String] = []
+    var _floor: UInt64 = 0
+    var _retentionMs: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _node = source._node
+      _cluster = source._cluster
+      _version = source._version
+      _format = source._format
+      _pid = source._pid
+      _uptimeMs = source._uptimeMs
+      _residentBytes = source._residentBytes
+      _members = source._members
+      _groups = source._groups
+      _diskFreeBytes = source._diskFreeBytes
+      _certificateExpires = source._certificateExpires
+      _problems = source._problems
+      _moving = source._moving
+      _logBytes = source._logBytes
+      _readOnly = source._readOnly
+      _damage = source._damage
+      _floor = source._floor
+      _retentionMs = source._retentionMs
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.cluster) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.version) }()
-      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.pid) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.uptimeMs) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.residentBytes) }()
-      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
-      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.groups) }()
-      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.diskFreeBytes) }()
-      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.certificateExpires) }()
-      case 12: try { try decoder.decodeRepeatedStringField(value: &self.problems) }()
-      case 13: try { try decoder.decodeSingularUInt32Field(value: &self.moving) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._node) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._cluster) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._version) }()
+        case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._format) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._pid) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._uptimeMs) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._residentBytes) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._members) }()
+        case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._groups) }()
+        case 10: try { try decoder.decodeSingularUInt64Field(value: &_storage._diskFreeBytes) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._certificateExpires) }()
+        case 12: try { try decoder.decodeRepeatedStringField(value: &_storage._problems) }()
+        case 13: try { try decoder.decodeSingularUInt32Field(value: &_storage._moving) }()
+        case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._logBytes) }()
+        case 15: try { try decoder.decodeSingularBoolField(value: &_storage._readOnly) }()
+        case 16: try { try decoder.decodeRepeatedStringField(value: &_storage._damage) }()
+        case 17: try { try decoder.decodeSingularFixed64Field(value: &_storage._floor) }()
+        case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._retentionMs) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.node != 0 {
-      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
-    }
-    if !self.cluster.isEmpty {
-      try visitor.visitSingularStringField(value: self.cluster, fieldNumber: 2)
-    }
-    if !self.version.isEmpty {
-      try visitor.visitSingularStringField(value: self.version, fieldNumber: 3)
-    }
-    if self.format != 0 {
-      try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 4)
-    }
-    if self.pid != 0 {
-      try visitor.visitSingularUInt64Field(value: self.pid, fieldNumber: 5)
-    }
-    if self.uptimeMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.uptimeMs, fieldNumber: 6)
-    }
-    if self.residentBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.residentBytes, fieldNumber: 7)
-    }
-    if !self.members.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.members, fieldNumber: 8)
-    }
-    if !self.groups.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.groups, fieldNumber: 9)
-    }
-    if self.diskFreeBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.diskFreeBytes, fieldNumber: 10)
-    }
-    if self.certificateExpires != 0 {
-      try visitor.visitSingularUInt64Field(value: self.certificateExpires, fieldNumber: 11)
-    }
-    if !self.problems.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.problems, fieldNumber: 12)
-    }
-    if self.moving != 0 {
-      try visitor.visitSingularUInt32Field(value: self.moving, fieldNumber: 13)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if _storage._node != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._node, fieldNumber: 1)
+      }
+      if !_storage._cluster.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._cluster, fieldNumber: 2)
+      }
+      if !_storage._version.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._version, fieldNumber: 3)
+      }
+      if _storage._format != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._format, fieldNumber: 4)
+      }
+      if _storage._pid != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._pid, fieldNumber: 5)
+      }
+      if _storage._uptimeMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._uptimeMs, fieldNumber: 6)
+      }
+      if _storage._residentBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._residentBytes, fieldNumber: 7)
+      }
+      if !_storage._members.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._members, fieldNumber: 8)
+      }
+      if !_storage._groups.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._groups, fieldNumber: 9)
+      }
+      if _storage._diskFreeBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._diskFreeBytes, fieldNumber: 10)
+      }
+      if _storage._certificateExpires != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._certificateExpires, fieldNumber: 11)
+      }
+      if !_storage._problems.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._problems, fieldNumber: 12)
+      }
+      if _storage._moving != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._moving, fieldNumber: 13)
+      }
+      if _storage._logBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._logBytes, fieldNumber: 14)
+      }
+      if _storage._readOnly != false {
+        try visitor.visitSingularBoolField(value: _storage._readOnly, fieldNumber: 15)
+      }
+      if !_storage._damage.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._damage, fieldNumber: 16)
+      }
+      if _storage._floor != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._floor, fieldNumber: 17)
+      }
+      if _storage._retentionMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._retentionMs, fieldNumber: 18)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireStatusResponse, rhs: WireStatusResponse) -> Bool {
-    if lhs.node != rhs.node {return false}
-    if lhs.cluster != rhs.cluster {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.pid != rhs.pid {return false}
-    if lhs.uptimeMs != rhs.uptimeMs {return false}
-    if lhs.residentBytes != rhs.residentBytes {return false}
-    if lhs.members != rhs.members {return false}
-    if lhs.groups != rhs.groups {return false}
-    if lhs.diskFreeBytes != rhs.diskFreeBytes {return false}
-    if lhs.certificateExpires != rhs.certificateExpires {return false}
-    if lhs.problems != rhs.problems {return false}
-    if lhs.moving != rhs.moving {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._node != rhs_storage._node {return false}
+        if _storage._cluster != rhs_storage._cluster {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._pid != rhs_storage._pid {return false}
+        if _storage._uptimeMs != rhs_storage._uptimeMs {return false}
+        if _storage._residentBytes != rhs_storage._residentBytes {return false}
+        if _storage._members != rhs_storage._members {return false}
+        if _storage._groups != rhs_storage._groups {return false}
+        if _storage._diskFreeBytes != rhs_storage._diskFreeBytes {return false}
+        if _storage._certificateExpires != rhs_storage._certificateExpires {return false}
+        if _storage._problems != rhs_storage._problems {return false}
+        if _storage._moving != rhs_storage._moving {return false}
+        if _storage._logBytes != rhs_storage._logBytes {return false}
+        if _storage._readOnly != rhs_storage._readOnly {return false}
+        if _storage._damage != rhs_storage._damage {return false}
+        if _storage._floor != rhs_storage._floor {return false}
+        if _storage._retentionMs != rhs_storage._retentionMs {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1960,99 +2284,191 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0")
+
+  fileprivate class _StorageClass {
+    var _group: UInt32 = 0
+    var _replica: UInt64 = 0
+    var _role: WireStatusResponse.GroupStatus.Role = .follower
+    var _term: UInt64 = 0
+    var _leader: UInt64 = 0
+    var _commit: UInt64 = 0
+    var _applied: UInt64 = 0
+    var _last: UInt64 = 0
+    var _voters: [UInt64] = []
+    var _learners: [UInt64] = []
+    var _bits: UInt32 = 0
+    var _prefix: UInt64 = 0
+    var _memtableBytes: UInt64 = 0
+    var _tableBytes: UInt64 = 0
+    var _lastVersion: UInt64 = 0
+    var _historyBytes: UInt64 = 0
+    var _compactionDebt: UInt64 = 0
+    var _pressure: UInt32 = 0
+    var _fenced: Bool = false
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _group = source._group
+      _replica = source._replica
+      _role = source._role
+      _term = source._term
+      _leader = source._leader
+      _commit = source._commit
+      _applied = source._applied
+      _last = source._last
+      _voters = source._voters
+      _learners = source._learners
+      _bits = source._bits
+      _prefix = source._prefix
+      _memtableBytes = source._memtableBytes
+      _tableBytes = source._tableBytes
+      _lastVersion = source._lastVersion
+      _historyBytes = source._historyBytes
+      _compactionDebt = source._compactionDebt
+      _pressure = source._pressure
+      _fenced = source._fenced
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
-      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
-      case 3: try { try decoder.decodeSingularEnumField(value: &self.role) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
-      case 5: try { try decoder.decodeSingularFixed64Field(value: &self.leader) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.commit) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.applied) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.last) }()
-      case 9: try { try decoder.decodeRepeatedFixed64Field(value: &self.voters) }()
-      case 10: try { try decoder.decodeRepeatedFixed64Field(value: &self.learners) }()
-      case 11: try { try decoder.decodeSingularUInt32Field(value: &self.bits) }()
-      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.prefix) }()
-      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.memtableBytes) }()
-      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.tableBytes) }()
-      case 15: try { try decoder.decodeSingularFixed64Field(value: &self.lastVersion) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._group) }()
+        case 2: try { try decoder.decodeSingularFixed64Field(value: &_storage._replica) }()
+        case 3: try { try decoder.decodeSingularEnumField(value: &_storage._role) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._term) }()
+        case 5: try { try decoder.decodeSingularFixed64Field(value: &_storage._leader) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._commit) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._applied) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._last) }()
+        case 9: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._voters) }()
+        case 10: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._learners) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._bits) }()
+        case 12: try { try decoder.decodeSingularUInt64Field(value: &_storage._prefix) }()
+        case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._memtableBytes) }()
+        case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._tableBytes) }()
+        case 15: try { try decoder.decodeSingularFixed64Field(value: &_storage._lastVersion) }()
+        case 16: try { try decoder.decodeSingularUInt64Field(value: &_storage._historyBytes) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._compactionDebt) }()
+        case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._pressure) }()
+        case 19: try { try decoder.decodeSingularBoolField(value: &_storage._fenced) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.group != 0 {
-      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
-    }
-    if self.replica != 0 {
-      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
-    }
-    if self.role != .follower {
-      try visitor.visitSingularEnumField(value: self.role, fieldNumber: 3)
-    }
-    if self.term != 0 {
-      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 4)
-    }
-    if self.leader != 0 {
-      try visitor.visitSingularFixed64Field(value: self.leader, fieldNumber: 5)
-    }
-    if self.commit != 0 {
-      try visitor.visitSingularUInt64Field(value: self.commit, fieldNumber: 6)
-    }
-    if self.applied != 0 {
-      try visitor.visitSingularUInt64Field(value: self.applied, fieldNumber: 7)
-    }
-    if self.last != 0 {
-      try visitor.visitSingularUInt64Field(value: self.last, fieldNumber: 8)
-    }
-    if !self.voters.isEmpty {
-      try visitor.visitPackedFixed64Field(value: self.voters, fieldNumber: 9)
-    }
-    if !self.learners.isEmpty {
-      try visitor.visitPackedFixed64Field(value: self.learners, fieldNumber: 10)
-    }
-    if self.bits != 0 {
-      try visitor.visitSingularUInt32Field(value: self.bits, fieldNumber: 11)
-    }
-    if self.prefix != 0 {
-      try visitor.visitSingularUInt64Field(value: self.prefix, fieldNumber: 12)
-    }
-    if self.memtableBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.memtableBytes, fieldNumber: 13)
-    }
-    if self.tableBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.tableBytes, fieldNumber: 14)
-    }
-    if self.lastVersion != 0 {
-      try visitor.visitSingularFixed64Field(value: self.lastVersion, fieldNumber: 15)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if _storage._group != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._group, fieldNumber: 1)
+      }
+      if _storage._replica != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._replica, fieldNumber: 2)
+      }
+      if _storage._role != .follower {
+        try visitor.visitSingularEnumField(value: _storage._role, fieldNumber: 3)
+      }
+      if _storage._term != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._term, fieldNumber: 4)
+      }
+      if _storage._leader != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._leader, fieldNumber: 5)
+      }
+      if _storage._commit != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._commit, fieldNumber: 6)
+      }
+      if _storage._applied != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._applied, fieldNumber: 7)
+      }
+      if _storage._last != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._last, fieldNumber: 8)
+      }
+      if !_storage._voters.isEmpty {
+        try visitor.visitPackedFixed64Field(value: _storage._voters, fieldNumber: 9)
+      }
+      if !_storage._learners.isEmpty {
+        try visitor.visitPackedFixed64Field(value: _storage._learners, fieldNumber: 10)
+      }
+      if _storage._bits != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._bits, fieldNumber: 11)
+      }
+      if _storage._prefix != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._prefix, fieldNumber: 12)
+      }
+      if _storage._memtableBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._memtableBytes, fieldNumber: 13)
+      }
+      if _storage._tableBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._tableBytes, fieldNumber: 14)
+      }
+      if _storage._lastVersion != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._lastVersion, fieldNumber: 15)
+      }
+      if _storage._historyBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._historyBytes, fieldNumber: 16)
+      }
+      if _storage._compactionDebt != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._compactionDebt, fieldNumber: 17)
+      }
+      if _storage._pressure != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._pressure, fieldNumber: 18)
+      }
+      if _storage._fenced != false {
+        try visitor.visitSingularBoolField(value: _storage._fenced, fieldNumber: 19)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireStatusResponse.GroupStatus, rhs: WireStatusResponse.GroupStatus) -> Bool {
-    if lhs.group != rhs.group {return false}
-    if lhs.replica != rhs.replica {return false}
-    if lhs.role != rhs.role {return false}
-    if lhs.term != rhs.term {return false}
-    if lhs.leader != rhs.leader {return false}
-    if lhs.commit != rhs.commit {return false}
-    if lhs.applied != rhs.applied {return false}
-    if lhs.last != rhs.last {return false}
-    if lhs.voters != rhs.voters {return false}
-    if lhs.learners != rhs.learners {return false}
-    if lhs.bits != rhs.bits {return false}
-    if lhs.prefix != rhs.prefix {return false}
-    if lhs.memtableBytes != rhs.memtableBytes {return false}
-    if lhs.tableBytes != rhs.tableBytes {return false}
-    if lhs.lastVersion != rhs.lastVersion {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._group != rhs_storage._group {return false}
+        if _storage._replica != rhs_storage._replica {return false}
+        if _storage._role != rhs_storage._role {return false}
+        if _storage._term != rhs_storage._term {return false}
+        if _storage._leader != rhs_storage._leader {return false}
+        if _storage._commit != rhs_storage._commit {return false}
+        if _storage._applied != rhs_storage._applied {return false}
+        if _storage._last != rhs_storage._last {return false}
+        if _storage._voters != rhs_storage._voters {return false}
+        if _storage._learners != rhs_storage._learners {return false}
+        if _storage._bits != rhs_storage._bits {return false}
+        if _storage._prefix != rhs_storage._prefix {return false}
+        if _storage._memtableBytes != rhs_storage._memtableBytes {return false}
+        if _storage._tableBytes != rhs_storage._tableBytes {return false}
+        if _storage._lastVersion != rhs_storage._lastVersion {return false}
+        if _storage._historyBytes != rhs_storage._historyBytes {return false}
+        if _storage._compactionDebt != rhs_storage._compactionDebt {return false}
+        if _storage._pressure != rhs_storage._pressure {return false}
+        if _storage._fenced != rhs_storage._fenced {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2105,6 +2521,66 @@ nonisolated extension WireNowResponse: SwiftProtobuf.Message, SwiftProtobuf._Mes
   }
 
   public static func ==(lhs: WireNowResponse, rhs: WireNowResponse) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireOldestReadRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".OldestReadRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}floor\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.floor) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.floor != 0 {
+      try visitor.visitSingularFixed64Field(value: self.floor, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireOldestReadRequest, rhs: WireOldestReadRequest) -> Bool {
+    if lhs.floor != rhs.floor {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireOldestReadResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".OldestReadResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.version != 0 {
+      try visitor.visitSingularFixed64Field(value: self.version, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireOldestReadResponse, rhs: WireOldestReadResponse) -> Bool {
     if lhs.version != rhs.version {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

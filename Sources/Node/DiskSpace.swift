@@ -1,0 +1,98 @@
+import Bytes
+import Environment
+import Raft
+import Wire
+
+/// What becomes of the node when its disk is full (DESIGN §5): it takes no more writes but deletions, and those only as
+/// long as the reserve lasts; it gives its leaderships away; reads, expiry and compactions go on. It recovers by itself
+/// once there is room for the reserve again, and some more.
+final class DiskSpace {
+  private unowned let node: Node
+  /// Whether the disk is full.
+  private(set) var isFull = false
+  private var free: UInt64?
+  private var isBusy = false
+  private var isTelling = false
+  private var nextLook = Moment(rawValue: 0)
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  func tick() {
+    tellCatalog()
+    guard !isBusy, node.now >= nextLook else { return }
+    isBusy = true
+    let storage = node.storage
+    node.host.run(.flush) {
+      storage.lookAtSpace()
+    } then: { [self] space in
+      isBusy = false
+      nextLook = node.now.advanced(milliseconds: Limits.spaceLookMilliseconds)
+      judge(space)
+    }
+  }
+
+  private func judge(_ space: NodeStorage.Space) {
+    free = space.free
+    guard let free = space.free else { return }
+    if !isFull {
+      if free < node.storage.leastFree { enter("\(ByteCount.bytes(Int(clamping: free))) are free") }
+    } else if space.hasReserve, free >= UInt64(Limits.roomToGoOn.rawValue) {
+      isFull = false
+      node.host.log(.info, "the disk has room again: writes are taken")
+      node.planner.mapChanged()
+    }
+    node.pipeline.retry()
+    node.pump()
+  }
+
+  /// Something found no room.
+  func ranOut(_ error: DiskError) {
+    if !isFull { enter("\(error)") }
+  }
+
+  private func enter(_ words: String) {
+    isFull = true
+    node.host.log(.error, "the disk is full (\(words)): no writes but deletions are taken until there is room")
+    let storage = node.storage
+    node.host.run(.flush) {
+      storage.releaseReserve()
+    } then: { [self] in
+      node.pipeline.retry()
+      node.pump()
+    }
+    node.planner.moveLeaders()
+  }
+
+  /// Lets the other nodes know, so that they don't hand leaderships to this one.
+  private func tellCatalog() {
+    guard !isTelling, let known = node.catalog.catalog?.node(node.id), known.isFull != isFull else { return }
+    isTelling = true
+    let (id, isFull) = (node.id.rawValue, isFull)
+    let command = WireCatalogCommand.with {
+      $0.setSpace = .with {
+        $0.node = id
+        $0.isFull = isFull
+      }
+    }
+    node.proposeToCatalog(command) { [self] _ in isTelling = false }
+  }
+
+  /// Why a write is not taken; nil where it is.
+  func refusal(ofDeletion isDeletion: Bool, by replica: GroupReplica) -> (code: WireFailure.Code, words: String)? {
+    guard isFull, !isDeletion || node.pipeline.isStalled else { return nil }
+    if node.planner.handOver(replica, except: []) {
+      return (.unavailable, "node \(node.id): its disk is full, and another node takes the partition over; try again")
+    }
+    return (.diskFull, problem ?? "")
+  }
+
+  /// What an operator should know.
+  var problem: String? {
+    guard isFull else { return nil }
+    let room = free.map { " (\(ByteCount.bytes(Int(clamping: $0))) free)" } ?? ""
+    let taken = node.pipeline.isStalled ? "nothing is written" : "no writes but deletions are taken"
+    return "node \(node.id): the disk is full\(room): \(taken) until there is room"
+  }
+}

@@ -22,7 +22,7 @@ public final class Node {
   private(set) lazy var catalog = CatalogMachine(node: self)
   private var scheduled: [GroupReplica] = []
   private var outbox = PeerOutbox()
-  var calls = PeerCalls()
+  var calls: PeerCalls
   private var isPumping = false
 
   private(set) lazy var pipeline = LogPipeline(node: self, log: storage.log)
@@ -34,6 +34,7 @@ public final class Node {
   var heldReads = HeldReads()
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
+  private(set) lazy var clocks = ClockWatch(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
   var logBudget: ByteCount
@@ -53,6 +54,7 @@ public final class Node {
     id = opened.identity.nodeID
     cluster = opened.identity.cluster
     storage = opened.storage
+    calls = PeerCalls(seed: host.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) })
     logBudget = opened.storage.options.logBudget
   }
 
@@ -94,6 +96,7 @@ public final class Node {
     router.tick()
     transfers.tick()
     planner.tick()
+    clocks.tick()
     floorKeeper.tick()
     space.tick()
     proposeRetentionIfDue()

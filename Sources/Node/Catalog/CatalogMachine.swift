@@ -128,23 +128,23 @@ final class CatalogMachine: GroupMachine {
   /// Versions from the oracle: the first of `count`, or the latest given out where `count` is 0. Nil where this node
   /// can't be sure that it alone is the oracle now.
   func takeVersions(_ count: UInt64, _ done: @escaping (Version?) -> Void) {
-    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue) else {
-      return done(nil)
-    }
+    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue),
+      let wall = node.clocks.wallMilliseconds
+    else { return done(nil) }
     if oracle == nil { oracle = Oracle(ceiling: catalog.ceiling) }
     guard count > 0 else { return done(oracle?.last) }
     guard waitingForCeiling.isEmpty,
-      let first = oracle?.take(count, wallMilliseconds: node.host.clock.wallMilliseconds)
+      let first = oracle?.take(count, wallMilliseconds: wall)
     else {
       waitingForCeiling.append((count, done))
-      return raiseCeiling()
+      return raiseCeiling(wall)
     }
     done(first)
   }
 
-  private func raiseCeiling() {
+  private func raiseCeiling(_ wall: UInt64) {
     let wanted = waitingForCeiling.reduce(0) { $0 + $1.count }
-    guard let ceiling = oracle?.raise(for: wanted, wallMilliseconds: node.host.clock.wallMilliseconds) else { return }
+    guard let ceiling = oracle?.raise(for: wanted, wallMilliseconds: wall) else { return }
     propose(.with { $0.raiseCeiling = ceiling.rawValue }) { [self] outcome in
       if case .applied = outcome { return }
       oracle?.raiseFailed()

@@ -13,7 +13,7 @@ final class WriteQueue {
   struct Batch {
     let number: UInt64
     let term: Term
-    let writes: [PendingWrite]
+    var writes: [PendingWrite]
     var index = LogIndex.zero
     var first = Version.zero
   }
@@ -149,6 +149,8 @@ final class WriteQueue {
   func received(first: Version?, in partition: Partition) {
     guard var batch = awaitingVersions else { return }
     awaitingVersions = nil
+    if let first { endExpired(&batch, at: first, in: partition) }
+    guard !batch.writes.isEmpty else { return }
     guard let first else {
       return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave no version in time") }
     }
@@ -167,6 +169,14 @@ final class WriteQueue {
       let words = "the partition's log takes no entry now: \(error)"
       end(batch.writes, in: partition) { $0.failed(.unavailable, words) }
     }
+  }
+
+  /// Ends the writes whose ids are too old, or too young, for the version that they would get.
+  private func endExpired(_ batch: inout Batch, at version: Version, in partition: Partition) {
+    guard batch.writes.contains(where: { $0.id.expiry(at: version) != nil }) else { return }
+    let expired = batch.writes.filter { $0.id.expiry(at: version) != nil }
+    batch.writes.removeAll { $0.id.expiry(at: version) != nil }
+    end(expired, in: partition) { $0.failed(.refused, $0.id.expiry(at: version) ?? "") }
   }
 
   /// An entry was applied: answers the writes in it.

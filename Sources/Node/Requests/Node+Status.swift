@@ -27,6 +27,7 @@ extension Node {
       status.groups.append(groupStatus(replica))
     }
     status.readOnly = space.isFull
+    if let problem = clocks.problem { status.problems.append(problem) }
     if let problem = space.problem { status.problems.append(problem) }
     if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
     host.authority.processStatus(into: &status)

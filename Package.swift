@@ -59,7 +59,9 @@ let package = Package(
     .executableTarget(
       name: "kv", dependencies: ["Commands"], swiftSettings: strict, linkerSettings: [.linkedLibrary("mimalloc")]),
     .target(
-      name: "Simulation", dependencies: ["Bytes", "Environment", "HashRing", "Node", "Wire"], swiftSettings: strict),
+      name: "Simulation",
+      dependencies: ["Bytes", "Environment", "HashRing", "Log", "Node", "Raft", "Store", "Wire"], swiftSettings: strict),
+    .executableTarget(name: "simulate", dependencies: ["Simulation"], swiftSettings: strict),
     .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
     .testTarget(name: "EnvironmentTests", dependencies: ["Bytes", "Environment"], swiftSettings: strict),

@@ -9,12 +9,13 @@ import Wire
 // Which replicas live on the node: those found at the start, those that the catalog gives and takes.
 extension Node {
   /// Consensus at the pace of `tickMilliseconds`: elections after 600 to 1,200 ms of silence.
-  static func raftOptions(for group: GroupID) -> RaftOptions {
+  func raftOptions(for group: GroupID) -> RaftOptions {
     var options = RaftOptions()
-    options.tickNanoseconds = tickMilliseconds * 1_000_000
+    options.tickNanoseconds = Node.tickMilliseconds * 1_000_000
     options.electionTicks = 12
     options.heartbeatTicks = 2
-    options.maxLogBytes = 2 << 20
+    options.stallTicks = 36
+    options.maxLogBytes = storage.options.keptLogBytes
     // An append for each commit would double the messages of a write, and nobody waits for a partition's follower; but
     // all nodes wait for the catalog's word.
     options.tellsCommitAtOnce = group == .catalog
@@ -42,13 +43,13 @@ extension Node {
     let start = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
     if let (state, point) = opened.catalog { catalog.restore(state, savedIndex: point.index) }
     host.membersChanged(opened.catalog?.state.members ?? opened.identity.stored.members)
-    guard let loss = opened.loss(of: .catalog) else {
+    guard let loss = opened.loss(of: .catalog, after: opened.catalog?.point) else {
       return addReplica(
         .catalog, id: replica, machine: catalog, point: opened.catalog?.point ?? start,
         recovered: opened.recovered[.catalog])
     }
     guard let members = opened.catalog?.state.nodes, members.count > 1 else {
-      throw .damagedLog(opened.damage.map(\.description))
+      throw .damagedLog(opened.damage.isEmpty ? [loss] : opened.damage.map(\.description))
     }
     fences.add(.catalog, Fence(replica: replica, words: loss, store: nil, point: opened.catalog?.point))
   }
@@ -57,7 +58,7 @@ extension Node {
     do {
       let (state, point) = try PartitionState.read(store.flushedState)
       versions.learned(state.lastVersion)
-      if let loss = opened.loss(of: group) {
+      if let loss = opened.loss(of: group, after: point) {
         return fences.add(group, Fence(replica: state.replica, words: loss, store: store, point: point))
       }
       let partition = try Partition(
@@ -101,7 +102,7 @@ extension Node {
           ?? ", found none"))
     let seed = SplitMix64.mix(id.rawValue ^ SplitMix64.mix(UInt64(group.rawValue)) ^ now.rawValue)
     let core = RaftCore(
-      id: id, options: Node.raftOptions(for: group),
+      id: id, options: raftOptions(for: group),
       hardState: HardState(term: hard.term, vote: hard.vote, commit: hard.commit), membership: point.membership,
       compacted: base, entries: entries, applied: point.index, seed: seed, now: now.rawValue)
     add(

@@ -18,11 +18,11 @@ public final class Node {
   let storage: NodeStorage
   private(set) var replicas: [GroupID: GroupReplica] = [:]
   /// The groups in ascending order: the order in which they are served.
-  private var order: [GroupID] = []
+  private(set) var order: [GroupID] = []
   private(set) lazy var catalog = CatalogMachine(node: self)
   private var scheduled: [GroupReplica] = []
   private var outbox = PeerOutbox()
-  var calls = PeerCalls()
+  var calls: PeerCalls
   private var isPumping = false
 
   private(set) lazy var pipeline = LogPipeline(node: self, log: storage.log)
@@ -38,9 +38,12 @@ public final class Node {
   var heldReads = HeldReads()
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
+  private(set) lazy var clocks = ClockWatch(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
-  var logBudget = Limits.logBudget
+  var logBudget: ByteCount
+  /// Sees every entry just before it is applied here: how the simulator checks that replicas agree.
+  package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
   /// Until when the node drains, and whom it then calls.
@@ -55,6 +58,8 @@ public final class Node {
     id = opened.identity.nodeID
     cluster = opened.identity.cluster
     storage = opened.storage
+    calls = PeerCalls(seed: host.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) })
+    logBudget = opened.storage.options.logBudget
   }
 
   var now: Moment { host.clock.now }
@@ -95,6 +100,7 @@ public final class Node {
     router.tick()
     transfers.tick()
     planner.tick()
+    clocks.tick()
     floorKeeper.tick()
     compactions.advance()
     fences.tick()

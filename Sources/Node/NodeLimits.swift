@@ -66,6 +66,14 @@ extension Limits {
   static let jobRetryMilliseconds: UInt64 = 1_000
   /// How long after a segment could not be made ahead it is tried again.
   static let spareRetryMilliseconds: UInt64 = 1_000
+  /// A wall clock further from the members' median than this is not used for versions.
+  static let clockErrorMilliseconds: UInt64 = 10_000
+  /// How often the catalog's leader asks the members for their clocks.
+  static let clockQuestionMilliseconds: UInt64 = 2_000
+  /// How long a member's answer to that counts.
+  static let clockMemoryMilliseconds: UInt64 = 60_000
+  /// How often a node complains of its clock.
+  static let clockReportMilliseconds: UInt64 = 60_000
   /// The catalog is saved to its file after so many log entries.
   static let catalogEntriesBetweenSaves = 256
   /// A transfer of a replica without progress for so long has failed.

@@ -7,6 +7,8 @@ struct Ticket: Sendable {
   let vote: ReplicaID
   /// Once it is durable, so is the log up to here.
   var upTo: LogIndex
+  /// When it was handed out.
+  let handedAt: UInt64
 }
 
 extension RaftCore {
@@ -64,7 +66,7 @@ extension RaftCore {
     // is worth no write: who has forgotten it hears of it again.
     ready.hardState = hardState
     handedVote = (term, hardState.vote)
-    tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last))
+    tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last, handedAt: clock))
   }
 
   /// Whether term or vote changed since they were last handed out to be written.

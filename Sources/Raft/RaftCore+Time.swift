@@ -15,6 +15,7 @@ extension RaftCore {
       return becomeFollower(term: term, leader: .none)
     }
     if let transfer, clock >= transfer.deadline { self.transfer = nil }
+    if isStalled, !members.isSoleVoter(id) { return giveWay() }
     leaveJointIfDue()
     if peers.contains(where: { $0.id != id && $0.needsCommit(commit) }) { (commitDue, replicationDue) = (true, true) }
     // A quarter of a tick early is in time: ticks jitter, and a heartbeat missed by a hair comes a whole tick late.

@@ -40,6 +40,22 @@ extension RaftCore {
     outbox.append(order)
   }
 
+  /// Whether a write of ours is overdue: the disk has stalled.
+  var isStalled: Bool { tickets.first.map { clock - $0.handedAt >= options.stallTimeout } ?? false }
+
+  /// Hands leadership to the voter that has most of the log, for nothing that we append is acknowledged or applied here.
+  /// If that doesn't come about within an election timeout, the others elect somebody.
+  mutating func giveWay() {
+    guard transfer == nil else { return }
+    let isLate = tickets.first.map { clock - $0.handedAt >= options.stallTimeout + options.electionTimeout } ?? false
+    let heirs = peers.filter { $0.id != id && members.voters.contains($0.id) && isRecent($0) }
+    guard !isLate, let heir = heirs.max(by: { $0.match < $1.match }) else {
+      return becomeFollower(term: term, leader: .none)
+    }
+    // Refused only where the heir is no voter, which it is.
+    try? transferLeadership(to: heir.id, now: clock)
+  }
+
   mutating func handleTimeoutNow(_ order: Message) {
     guard role == .follower, leader == order.from, isPromotable else { return }
     guard order.echo <= clock, clock - order.echo < options.electionTimeout else { return }

@@ -9,6 +9,8 @@ public struct RaftOptions: Sendable {
   /// How much slower or faster one replica's clock may run than another's, in thousandths: the part of the
   /// election timeout by which a lease ends early.
   public var leaseDriftPermille: UInt64 = 100
+  /// How long a leader's own write may take, in ticks, before it hands leadership to somebody with a better disk.
+  public var stallTicks: UInt64 = 30
   /// The most appends sent to one peer and not yet answered.
   public var maxInflightMessages = 256
   /// The most bytes of entries sent to one peer and not yet answered (one message may exceed it).
@@ -35,6 +37,8 @@ public struct RaftOptions: Sendable {
   public var electionTimeout: UInt64 { electionTicks * tickNanoseconds }
   /// The time between two heartbeats in nanoseconds.
   public var heartbeatInterval: UInt64 { heartbeatTicks * tickNanoseconds }
+  /// `stallTicks` in nanoseconds.
+  var stallTimeout: UInt64 { stallTicks * tickNanoseconds }
   /// How long after a quorum's acknowledged messages were sent a lease lasts, in nanoseconds of the leader's clock.
   public var leaseDuration: UInt64 { electionTimeout / 1000 * (1000 - leaseDriftPermille) }
   /// An upper bound, on the leader's clock, of an election timeout measured on any other clock.
@@ -42,7 +46,8 @@ public struct RaftOptions: Sendable {
 
   /// Whether the numbers make sense together; a core refuses to start otherwise.
   var isValid: Bool {
-    electionTicks > heartbeatTicks && heartbeatTicks > 0 && tickNanoseconds >= 1000 && leaseDriftPermille < 1000
+    electionTicks > heartbeatTicks && heartbeatTicks > 0 && stallTicks >= electionTicks && tickNanoseconds >= 1000
+      && leaseDriftPermille < 1000
       && maxInflightMessages > 0 && maxInflightBytes > 0 && maxMessageBytes > 0 && maxApplyBytes > 0
       && maxUncommittedBytes > 0 && maxPendingReads > 0
   }

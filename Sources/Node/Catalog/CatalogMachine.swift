@@ -19,6 +19,8 @@ final class CatalogMachine: GroupMachine {
   private var membersAreNews = false
   /// Whether the file names the members and replicas that the catalog does.
   var fileKnowsReplicas: Bool { !membersAreNews && !isSaving }
+  /// Whether a received state is being put in the place of this one, which must not be saved over it any more.
+  private var isInstalling = false
   private var savedIndex = LogIndex.zero
 
   /// What became of a command.
@@ -41,6 +43,9 @@ final class CatalogMachine: GroupMachine {
     self.catalog = catalog
     self.savedIndex = savedIndex
   }
+
+  /// The number of requests that wait for the catalog's log.
+  var waitingCount: Int { waitingForCeiling.count + proposals.count }
 
   // MARK: Commands
 
@@ -129,23 +134,23 @@ final class CatalogMachine: GroupMachine {
   /// Versions from the oracle: the first of `count`, or the latest given out where `count` is 0. Nil where this node
   /// can't be sure that it alone is the oracle now.
   func takeVersions(_ count: UInt64, _ done: @escaping (Version?) -> Void) {
-    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue) else {
-      return done(nil)
-    }
+    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue),
+      let wall = node.clocks.wallMilliseconds
+    else { return done(nil) }
     if oracle == nil { oracle = Oracle(ceiling: catalog.ceiling) }
     guard count > 0 else { return done(oracle?.last) }
     guard waitingForCeiling.isEmpty,
-      let first = oracle?.take(count, wallMilliseconds: node.host.clock.wallMilliseconds)
+      let first = oracle?.take(count, wallMilliseconds: wall)
     else {
       waitingForCeiling.append((count, done))
-      return raiseCeiling()
+      return raiseCeiling(wall)
     }
     done(first)
   }
 
-  private func raiseCeiling() {
+  private func raiseCeiling(_ wall: UInt64) {
     let wanted = waitingForCeiling.reduce(0) { $0 + $1.count }
-    guard let ceiling = oracle?.raise(for: wanted, wallMilliseconds: node.host.clock.wallMilliseconds) else { return }
+    guard let ceiling = oracle?.raise(for: wanted, wallMilliseconds: wall) else { return }
     propose(.with { $0.raiseCeiling = ceiling.rawValue }) { [self] outcome in
       if case .applied = outcome { return }
       oracle?.raiseFailed()
@@ -185,7 +190,7 @@ final class CatalogMachine: GroupMachine {
   var isSaturated: Bool { false }
 
   func flush() {
-    guard !isSaving, let state = captureState(), state.point.index > savedIndex else { return }
+    guard !isSaving, !isInstalling, let state = captureState(), state.point.index > savedIndex else { return }
     isSaving = true
     membersAreNews = false
     let storage = node.storage
@@ -211,9 +216,11 @@ final class CatalogMachine: GroupMachine {
     }
     let storage = node.storage
     let captured = CapturedState(point: received.point, state: received.state, nextChunk: nil)
+    isInstalling = true
     node.host.run(.background) {
       storage.saveCatalog(captured)
     } then: { [self] failure in
+      isInstalling = false
       if let failure {
         guard failure.isDiskFull else { return node.host.fatal("the catalog can't be saved: \(failure)") }
         node.space.ranOut(failure)

@@ -28,8 +28,8 @@ final class FloorKeeper {
     leadsSince = leadsSince ?? node.now
     guard !isAsking, node.now >= nextLook else { return }
     nextLook = node.now.advanced(milliseconds: Limits.floorLookMilliseconds)
-    let (wall, kept) = (node.host.clock.wallMilliseconds, catalog.retentionMilliseconds)
-    guard wall > kept else { return }
+    let kept = catalog.retentionMilliseconds
+    guard let wall = node.clocks.wallMilliseconds, wall > kept else { return }
     node.catalog.takeVersions(0) { [self] latest in
       // What was not given out yet can't be read, and so can't be the floor.
       guard let latest, !isAsking else { return }

@@ -1,13 +1,15 @@
 public import Bytes
 public import Environment
 import HashRing
+public import Log
 public import Wire
 
 extension NodeDirectory {
   /// Makes the directory of a new cluster's first node, which holds one replica of each partition.
   public static func createCluster(
     _ directory: String, on disk: any Disk, cluster: String, partitions: Int, authority: [UInt8],
-    node: WireCatalogNode, publicKey: [UInt8], sealedAuthorityKey: [UInt8], listen: String
+    node: WireCatalogNode, publicKey: [UInt8], sealedAuthorityKey: [UInt8], listen: String,
+    log: LogOptions = LogOptions()
   ) throws(NodeError) {
     var node = node
     node.publicKey = .init(publicKey)
@@ -23,18 +25,18 @@ extension NodeDirectory {
       directory, on: disk,
       identity: identity(
         cluster: cluster, node: NodeID(rawValue: node.id), address: node.address, listen: listen, members: []),
-      catalog: catalog.state)
+      catalog: catalog.state, log: log)
   }
 
   /// Makes the directory of a node that has just enrolled and knows nothing but other members' addresses.
   public static func createMember(
     _ directory: String, on disk: any Disk, cluster: String, node: NodeID, address: String, listen: String,
-    members: [WireMember]
+    members: [WireMember], log: LogOptions = LogOptions()
   ) throws(NodeError) {
     try create(
       directory, on: disk,
-      identity: identity(cluster: cluster, node: node, address: address, listen: listen, members: members), catalog: nil
-    )
+      identity: identity(cluster: cluster, node: node, address: address, listen: listen, members: members),
+      catalog: nil, log: log)
   }
 
   private static func identity(

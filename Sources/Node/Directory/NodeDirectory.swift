@@ -70,7 +70,7 @@ public enum NodeDirectory {
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
   /// and holds a replica of each of its partitions; without, it has joined and knows nothing yet.
   static func create(
-    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState?
+    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState?, log: LogOptions
   ) throws(NodeError) {
     do {
       try disk.createDirectory(directory)
@@ -80,11 +80,15 @@ public enum NodeDirectory {
       try disk.syncDirectory(parent(of: directory))
       try disk.replace(identityPath(directory), with: Checked.wrap(identity.encoded))
       if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog) }
+      // From the first moment on there is a log, so that one that is gone can be told from one that is new.
+      _ = try SharedLog.open(disk: disk, directory: logPath(directory), options: log)
       try disk.replace(formatPath(directory), with: Array("\(formatPrefix)\(format)\n".utf8))
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as StoreError {
       throw .store(error)
+    } catch let error as LogError {
+      throw .log(error)
     } catch {
       throw .malformed(path: directory, words: "\(error)")
     }
@@ -111,7 +115,7 @@ public enum NodeDirectory {
         replica: replica, arc: try Arc(validating: UInt64(partition.bits), prefix: partition.prefix),
         epoch: partition.epoch, lastVersion: .zero, sessions: [])
       _ = try PartitionStore.create(
-        disk: disk, directory: "\(partitionsPath(directory))/\(partition.group)", options: NodeStorage.options,
+        disk: disk, directory: "\(partitionsPath(directory))/\(partition.group)", options: NodeOptions().store,
         cache: cache, state: state.storeState(at: point))
     }
   }

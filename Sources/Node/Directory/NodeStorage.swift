@@ -13,29 +13,24 @@ final class NodeStorage: Sendable {
   let log: SharedLog
   /// Shared by all stores of the node.
   let cache: BlockCache
-  let storeOptions: StoreOptions
+  let options: NodeOptions
+  var storeOptions: StoreOptions { options.store }
   /// How much is kept aside for when the disk is full.
   let reserveBytes: ByteCount
   /// Whether the disk was full when the directory was opened.
   let startsFull: Bool
 
-  init(disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount, startsFull: Bool) {
+  init(
+    disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount, startsFull: Bool,
+    options: NodeOptions
+  ) {
     self.disk = disk
     self.directory = directory
     self.log = log
     self.reserveBytes = reserveBytes
     self.startsFull = startsFull
+    self.options = options
     cache = BlockCache(byteBudget: cacheBytes)
-    storeOptions = NodeStorage.options
-  }
-
-  /// A node has many stores: small memtables keep their sum, and the log that they pin, small.
-  static var options: StoreOptions {
-    var options = StoreOptions()
-    options.memtableBytes = 4 << 20
-    options.levelBaseBytes = 16 << 20
-    options.targetFileBytes = 8 << 20
-    return options
   }
 
   func partitionDirectory(_ group: GroupID) -> String {

@@ -20,7 +20,8 @@ public struct OpenedDirectory {
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
   /// `reserveBytes` is what the node keeps aside for when the disk is full.
   public static func open(
-    _ directory: String, on disk: any Disk, cacheBytes: Int, reserveBytes: ByteCount = Limits.diskReserve
+    _ directory: String, on disk: any Disk, cacheBytes: Int, reserveBytes: ByteCount = Limits.diskReserve,
+    options: NodeOptions = NodeOptions()
   ) throws(NodeError) -> OpenedDirectory {
     switch try NodeDirectory.kind(of: directory, on: disk) {
     case .node: break
@@ -30,18 +31,24 @@ public struct OpenedDirectory {
     let isFull = NodeStorage.releaseReserveIfFull(directory, of: reserveBytes, on: disk)
     let identity = try NodeIdentity.read(from: directory, on: disk)
     let catalog = try readCatalog(directory, on: disk)
-    let (log, recovered, damage) = try openLog(directory, on: disk)
+    let (log, recovered, damage) = try openLog(directory, on: disk, options: options.log)
     let storage = NodeStorage(
       disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
-      startsFull: isFull)
+      startsFull: isFull, options: options)
     return OpenedDirectory(
       identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage),
       damage: damage)
   }
 
-  /// Why a group's replica must be fenced: what the log lost of it, or may have; nil where the log holds everything
-  /// that the replica ever promised.
-  func loss(of group: GroupID) -> String? {
+  /// Why a group's replica, whose state in files ends at a point, must be fenced: what the log lost of it, or may have;
+  /// nil where the two hold everything that the replica ever promised.
+  func loss(of group: GroupID, after point: SnapshotHeader?) -> String? {
+    if let point, let recovered = recovered[group], recovered.compactedThrough > point.index,
+      !point.membership.voters.isEmpty
+    {
+      // A state that knows no members yet is a new replica's, and the log one of its forerunner's.
+      return "its state ends at entry \(point.index), and its log begins after \(recovered.compactedThrough)"
+    }
     let affecting = damage.filter { damage in
       damage.affected.contains { $0.group == group } || damage.mayHideGroups && recovered[group] == nil
     }
@@ -49,15 +56,25 @@ public struct OpenedDirectory {
     return isSound ? nil : affecting.first?.description ?? "records of it are missing in the log"
   }
 
-  private static func openLog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
+  private static func openLog(_ directory: String, on disk: any Disk, options: LogOptions) throws(NodeError) -> (
     SharedLog, [GroupID: RecoveredGroup], [LogDamage]
   ) {
-    do throws(LogError) {
-      let (log, recovered) = try SharedLog.open(
-        disk: disk, directory: NodeDirectory.logPath(directory), options: LogOptions())
+    let path = NodeDirectory.logPath(directory)
+    do {
+      // A node that forgot its votes and entries must not take part under its old name (DESIGN §5).
+      guard disk.exists(path), try !disk.list(path).isEmpty else {
+        throw NodeError.malformed(
+          path: path,
+          words: "the log is gone, and with it votes and entries that others count on; join as a new node instead")
+      }
+      let (log, recovered) = try SharedLog.open(disk: disk, directory: path, options: options)
       return (log, Dictionary(recovered.groups) { first, _ in first }, recovered.damage)
-    } catch {
+    } catch let error as NodeError {
+      throw error
+    } catch let error as LogError {
       throw .log(error)
+    } catch {
+      throw .malformed(path: directory, words: "\(error)")
     }
   }
 

@@ -42,6 +42,11 @@ final class GroupReplica {
   /// time is in the machine.
   var leads: Bool { core.isLeader && applied.term == core.term && !isInstalling }
 
+  /// The number of `Ready`s whose messages wait for the log.
+  var heldCount: Int { held.count }
+  /// The number of reads that wait for a proof or for the log to be applied.
+  var readCount: Int { reads.count }
+
   // MARK: Inputs
 
   func tick(now: Moment) {
@@ -149,6 +154,7 @@ final class GroupReplica {
 
   private func apply(_ entry: LogEntry) {
     applied = (entry.index, entry.term)
+    node.onApply?(group, entry)
     switch entry.kind {
     case .command:
       machine.apply(entry)

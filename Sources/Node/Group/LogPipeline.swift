@@ -38,6 +38,9 @@ final class LogPipeline {
     spares = SpareSegments(node: node, log: log)
   }
 
+  /// The number of writes that wait for the next batch.
+  var waitingCount: Int { writes.count }
+
   /// Adds to the next batch. When it is durable, the replica is told its ticket.
   func append(_ write: LogWrite, for replica: GroupReplica?, ticket: UInt64, mustSync: Bool) {
     writes.append(write)

@@ -10,6 +10,11 @@ struct ReadWaiters {
   private var unconfirmed: [UInt64: [Callback]] = [:]
   private var confirmed: [(index: LogIndex, waiters: [Callback])] = []
 
+  /// The number of reads that wait.
+  var count: Int {
+    unconfirmed.values.reduce(0) { $0 + $1.count } + confirmed.reduce(0) { $0 + $1.waiters.count }
+  }
+
   /// Adds a read. Gives the context for which a proof must now be asked, or nil where one is about to be.
   mutating func join(_ done: @escaping (Bool) -> Void) -> UInt64? {
     if let open {

@@ -98,18 +98,6 @@ final class Partition: GroupMachine {
   /// Whether the replica has been filled: it knows its own membership.
   var hasState: Bool { replica.map { !$0.core.membership.voters.isEmpty } ?? false }
 
-  /// Why a request id is too old or too young to be sure that it was never applied; nil where it is neither.
-  func expiry(of id: RequestID) -> String? {
-    let (made, wall) = (id.session.milliseconds, node.host.clock.wallMilliseconds)
-    if made + Limits.requestIDMilliseconds < wall {
-      return "the request id is over an hour old: whether it was applied is not known any more"
-    }
-    if made > wall + Limits.requestIDLeadMilliseconds {
-      return "the request id lies over a minute in the future: set the client's clock"
-    }
-    return nil
-  }
-
   // MARK: Reading
 
   /// Gives the answer to a read of one key, linearizable as of now.

@@ -9,6 +9,21 @@ struct RequestID: Hashable {
   let sequence: UInt64
 }
 
+extension RequestID {
+  /// Why a write can't have a version; nil if it can. Outcomes are forgotten by the time of versions, so it is that time,
+  /// and no node's clock, which says whether a write of this id may have been applied and forgotten.
+  func expiry(at version: Version) -> String? {
+    let (made, time) = (session.milliseconds, version.milliseconds)
+    if made + Limits.requestIDMilliseconds < time {
+      return "the request id is over an hour old: whether it was applied is not known any more"
+    }
+    if made > time + Limits.requestIDLeadMilliseconds {
+      return "the request id lies over a minute in the future: set the client's clock"
+    }
+    return nil
+  }
+}
+
 /// A session's UUIDv7 (RFC 9562 §5.7).
 struct SessionID: Hashable, Comparable {
   let high: UInt64

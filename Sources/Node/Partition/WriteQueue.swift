@@ -14,7 +14,7 @@ final class WriteQueue {
   struct Batch {
     let number: UInt64
     let term: Term
-    let writes: [PendingWrite]
+    var writes: [PendingWrite]
     var index = LogIndex.zero
     var first = Version.zero
   }
@@ -33,6 +33,9 @@ final class WriteQueue {
   var newestBatch: UInt64? { awaitingVersions?.number ?? proposed.last?.number }
   /// All batches up to this one are done.
   var finishedBatch: UInt64 { (proposed.first?.number ?? awaitingVersions?.number ?? nextBatch) - 1 }
+
+  /// The number of writes that were taken in and not answered.
+  var count: Int { underWay.count }
 
   /// Whether writes wait for a batch to carry them.
   var hasQueued: Bool { awaitingVersions == nil && !queue.isEmpty }
@@ -93,20 +96,31 @@ final class WriteQueue {
       case .version(let expected): (present?.version ?? .zero) == expected
       }
     guard holds else {
-      write.reply(
-        .failure(
-          .with {
-            $0.code = .conditionFalse
-            $0.version = present?.version.rawValue ?? 0
-            $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
-          }))
+      changesNothing(write, in: partition) {
+        write.reply(
+          .failure(
+            .with {
+              $0.code = .conditionFalse
+              $0.version = present?.version.rawValue ?? 0
+              $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
+            }))
+      }
       return false
     }
     if write.isDeletion, present == nil {
-      write.done(.zero)
+      changesNothing(write, in: partition) { write.done(.zero) }
       return false
     }
     return true
+  }
+
+  /// Answers a write that is not made for what its key is: that is a read, and a leader that was deposed unawares must
+  /// not answer it. What is made is proposed, which proves as much.
+  private func changesNothing(_ write: PendingWrite, in partition: Partition, answer: @escaping () -> Void) {
+    guard let replica = partition.replica else { return write.reply(partition.notLeader) }
+    replica.confirmLeadership { leads in
+      if leads { answer() } else { write.reply(partition.notLeader) }
+    }
   }
 
   // MARK: Versions and the log
@@ -135,6 +149,8 @@ final class WriteQueue {
   func received(first: Version?, in partition: Partition) {
     guard var batch = awaitingVersions else { return }
     awaitingVersions = nil
+    if let first { endExpired(&batch, at: first, in: partition) }
+    guard !batch.writes.isEmpty else { return }
     guard let first else {
       return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave no version in time") }
     }
@@ -153,6 +169,14 @@ final class WriteQueue {
       let words = "the partition's log takes no entry now: \(error)"
       end(batch.writes, in: partition) { $0.failed(.unavailable, words) }
     }
+  }
+
+  /// Ends the writes whose ids are too old, or too young, for the version that they would get.
+  private func endExpired(_ batch: inout Batch, at version: Version, in partition: Partition) {
+    guard batch.writes.contains(where: { $0.id.expiry(at: version) != nil }) else { return }
+    let expired = batch.writes.filter { $0.id.expiry(at: version) != nil }
+    batch.writes.removeAll { $0.id.expiry(at: version) != nil }
+    end(expired, in: partition) { $0.failed(.refused, $0.id.expiry(at: version) ?? "") }
   }
 
   /// An entry was applied: answers the writes in it.

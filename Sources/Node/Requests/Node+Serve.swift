@@ -39,6 +39,8 @@ extension Node {
       }
     case .oldestRead(let request):
       reply(.oldestRead(oldestRead(request)))
+    case .clock:
+      reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
     case .invite, .enrol, .versions, .propose:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
@@ -52,7 +54,8 @@ extension Node {
     switch (caller, body) {
     case (.stranger, .enrol), (.node, _): nil
     case (.stranger, _): "a peer without a certificate may only enrol"
-    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead): "only nodes may ask this"
+    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
+      "only nodes may ask this"
     case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
@@ -81,7 +84,6 @@ extension Node {
         guard partition.arc.contains(Position(of: pending.key)), replica.leads else {
           return reply(partition.notLeader)
         }
-        if let expired = partition.expiry(of: pending.id) { return pending.failed(.refused, expired) }
         if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
           return pending.failed(refusal.code, refusal.words)
         }

@@ -17,9 +17,17 @@ struct PeerCalls {
     let done: (Result) -> Void
   }
 
-  private var nextID: UInt64 = 1
+  private var nextID: UInt64
   private var calls: [UInt64: Call] = [:]
 
+  /// No calls yet. `seed` must be another in each life of the process: an answer to a call of an earlier life, which may
+  /// come seconds after the restart, must not pass for one to a call of this.
+  init(seed: UInt64) {
+    nextID = seed >> 1
+  }
+
+  /// The number of calls under way.
+  var count: Int { calls.count }
   /// Whether another call may be made.
   var hasRoom: Bool { calls.count < Limits.peerCalls }
 

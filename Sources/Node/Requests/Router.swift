@@ -8,7 +8,9 @@ import Wire
 final class Router {
   private unowned let node: Node
   private var parked: [Routed] = []
-  private var asked: [ObjectIdentifier: Routed] = [:]
+  /// By number, so that they are gone through in the order in which they came, not in that of their addresses.
+  private var asked: [UInt64: Routed] = [:]
+  private var nextNumber: UInt64 = 0
   /// Where a group's leader was last heard of, for groups without a replica on this node.
   private var hints: [GroupID: NodeID] = [:]
 
@@ -16,12 +18,19 @@ final class Router {
     self.node = node
   }
 
+  /// The number of requests that wait for a leader.
+  var parkedCount: Int { parked.count }
+  /// The number of those that were passed on.
+  var askedCount: Int { asked.count }
+
   /// A request on its way.
   private final class Routed {
     let group: GroupID
     let request: WireRequest
     let deadline: Moment
     let reply: Reply
+    /// Its place among those that were passed on.
+    var number: UInt64 = 0
     /// Whether an attempt may have been applied although its answer was lost.
     var mayBeApplied = false
     var lastObstacle = "no leader is known"
@@ -84,12 +93,14 @@ final class Router {
     request.timeoutMs = UInt32(clamping: routed.deadline.milliseconds(since: node.now))
     routed.attempt += 1
     routed.asked = target
-    asked[ObjectIdentifier(routed)] = routed
+    nextNumber += 1
+    routed.number = nextNumber
+    asked[routed.number] = routed
     let attempt = routed.attempt
     node.call(target, request, deadline: routed.deadline) { [self] result in
       guard routed.attempt == attempt, routed.asked != nil else { return }
       routed.asked = nil
-      asked[ObjectIdentifier(routed)] = nil
+      asked[routed.number] = nil
       switch result {
       case .answered(let body): settle(routed, body, from: target)
       case .lost: lost(routed, target)
@@ -109,10 +120,10 @@ final class Router {
   func leaderChanged(of group: GroupID, to leader: NodeID) {
     guard !asked.isEmpty || !parked.isEmpty else { return }
     let stuck = asked.values.filter { $0.group == group && $0.asked != leader }
-    for routed in stuck.sorted(by: { $0.deadline < $1.deadline }) {
+    for routed in stuck.sorted(by: { $0.number < $1.number }) {
       guard let target = routed.asked else { continue }
       routed.asked = nil
-      asked[ObjectIdentifier(routed)] = nil
+      asked[routed.number] = nil
       lost(routed, target)
     }
     let waiting = parked.filter { $0.group == group }
@@ -123,6 +134,9 @@ final class Router {
   private func settle(_ routed: Routed, _ body: WireResponse.OneOf_Body, from target: NodeID) {
     guard case .failure(let failure) = body else {
       if hints[routed.group] != target { hints[routed.group] = target }
+      if case .write(let answer) = body, answer.version == 0, routed.mayBeApplied {
+        return routed.reply(Router.unsettled("no value was found to delete"))
+      }
       return routed.reply(body)
     }
     routed.lastObstacle = failure.message
@@ -133,12 +147,17 @@ final class Router {
     case .unknownOutcome where isRepeatable(routed.request):
       routed.mayBeApplied = true
       park(routed)
-    case .unavailable where routed.mayBeApplied:
-      routed.reply(
-        WireFailure.because(.unknownOutcome, "an attempt may have been applied; then: \(failure.message)"))
+    case _ where routed.mayBeApplied:
+      routed.reply(Router.unsettled(failure.message))
     default:
       routed.reply(body)
     }
+  }
+
+  /// The answer where an attempt was lost and a later one was refused. The first may wait somewhere yet, and be applied
+  /// when the condition that was just found false holds: only a version settles a write.
+  private static func unsettled(_ words: String) -> WireResponse.OneOf_Body {
+    WireFailure.because(.unknownOutcome, "an attempt may have been applied, or will be; another found: \(words)")
   }
 
   /// Whether the same request can be sent again although it may have been applied: its id keeps it from being so twice.
@@ -165,7 +184,8 @@ final class Router {
   /// The node that leads a group, as far as this one can tell.
   func leader(of group: GroupID) -> NodeID? {
     if let replica = node.replicas[group], replica.core.leader != .none { return replica.core.leader.node }
-    if let hint = hints[group] { return hint }
+    // That this node itself leads is what others believed before its replica was fenced, or moved away.
+    if let hint = hints[group], hint != node.id { return hint }
     if node.replicas[group] != nil { return nil }
     if group == .catalog { return node.catalog.catalog?.nodes.map { NodeID(rawValue: $0.id) }.first { $0 != node.id } }
     return node.catalog.catalog?.preferredLeader(of: group)

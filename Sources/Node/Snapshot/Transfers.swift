@@ -7,14 +7,19 @@ import Wire
 /// the next, so a slow receiver holds up nothing but itself.
 final class Transfers {
   private unowned let node: Node
-  private var nextTransfer: UInt64 = 1
+  /// Another in each life of the process, as the ids of calls are.
+  private var nextTransfer: UInt64
   private var outgoing: [ReplicaID: [GroupID: OutgoingTransfer]] = [:]
   private var incoming: [GroupID: IncomingTransfer] = [:]
   private var received: [GroupID: ReceivedState] = [:]
 
   init(node: Node) {
     self.node = node
+    nextTransfer = node.host.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) } >> 1
   }
+
+  /// The number of transfers, both ways.
+  var count: Int { outgoing.values.reduce(0) { $0 + $1.count } + incoming.count + received.count }
 
   // MARK: Sending
 

@@ -11,36 +11,54 @@ public final class SimulatedHost: NodeHost {
   public let id: NodeID
   /// Its disk, which outlives it.
   public let disk: SimulatedDisk
-  /// Why the node stopped itself; nil while it runs or where it was killed.
-  public private(set) var fatalReason: String?
+  /// Its clocks, which outlive it too.
+  public let ownClock: DriftingClock
   /// What it logged at level warning and above.
   public private(set) var complaints: [String] = []
   unowned let world: SimulatedWorld
   private(set) var isDead = false
   /// Whether the process is stopped (SIGSTOP): nothing happens on it until it is continued.
   var isFrozen = false
+  /// Jobs on its disk take so many times as long.
+  var diskSlowness: UInt64 = 1
+  /// No job ends before this time: its disk has stalled.
+  var diskStallsUntil: UInt64 = 0
+  /// The next job loses power in its midst, after so many of its changes.
+  var powerOffInNextJob: Int?
   private var frozenInputs: [(Node) -> Void] = []
   /// By how much longer the jobs of a lane take than they would, in nanoseconds.
   public var laneDelays: [Lane: UInt64] = [:]
   private var lanesFreeAt: [Lane: UInt64] = [:]
+  /// The most that ever waited in each queue.
+  private(set) var longestQueues: [String: Int] = [:]
 
-  init(world: SimulatedWorld, id: NodeID, disk: SimulatedDisk) throws(NodeError) {
+  init(world: SimulatedWorld, id: NodeID, disk: SimulatedDisk, clock: DriftingClock) throws(NodeError) {
     self.world = world
     self.id = id
     self.disk = disk
+    ownClock = clock
     let opened = try OpenedDirectory.open(
-      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes)
+      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes,
+      options: world.nodeOptions)
     node = Node(host: self, opened: opened)
+    if let observer = world.onApply { node.onApply = { [id] in observer(id, $0, $1) } }
     try node.start(opened)
     scheduleTick()
   }
 
   private func scheduleTick() {
-    world.after(milliseconds: Node.tickMilliseconds) { [weak self] in
+    world.at(world.time + ownClock.worldNanoseconds(forMilliseconds: Node.tickMilliseconds)) { [weak self] in
       guard let self, !isDead else { return }
-      if !isFrozen { input { $0.tick() } }
+      if !isFrozen {
+        input { $0.tick() }
+        if !isDead { noteQueues() }
+      }
       scheduleTick()
     }
+  }
+
+  private func noteQueues() {
+    for (name, count) in node.queueLengths where count > longestQueues[name] ?? 0 { longestQueues[name] = count }
   }
 
   /// Lets the node take something in, and pumps it; later, if it is frozen.
@@ -67,7 +85,7 @@ public final class SimulatedHost: NodeHost {
 
   // MARK: NodeHost
 
-  public var clock: any Clock { world.clock }
+  public var clock: any Clock { ownClock }
   public let authority: any Authority = SimulatedAuthority()
 
   public func send(_ frame: PeerFrame, to peer: NodeID) {
@@ -81,10 +99,25 @@ public final class SimulatedHost: NodeHost {
     _ lane: Lane, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
   ) {
     let start = max(world.time, lanesFreeAt[lane] ?? 0)
-    let end = start + world.random(in: 80_000...400_000) + (laneDelays[lane] ?? 0)
+    let duration = world.random(in: 80_000...400_000) * diskSlowness + (laneDelays[lane] ?? 0)
+    // Behind what the stall already holds up.
+    let end = max(start, diskStallsUntil) + duration
     lanesFreeAt[lane] = end
+    finish(at: end, job, then: then)
+  }
+
+  private func finish<Result: Sendable>(
+    at end: UInt64, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
+  ) {
     world.at(end) { [weak self] in
       guard let self, !isDead else { return }
+      // A stall that began meanwhile holds up what was under way.
+      guard diskStallsUntil <= world.time else { return finish(at: diskStallsUntil, job, then: then) }
+      if let steps = powerOffInNextJob {
+        disk.powerOff(afterSteps: steps)
+        _ = job()
+        return world.kill(id)
+      }
       let result = job()
       input { _ in then(result) }
     }
@@ -95,12 +128,14 @@ public final class SimulatedHost: NodeHost {
   }
 
   public func fatal(_ reason: String) {
-    fatalReason = reason
-    world.kill(id)
+    guard !isDead else { return }
+    isDead = true
+    world.stopped(id, because: reason)
   }
 
   public func log(_ level: Severity, _ message: String) {
     if level == .warning || level == .error { complaints.append(message) }
+    world.say("node \(id) logs: \(message)")
   }
 
   public func membersChanged(_ members: [WireMember]) {}

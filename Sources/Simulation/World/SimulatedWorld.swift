@@ -10,23 +10,38 @@ public final class SimulatedWorld {
   /// What each node keeps aside for when its disk is full.
   let reserveBytes: ByteCount
   private static let wallStart: UInt64 = 1_700_000_000_000
-  /// The clock that all nodes share.
+  /// The right time, which no node sees but through its own clock.
   public let clock = SimulatedClock(now: Moment(rawValue: 1_000_000_000), wallMilliseconds: wallStart)
   /// The nodes that run.
   public private(set) var hosts: [NodeID: SimulatedHost] = [:]
-  private var disks: [NodeID: SimulatedDisk] = [:]
+  /// Why nodes stopped themselves, in order.
+  public private(set) var stops: [(node: NodeID, reason: String)] = []
+  /// What has happened so far.
+  public var trace = Trace()
+  /// How the nodes lay out what they keep; set before they start.
+  public let nodeOptions: NodeOptions
+  /// Sees every entry that a node applies.
+  var onApply: ((NodeID, GroupID, LogEntry) -> Void)? {
+    didSet {
+      for host in hosts.values {
+        let (id, observer) = (host.id, onApply)
+        host.node.onApply = observer.map { observer in { observer(id, $0, $1) } }
+      }
+    }
+  }
+  var network = SimulatedNetwork()
+  private(set) var disks: [NodeID: SimulatedDisk] = [:]
+  private(set) var clocks: [NodeID: DriftingClock] = [:]
   private var generator: SplitMix64
   private var queue = EventQueue()
-  private var cuts: Set<[NodeID]> = []
-  /// The cut links on which something was lost.
-  private var torn: Set<[NodeID]> = []
-  private var lastDelivery: [[NodeID]: UInt64] = [:]
-  private var nextNode: UInt32 = 2
 
   /// A world with one node, the first of a new cluster.
-  public init(seed: UInt64, partitions: Int = 4, reserveBytes: ByteCount = .bytes(0)) throws {
+  public init(
+    seed: UInt64, partitions: Int = 4, reserveBytes: ByteCount = .bytes(0), options: NodeOptions = NodeOptions()
+  ) throws {
     self.reserveBytes = reserveBytes
     generator = SplitMix64(seed: seed)
+    nodeOptions = options
     let disk = SimulatedDisk()
     let first = WireCatalogNode.with {
       $0.id = 1
@@ -35,17 +50,26 @@ public final class SimulatedWorld {
     }
     try NodeDirectory.createCluster(
       SimulatedWorld.directory, on: disk, cluster: "simulated", partitions: partitions, authority: [1], node: first,
-      publicKey: [1], sealedAuthorityKey: [2], listen: "node1:1")
-    disks[NodeID(rawValue: 1)] = disk
+      publicKey: [1], sealedAuthorityKey: [2], listen: "node1:1", log: options.log)
+    add(NodeID(rawValue: 1), disk)
     try start(NodeID(rawValue: 1))
+  }
+
+  func add(_ id: NodeID, _ disk: SimulatedDisk) {
+    disks[id] = disk
+    clocks[id] = DriftingClock(world: clock, start: random(in: 1_000_000_000...900_000_000_000))
   }
 
   // MARK: Time
 
+  /// The right wall time at the world's start.
+  var startMilliseconds: UInt64 { SimulatedWorld.wallStart }
   /// The virtual time in nanoseconds.
   var time: UInt64 { clock.now.rawValue }
 
   func random(in range: ClosedRange<UInt64>) -> UInt64 { UInt64.random(in: range, using: &generator) }
+
+  private func chance(_ permille: Int) -> Bool { permille > 0 && random(in: 0...999) < UInt64(permille) }
 
   func at(_ moment: UInt64, _ action: @escaping () -> Void) {
     queue.schedule(at: max(moment, time), action)
@@ -77,23 +101,64 @@ public final class SimulatedWorld {
     clock.wallMilliseconds = SimulatedWorld.wallStart + moment / 1_000_000
   }
 
+  /// Adds to the trace's words.
+  func say(_ words: @autoclosure () -> String) { trace.say(at: time, words()) }
+
   // MARK: Processes
+
+  /// All nodes, whether they run or not, ascending.
+  public var nodes: [NodeID] { disks.keys.sorted() }
 
   /// Starts a node on its disk.
   public func start(_ id: NodeID) throws(NodeError) {
-    guard hosts[id] == nil, let disk = disks[id] else { return }
-    hosts[id] = try SimulatedHost(world: self, id: id, disk: disk)
+    guard hosts[id] == nil, let disk = disks[id], let clock = clocks[id] else { return }
+    trace.note(1, UInt64(id.rawValue), time)
+    say("node \(id) starts")
+    let host = try SimulatedHost(world: self, id: id, disk: disk, clock: clock)
+    if !host.isDead { hosts[id] = host }
   }
 
-  /// Ends a node at once; what it had not synced may be lost, torn or kept.
+  /// Ends a node at once, as a loss of power does: what it had not synced may be lost, torn or kept.
   public func kill(_ id: NodeID) {
-    guard let host = hosts.removeValue(forKey: id) else { return }
-    host.die()
+    guard end(id) else { return }
+    say("node \(id) loses power")
     disks[id]?.crash(seed: random(in: 0...UInt64.max))
+  }
+
+  /// Ends a node's process at once, as `kill -9` does: what it wrote stays readable, and unsynced.
+  public func exit(_ id: NodeID) {
+    guard end(id) else { return }
+    say("node \(id) is killed")
+    disks[id]?.closeFiles()
+  }
+
+  private func end(_ id: NodeID) -> Bool {
+    guard let host = hosts.removeValue(forKey: id) else { return false }
+    trace.note(2, UInt64(id.rawValue), time)
+    host.die()
     for peer in hosts.keys.sorted() {
-      at(time + random(in: 100_000...1_000_000)) { [weak self] in
-        self?.hosts[peer]?.input { $0.disconnected(id) }
-      }
+      network.reset(.init(sender: id, receiver: peer))
+      loseTouch(peer, with: id)
+    }
+    return true
+  }
+
+  /// A node stopped itself.
+  func stopped(_ id: NodeID, because reason: String) {
+    stops.append((id, reason))
+    say("node \(id) stops itself: \(reason)")
+    exit(id)
+  }
+
+  /// Takes a node and its disk out of the world for ever.
+  func lose(_ id: NodeID) {
+    kill(id)
+    disks[id] = nil
+  }
+
+  private func loseTouch(_ id: NodeID, with peer: NodeID) {
+    at(time + random(in: 100_000...1_000_000)) { [weak self] in
+      self?.hosts[id]?.input { $0.disconnected(peer) }
     }
   }
 
@@ -103,63 +168,51 @@ public final class SimulatedWorld {
   /// Lets it go on.
   public func thaw(_ id: NodeID) { hosts[id]?.thaw() }
 
-  /// Lets a new node join: invited and enrolled by the members, then started. Gives its number.
-  public func join() throws -> NodeID {
-    let id = NodeID(rawValue: nextNode)
-    nextNode += 1
-    let answer = ask(.with { $0.invite = WireInviteRequest() }, as: SimulatedWorld.admin)
-    guard case .invite(let invitation)? = answer else {
-      throw SimulationError.refused("invite: \(String(describing: answer))")
-    }
-    let request = WireRequest.with {
-      $0.enrol = .with {
-        $0.secret = .init(invitation.token.utf8)
-        $0.signingRequest = .init([UInt8(id.rawValue)])
-        $0.address = "node\(id):1"
-        $0.format = NodeDirectory.format
-      }
-    }
-    let enrolment = ask(request, as: .stranger)
-    guard case .enrol(let answer)? = enrolment, answer.node == id.rawValue else {
-      throw SimulationError.refused("enrol: \(String(describing: enrolment))")
-    }
-    let disk = SimulatedDisk()
-    try NodeDirectory.createMember(
-      SimulatedWorld.directory, on: disk, cluster: "simulated", node: id, address: "node\(id):1", listen: "node\(id):1",
-      members: answer.members)
-    disks[id] = disk
-    try start(id)
-    return id
-  }
-
   // MARK: Network
 
   /// Cuts the link from one node to another, in that direction alone.
-  public func cut(from sender: NodeID, to receiver: NodeID) { cuts.insert([sender, receiver]) }
+  public func cut(from sender: NodeID, to receiver: NodeID) { network.cut(.init(sender: sender, receiver: receiver)) }
 
   /// Mends all links. A connection on which something was lost can't go on where it stopped: both ends lose it.
   public func mend() {
-    cuts.removeAll()
-    for link in torn.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      hosts[link[0]]?.input { $0.disconnected(link[1]) }
-      hosts[link[1]]?.input { $0.disconnected(link[0]) }
-    }
-    torn.removeAll()
+    for link in network.cuts.sorted() { mend(from: link.sender, to: link.receiver) }
+  }
+
+  /// Mends one link.
+  func mend(from sender: NodeID, to receiver: NodeID) {
+    if network.mend(.init(sender: sender, receiver: receiver)) { reset(sender, receiver) }
+  }
+
+  /// Breaks the connections between two nodes: what is on its way is lost, and both hear of it.
+  func reset(_ one: NodeID, _ other: NodeID) {
+    network.reset(.init(sender: one, receiver: other))
+    loseTouch(one, with: other)
+    loseTouch(other, with: one)
   }
 
   func deliver(_ frame: PeerFrame, from sender: NodeID, to receiver: NodeID) {
-    let link = [sender, receiver]
-    let arrival = max(time + random(in: 30_000...600_000), lastDelivery[link] ?? 0)
-    lastDelivery[link] = arrival
-    guard hosts[receiver] != nil else {
-      at(arrival) { [weak self] in self?.hosts[sender]?.input { $0.disconnected(receiver) } }
-      return
+    let link = SimulatedNetwork.Link(sender: sender, receiver: receiver)
+    guard hosts[receiver] != nil else { return loseTouch(sender, with: receiver) }
+    guard !network.isCut(link) else { return network.lost(on: link) }
+    let weather = network.weather
+    let delay = random(in: weather.delay) * 1000
+    guard case .batch = frame else {
+      return carry(frame, link, at: network.arrival(link, now: time, delay: delay))
     }
-    guard !cuts.contains(link) else {
-      torn.insert(link)
-      return
+    if chance(weather.drop) { return }
+    if chance(weather.double) { carry(frame, link, at: time + random(in: weather.delay) * 1000) }
+    if chance(weather.stray) { return carry(frame, link, at: time + random(in: 10_000_000...3_000_000_000)) }
+    carry(frame, link, at: network.arrival(link, now: time, delay: delay))
+  }
+
+  private func carry(_ frame: PeerFrame, _ link: SimulatedNetwork.Link, at arrival: UInt64) {
+    let epoch = network.epoch(link)
+    at(arrival) { [weak self] in
+      guard let self, network.epoch(link) == epoch, let host = hosts[link.receiver] else { return }
+      trace.note(frame.mark, UInt64(link.sender.rawValue) << 32 | UInt64(link.receiver.rawValue), time)
+      say("node \(link.sender) to node \(link.receiver): \(frame.words)")
+      host.input { $0.receive(frame, from: link.sender) }
     }
-    at(arrival) { [weak self] in self?.hosts[receiver]?.input { $0.receive(frame, from: sender) } }
   }
 
   // MARK: Clients
@@ -173,8 +226,14 @@ public final class SimulatedWorld {
     _ done: @escaping (WireResponse.OneOf_Body) -> Void
   ) {
     at(time + random(in: 30_000...300_000)) { [weak self] in
-      self?.hosts[id]?.input { $0.handle(request, from: caller, reply: done) }
+      self?.hosts[id]?.input { node in
+        node.handle(request, from: caller) { body in self?.answer(body, done) }
+      }
     }
+  }
+
+  private func answer(_ body: WireResponse.OneOf_Body, _ done: @escaping (WireResponse.OneOf_Body) -> Void) {
+    at(time + random(in: 30_000...300_000)) { done(body) }
   }
 
   /// Asks a node, the first one unless said otherwise, and runs the world until the answer is there.

@@ -48,6 +48,23 @@ public final class SimulatedDisk: Sendable {
     volume.withLock { $0.crash(&random) }
   }
 
+  /// The process ends and its files are closed; the page cache stays, unsynced changes and all. Files opened before
+  /// give ESTALE.
+  public func closeFiles() {
+    volume.withLock { volume in
+      volume.opened.removeAll()
+      volume.era += 1
+      volume.isOff = false
+      volume.stepsUntilPowerOff = nil
+      volume.sweep()
+    }
+  }
+
+  /// The files under a directory, with their sizes, by path.
+  public func files(under directory: String) -> [(path: String, bytes: Int)] {
+    volume.withLock { $0.files(under: directory) }
+  }
+
   /// The number of changes and syncs so far, failed ones included; reads don't count.
   public var steps: Int { volume.withLock { $0.steps } }
 
@@ -57,6 +74,9 @@ public final class SimulatedDisk: Sendable {
 
   /// Adds something that goes wrong. Where several faults fit a call, the first added hits.
   public func inject(_ fault: DiskFault) { volume.withLock { $0.faults.append(fault) } }
+
+  /// How many calls a fault has hit.
+  public var faultHits: Int { volume.withLock { $0.faultHits } }
 
   /// Takes back all faults.
   public func clearFaults() { volume.withLock { $0.faults.removeAll() } }
@@ -68,6 +88,16 @@ public final class SimulatedDisk: Sendable {
   public func flip(_ path: String, at offset: Int, mask: UInt8 = 1) {
     volume.withLock { volume in
       if let node = volume.find(path) { volume.files[node]?.flip(mask, at: offset) }
+    }
+  }
+
+  /// Where a file's last byte that is not zero ends.
+  public func usedBytes(_ path: String) -> Int {
+    volume.withLock { volume in
+      guard let node = volume.find(path), let file = volume.files[node] else { return 0 }
+      var bytes = [UInt8](repeating: 0, count: file.count)
+      bytes.withUnsafeMutableBytes { _ = file.cache.read(at: 0, into: $0) }
+      return (bytes.lastIndex { $0 != 0 } ?? -1) + 1
     }
   }
 
@@ -94,9 +124,14 @@ extension SimulatedVolume {
       }
     }
     let operation = DiskOperation(kind: kind, path: path, offset: offset, count: count, step: isStep ? steps : 0)
+    quietFault = nil
     if let hit = faults.firstIndex(where: { $0.remaining != 0 && $0.condition(operation) }) {
-      let code = faults[hit].code
       faults[hit].remaining = faults[hit].remaining.map { $0 - 1 }
+      faultHits += 1
+      guard case .fails(let code) = faults[hit].effect else {
+        quietFault = faults[hit].effect
+        return isOff ? powerFailure : nil
+      }
       throw DiskError(operation: name, path: path, code: code)
     }
     return isOff ? powerFailure : nil

@@ -37,17 +37,42 @@ public struct DiskFault: Sendable {
   /// ENOSPC.
   public static let noSpace: Int32 = 28
 
-  let code: Int32
+  /// What becomes of a call that is hit.
+  enum Effect: Sendable {
+    case fails(Int32)
+    /// A write that says it was done: it can be read until the machine restarts, and never reaches the disk.
+    case isLost
+    /// A write that says it was done, and went to another place of the file, so many bytes behind.
+    case strays(by: Int)
+  }
+
+  let effect: Effect
   var remaining: Int?
   let condition: @Sendable (DiskOperation) -> Bool
+
+  /// Loses the next write that meets a condition, without a word.
+  public static func lostWrite(when condition: @escaping @Sendable (DiskOperation) -> Bool) -> DiskFault {
+    DiskFault(effect: .isLost, remaining: 1) { $0.kind == .write && condition($0) }
+  }
+
+  /// Lets the next write that meets a condition go elsewhere in its file, without a word.
+  public static func strayWrite(
+    by bytes: Int, when condition: @escaping @Sendable (DiskOperation) -> Bool
+  ) -> DiskFault {
+    DiskFault(effect: .strays(by: bytes), remaining: 1) { $0.kind == .write && condition($0) }
+  }
+
+  private init(effect: Effect, remaining: Int?, condition: @escaping @Sendable (DiskOperation) -> Bool) {
+    self.effect = effect
+    self.remaining = remaining
+    self.condition = condition
+  }
 
   /// Fails with `code` the calls that meet a condition: as many as `times` says, or for ever if it is nil.
   public init(
     code: Int32 = DiskFault.inputOutput, times: Int? = 1, when condition: @escaping @Sendable (DiskOperation) -> Bool
   ) {
-    self.code = code
-    remaining = times
-    self.condition = condition
+    self.init(effect: .fails(code), remaining: times, condition: condition)
   }
 
   /// Fails the change or sync with this number (`SimulatedDisk.steps` + 1 is the next).

@@ -118,7 +118,7 @@ private final class SimulatedFile: DiskFile {
       let allowed = try room(for: start + bytes.count, in: volume)
       let fitting = Swift.max(0, Swift.min(bytes.count, allowed - start))
       // SAFETY: `fitting` ≤ the buffer's size.
-      if fitting > 0 { volume.files[node]?.write(UnsafeRawBufferPointer(rebasing: bytes[..<fitting]), at: start) }
+      if fitting > 0 { volume.write(UnsafeRawBufferPointer(rebasing: bytes[..<fitting]), to: node, at: start) }
       if let interrupted { throw interrupted }
       if fitting < bytes.count { throw DiskError(operation: "write", path: path, code: DiskFault.noSpace) }
     }

@@ -23,6 +23,11 @@ struct SimulatedContents {
     pending.append(.write(offset: offset, bytes: Array(bytes)))
   }
 
+  /// A write that the disk loses: only the page cache ever has it.
+  mutating func writeToCache(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+    cache.write(bytes, at: offset)
+  }
+
   mutating func resize(to count: Int) {
     cache.resize(to: count)
     pending.append(.resize(count))

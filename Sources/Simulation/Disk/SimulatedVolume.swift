@@ -32,6 +32,10 @@ struct SimulatedVolume {
   var stepsUntilPowerOff: Int?
   var isOff = false
   var faults: [DiskFault] = []
+  /// How many calls were hit by a fault.
+  var faultHits = 0
+  /// What happens to the call under way without an error.
+  var quietFault: DiskFault.Effect?
   private var lastNode: Node = root
   private var lastChange = 0
 }
@@ -47,6 +51,13 @@ extension SimulatedVolume {
       node = next
     }
     return node
+  }
+
+  /// The files under a directory, with their sizes, by path.
+  func files(under path: String) -> [(path: String, bytes: Int)] {
+    guard let node = find(path) else { return [] }
+    if let file = files[node] { return [(path, file.count)] }
+    return (directories[node]?.entries.keys.sorted() ?? []).flatMap { files(under: "\(path)/\($0)") }
   }
 
   func existing(_ path: String, _ operation: String) throws(DiskError) -> Node {
@@ -146,6 +157,19 @@ extension SimulatedVolume {
       if let arrival = first.arrival { commit(arrival.directory, through: arrival.number) }
       directories[directory]?.pending.removeFirst()
       for (name, node) in first.names { directories[directory]?.durable[name] = node }
+    }
+  }
+}
+
+// MARK: - Contents
+
+extension SimulatedVolume {
+  /// Writes to a file, as the fault that hit the call says.
+  mutating func write(_ bytes: UnsafeRawBufferPointer, to node: Node, at offset: Int) {
+    switch quietFault {
+    case .isLost: files[node]?.writeToCache(bytes, at: offset)
+    case .strays(let distance): files[node]?.write(bytes, at: offset + distance)
+    case .fails, nil: files[node]?.write(bytes, at: offset)
     }
   }
 }

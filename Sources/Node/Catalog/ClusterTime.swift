@@ -1,0 +1,39 @@
+import Bytes
+
+/// What the wall clocks of all members say together: the oracle must not follow one that has gone astray, for versions
+/// that ran ahead never come back (DESIGN §6).
+///
+/// A pure structure. What a member said is kept as its distance from our steady clock, so that it outlives a jump of our
+/// own wall clock.
+struct ClusterTime {
+  fileprivate struct Reading {
+    /// The member's wall clock less our steady one, in milliseconds.
+    let distance: Int64
+    let heardAt: UInt64
+  }
+
+  private var readings: [NodeID: Reading] = [:]
+
+  /// A member's wall clock, in milliseconds since 1970, when our steady clock showed `steady` milliseconds.
+  mutating func heard(_ member: NodeID, wall: UInt64, steady: UInt64) {
+    guard wall <= UInt64(Int64.max) else { return }
+    readings[member] = Reading(distance: Int64(wall) - Int64(steady), heardAt: steady)
+  }
+
+  /// The number of members that were heard from lately.
+  func count(steady: UInt64) -> Int { readings.values.count { $0.isFresh(steady) } }
+
+  /// Our own wall clock, unless it is further from the members' median than `Limits.clockErrorMilliseconds`: then the
+  /// median. Of an even number the earlier of the two in the middle: too early a clock does no harm.
+  func wall(own: UInt64, steady: UInt64) -> UInt64 {
+    let others = readings.values.filter { $0.isFresh(steady) }.map { $0.distance + Int64(steady) }
+    let all = (others + [Int64(clamping: own)]).sorted()
+    let median = UInt64(max(0, all[(all.count - 1) / 2]))
+    let error = own > median ? own - median : median - own
+    return error > Limits.clockErrorMilliseconds ? median : own
+  }
+}
+
+extension ClusterTime.Reading {
+  fileprivate func isFresh(_ steady: UInt64) -> Bool { heardAt + Limits.clockMemoryMilliseconds >= steady }
+}

@@ -1,0 +1,82 @@
+package import Bytes
+import HashRing
+import Raft
+import Store
+
+// What a simulator looks at from outside: whether replicas hold the same, and whether anything piles up.
+extension Node {
+  /// A write as a partition's log entry has it.
+  package struct LoggedWrite: Equatable {
+    /// The request id.
+    package let session: [UInt64]
+    package let sequence: UInt64
+    package let version: Version
+    package let key: [UInt8]
+    /// Nil: the key was deleted.
+    package let value: [UInt8]?
+  }
+
+  /// The writes in a partition's log entry; none in one that is empty or of another kind.
+  package static func writes(in entry: LogEntry) throws(ByteError) -> [LoggedWrite] {
+    guard entry.kind == .command, !entry.payload.isEmpty else { return [] }
+    var writes: [LoggedWrite] = []
+    _ = try PartitionCommand.decode(entry.payload) { write in
+      writes.append(
+        LoggedWrite(
+          session: [write.id.session.high, write.id.session.low], sequence: write.id.sequence, version: write.version,
+          key: Array(entry.payload[write.key]),
+          value: write.kind == .value ? Array(entry.payload[write.value]) : nil))
+    }
+    return writes
+  }
+
+  /// The state of one replica, comparable between replicas that have applied the same.
+  package struct ReplicaImage: Equatable {
+    package let applied: LogIndex
+    /// Over the latest records, the request ids and the last version, whatever the files look like.
+    package let digest: UInt64
+    package let records: Int
+  }
+
+  /// What the replica of a partition holds now, read from its store; nil where there is none or it has no state yet.
+  package func image(of group: GroupID) throws -> ReplicaImage? {
+    guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.hasState else {
+      return nil
+    }
+    var digest = Position(ofBytes: partition.sessions.encode()).rawValue ^ partition.lastVersion.rawValue
+    var records = 0
+    let cursor = try partition.store.cursor(at: .max)
+    while let record = try cursor.next() {
+      var bytes = ByteWriter()
+      record.encode(into: &bytes)
+      digest = SplitMix64.mix(digest ^ Position(ofBytes: bytes.bytes).rawValue)
+      records += 1
+    }
+    return ReplicaImage(applied: replica.applied.index, digest: digest, records: records)
+  }
+
+  /// The groups that have a replica here, ascending.
+  package var groups: [GroupID] { replicas.keys.sorted() }
+
+  /// Whether the replica of a group here leads it.
+  package func leads(_ group: GroupID) -> Bool { replicas[group]?.leads ?? false }
+
+  /// The partition of a key, as far as this node knows the map.
+  package func group(of key: [UInt8]) -> GroupID? {
+    catalog.catalog?.map.lookup(Position(ofBytes: key)).group
+  }
+
+  /// How much waits in each queue of the node, by name.
+  package var queueLengths: [(name: String, count: Int)] {
+    var lengths: [(name: String, count: Int)] = [
+      ("calls", calls.count), ("parked requests", router.parkedCount), ("asked requests", router.askedCount),
+      ("log writes", pipeline.waitingCount), ("transfers", transfers.count), ("oracle", catalog.waitingCount),
+    ]
+    let groups = order.compactMap { replicas[$0] }
+    lengths.append(("held messages", groups.reduce(0) { $0 + $1.heldCount }))
+    lengths.append(("reads", groups.reduce(0) { $0 + $1.readCount }))
+    lengths.append(("writes", partitions.reduce(0) { $0 + $1.writes.count }))
+    lengths.append(("barriers", partitions.reduce(0) { $0 + $1.barriers.count }))
+    return lengths
+  }
+}

@@ -1,0 +1,63 @@
+import Bytes
+import Wire
+
+/// Requests as a client of the simulated world makes them.
+enum Requests {
+  static let timeoutMilliseconds: UInt32 = 4_000
+
+  /// A session of a client: a UUIDv7 of the world's right time.
+  static func session(client: Int, wallMilliseconds: UInt64) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.u64((wallMilliseconds << 16 | 0x7000).byteSwapped)
+    writer.u64(UInt64(client).byteSwapped)
+    return writer.bytes
+  }
+
+  static func make(_ intent: Intent, key: [UInt8], session: [UInt8], sequence: UInt64, isEventual: Bool) -> WireRequest
+  {
+    var request = WireRequest()
+    request.timeoutMs = timeoutMilliseconds
+    switch intent {
+    case .write(let value, let condition):
+      request.write = .with {
+        $0.session = .init(session)
+        $0.sequence = sequence
+        $0.acknowledged = sequence - 1
+        $0.key = .init(key)
+        $0.value = .init(value ?? [])
+        $0.tombstone = value == nil
+        switch condition {
+        case .none: $0.condition = .none
+        case .absent: $0.condition = .ifAbsent
+        case .version(let version):
+          $0.condition = .ifVersion
+          $0.expected = version.rawValue
+        }
+      }
+    case .read:
+      request.get = .with {
+        $0.key = .init(key)
+        $0.eventual = isEventual
+      }
+    case .readAt(let version):
+      request.get = .with {
+        $0.key = .init(key)
+        $0.at = version.rawValue
+        $0.eventual = isEventual
+      }
+    }
+    return request
+  }
+
+  static func range(_ groups: [UInt32], at version: Version, isReverse: Bool) -> WireRequest {
+    .with {
+      $0.timeoutMs = timeoutMilliseconds
+      $0.range = .with {
+        $0.groups = groups
+        $0.at = version.rawValue
+        $0.reverse = isReverse
+        $0.credit = 1 << 20
+      }
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import Bytes
+import HashRing
+import Node
+import Wire
+
+/// A client that does one thing after the other, through whichever node, and writes down what it saw. What it can't
+/// know for certain it asks again under the same request id, or gives up as unknown.
+final class TormentClient {
+  let number: Int
+  private unowned let world: SimulatedWorld
+  private unowned let record: RunRecord
+  private let keys: Int
+  private let thinking: ClosedRange<UInt64>
+  private let session: [UInt8]
+  private var random: SplitMix64
+  private var sequence: UInt64 = 0
+  /// The latest version of a key that this client has seen: for conditions.
+  private var seen: [[UInt8]: Version] = [:]
+  var isStopping = false
+  /// Whether a request is under way.
+  private(set) var isBusy = false
+
+  init(number: Int, world: SimulatedWorld, record: RunRecord, profile: Profile, keys: Int, seed: UInt64) {
+    self.number = number
+    self.world = world
+    self.record = record
+    self.keys = keys
+    thinking = profile.thinking
+    random = SplitMix64(seed: SplitMix64.mix(seed ^ 0xc11e) &+ UInt64(number))
+    session = Requests.session(client: number, wallMilliseconds: world.clock.wallMilliseconds)
+  }
+
+  /// Does the next thing, and the next when that has ended.
+  func next() {
+    guard !isStopping else { return }
+    let key = Array("key\(Int.random(in: 0..<keys, using: &random))".utf8)
+    switch Int.random(in: 0..<100, using: &random) {
+    case 0..<32: begin(.write(value: value(), condition: .none), key)
+    case 32..<40: begin(.write(value: value(), condition: .version(seen[key] ?? .zero)), key)
+    case 40..<45: begin(.write(value: value(), condition: .absent), key)
+    case 45..<54: begin(.write(value: nil, condition: .none), key)
+    case 54..<82: begin(.read, key)
+    case 82..<90: begin(.readAt(record.someVersion(&random)), key)
+    case 90..<96: range()
+    default: glance(key)
+    }
+  }
+
+  private func value() -> [UInt8] {
+    let size = Int.random(in: 0..<40, using: &random) == 0 ? Int.random(in: 0..<6_000, using: &random) : 20
+    return Array("c\(number).\(sequence + 1) ".utf8) + [UInt8](repeating: UInt8(ascii: "x"), count: size)
+  }
+
+  private func pause() {
+    isBusy = false
+    world.at(world.time + UInt64.random(in: thinking, using: &random) * 1_000) { [weak self] in self?.next() }
+  }
+
+  private func someNode() -> NodeID? { world.hosts.keys.sorted().randomElement(using: &random) }
+
+  /// Asks a node; calls back with nil where no answer comes.
+  private func ask(_ given: WireRequest, _ done: @escaping (WireResponse.OneOf_Body?) -> Void) {
+    var request = given
+    request.timeoutMs = UInt32.random(in: 200...4_000, using: &random)
+    var isOver = false
+    func end(_ body: WireResponse.OneOf_Body?) {
+      guard !isOver else { return }
+      isOver = true
+      done(body)
+    }
+    if let node = someNode() { world.send(request, to: node) { end($0) } }
+    // Some wait no longer than they say, some a little.
+    world.after(milliseconds: UInt64(request.timeoutMs) + UInt64.random(in: 0...300, using: &random)) { end(nil) }
+  }
+
+  // MARK: One key
+
+  private func begin(_ intent: Intent, _ key: [UInt8]) {
+    isBusy = true
+    if case .write = intent { sequence += 1 }
+    let request = Requests.make(intent, key: key, session: session, sequence: sequence, isEventual: false)
+    let attempts = Int.random(in: 0..<3, using: &random)
+    attempt(request, intent, key, sent: world.time, left: attempts, mayBeDone: false)
+  }
+
+  private func attempt(
+    _ request: WireRequest, _ intent: Intent, _ key: [UInt8], sent: UInt64, left: Int, mayBeDone: Bool
+  ) {
+    ask(request) { [self] body in
+      var outcome = TormentClient.outcome(of: body, intent)
+      // An attempt before this one may be done yet, whatever this one says: only a version settles it.
+      if mayBeDone, !outcome.isDone { outcome = .unknown }
+      if outcome == .unknown, left > 0 {
+        return attempt(request, intent, key, sent: sent, left: left - 1, mayBeDone: true)
+      }
+      switch outcome {
+      case .done(let version), .found(_, let version), .conditionFalse(let version): seen[key] = version
+      case .absent: seen[key] = .zero
+      case .notDone, .unknown: break
+      }
+      note(
+        Operation(
+          client: number, key: key, intent: intent, sequence: sequence, sent: sent, answered: world.time,
+          outcome: outcome))
+      pause()
+    }
+  }
+
+  private func note(_ operation: Operation) {
+    world.say(operation.words)
+    world.trace.note(4, UInt64(number), operation.answered, operation.outcome.mark)
+    record.add(operation)
+  }
+
+  private static func outcome(of body: WireResponse.OneOf_Body?, _ intent: Intent) -> Outcome {
+    switch (body, intent) {
+    case (.write(let response)?, .write): .done(Version(rawValue: response.version))
+    case (.get(let response)?, .read), (.get(let response)?, .readAt):
+      response.found ? .found(response.value.array, Version(rawValue: response.version)) : .absent
+    case (.failure(let failure)?, .write) where failure.code == .conditionFalse:
+      .conditionFalse(Version(rawValue: failure.version))
+    case (.failure(let failure)?, .write) where failure.code != .unknownOutcome: .notDone
+    case (_, .write): .unknown
+    default: .notDone
+    }
+  }
+
+  // MARK: Other requests
+
+  /// Looks at what some replica has, whatever its age.
+  private func glance(_ key: [UInt8]) {
+    isBusy = true
+    ask(Requests.make(.read, key: key, session: session, sequence: 0, isEventual: true)) { [self] body in
+      if case .get(let response)? = body, response.found {
+        record.glimpsed(key, response.value.array, Version(rawValue: response.version))
+      }
+      pause()
+    }
+  }
+
+  /// Reads everything at one version: that of now, or one of the past.
+  private func range() {
+    isBusy = true
+    guard Bool.random(using: &random) else { return range(at: record.someVersion(&random), since: nil) }
+    let began = world.time
+    ask(.with { $0.now = WireNowRequest() }) { [self] body in
+      guard case .now(let response)? = body else { return pause() }
+      range(at: Version(rawValue: response.version), since: began)
+    }
+  }
+
+  private func range(at version: Version, since began: UInt64?) {
+    guard version > .zero else { return pause() }
+    ask(.with { $0.map = WireMapRequest() }) { [self] body in
+      guard case .map(let map)? = body else { return pause() }
+      let byLeader = Dictionary(grouping: map.partitions, by: \.leader)
+      guard let leader = byLeader.keys.sorted().randomElement(using: &random), let part = byLeader[leader],
+        world.hosts[NodeID(rawValue: leader)] != nil
+      else { return pause() }
+      let request = Requests.range(part.map(\.group), at: version, isReverse: Bool.random(using: &random))
+      var isOver = false
+      func end(_ body: WireResponse.OneOf_Body?) {
+        guard !isOver else { return }
+        isOver = true
+        if case .range(let response)? = body {
+          record.ranged(part, response, at: version, since: began)
+          world.trace.note(5, UInt64(number), world.time, UInt64(response.records.count))
+        }
+        pause()
+      }
+      world.send(request, to: NodeID(rawValue: leader)) { end($0) }
+      world.after(milliseconds: UInt64(Requests.timeoutMilliseconds) + 500) { end(nil) }
+    }
+  }
+}
+
+extension Outcome {
+  fileprivate var isDone: Bool { if case .done(let version) = self { version > .zero } else { false } }
+
+  fileprivate var mark: UInt64 {
+    switch self {
+    case .done(let version): version.rawValue
+    case .conditionFalse(let version): ~version.rawValue
+    case .found(let value, let version): version.rawValue ^ UInt64(value.count) << 32
+    case .absent: 1
+    case .notDone: 2
+    case .unknown: 3
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import Bytes
+import Simulation
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite struct ClusterTimeTests {
+  private let day: UInt64 = 86_400_000
+  private let wall: UInt64 = 1_700_000_000_000
+
+  private func time(_ walls: [UInt64], steady: UInt64 = 1_000_000) -> ClusterTime {
+    var time = ClusterTime()
+    for (place, wall) in walls.enumerated() {
+      time.heard(NodeID(rawValue: UInt32(place) + 2), wall: wall, steady: steady)
+    }
+    return time
+  }
+
+  @Test("a clock near the median is used as it is, one far from it gives way to the median, ahead and behind")
+  func median() {
+    let steady: UInt64 = 1_000_000
+    let time = time([wall, wall + 50])
+    for error: UInt64 in [0, 300, 9_000] { #expect(time.wall(own: wall + error, steady: steady) == wall + error) }
+    #expect(time.wall(own: wall + day, steady: steady) == wall + 50)
+    #expect(time.wall(own: wall - day, steady: steady) == wall)
+  }
+
+  @Test("one member that is wrong does not matter among three; of two the earlier is believed")
+  func minority() {
+    let steady: UInt64 = 1_000_000
+    #expect(time([wall + day, wall]).wall(own: wall + 10, steady: steady) == wall + 10)
+    #expect(time([wall - day]).wall(own: wall, steady: steady) == wall - day)
+    #expect(time([wall + day]).wall(own: wall, steady: steady) == wall)
+    #expect(ClusterTime().wall(own: wall, steady: steady) == wall)
+  }
+
+  @Test("what a member said moves on with the steady clock, and is forgotten after a minute")
+  func ageing() {
+    let time = time([wall, wall], steady: 1_000_000)
+    #expect(time.wall(own: wall + day, steady: 1_005_000) == wall + 5_000)
+    #expect(time.count(steady: 1_060_000) == 2)
+    #expect(time.count(steady: 1_060_001) == 0)
+    #expect(time.wall(own: wall + day, steady: 1_060_001) == wall + day)
+  }
+
+  @Test("any answer of a member is safe to take")
+  func nonsense() {
+    let time = time([.max, 0, UInt64(Int64.max)])
+    #expect(time.count(steady: 1_000_000) == 2)
+    #expect(time.wall(own: wall, steady: 1_000_000) <= UInt64(Int64.max))
+  }
+
+  @Test("a request id is too old or too young by the version that its write would get")
+  func expiry() throws {
+    let made: UInt64 = 1_700_000_000_000
+    let id = RequestID(session: SessionID(high: made << 16 | 0x7000, low: 1), sequence: 1)
+    #expect(id.expiry(at: Version(milliseconds: made)) == nil)
+    #expect(id.expiry(at: Version(milliseconds: made + 3_600_000)) == nil)
+    #expect(id.expiry(at: Version(milliseconds: made + 3_600_001)) != nil)
+    #expect(id.expiry(at: Version(milliseconds: made - 60_000)) == nil)
+    #expect(id.expiry(at: Version(milliseconds: made - 60_001)) != nil)
+  }
+}

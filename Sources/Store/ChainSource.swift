@@ -3,6 +3,8 @@ import Table
 
 /// The records of runs that lie apart and are sorted by key: a level from 1 on, a single table, runs of history. Of history
 /// at a version it shows only what was alive then.
+///
+/// SAFETY: keys are lent for the duration of a call; that of the cursor is copied to `origin` before the cursor moves.
 final class ChainSource: RecordSource {
   /// So many records in a row that don't count are passed one by one, then the next that may is sought.
   private static let patience = 8
@@ -14,7 +16,7 @@ final class ChainSource: RecordSource {
   private var index: Int
   private let cursor: TableCursor
   /// A copy of the key from which something is sought.
-  private let origin = GrowingBytes(capacity: 64)
+  private lazy var origin = GrowingBytes(capacity: 64)
 
   /// A source over at least one run.
   init(_ runs: ArraySlice<FileRun>, tier: Tier, at version: Version? = nil, isReverse: Bool, caching: Bool) {

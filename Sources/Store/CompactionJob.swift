@@ -42,7 +42,7 @@ public final class CompactionJob: @unchecked Sendable {
   public func step(bytes: Int) -> CompactionResult? {
     guard let plan else {
       context.trash.empty(on: context.disk)
-      return CompactionResult(outcome: .success([]), inputs: [], retired: [], writtenBytes: 0)
+      return CompactionResult(outcome: .success([]), inputs: [], retired: [])
     }
     if attempt == nil { context.trash.empty(on: context.disk) }
     do throws(StoreError) {
@@ -56,9 +56,7 @@ public final class CompactionJob: @unchecked Sendable {
   private func result(_ plan: CompactionPlan, _ outcome: Result<[TableFile], StoreError>) -> CompactionResult {
     // The moved tables keep their files.
     let keepsFiles = if case .move = plan.kind { true } else { false }
-    return CompactionResult(
-      outcome: outcome, inputs: plan.inputs, retired: keepsFiles ? [] : plan.inputs,
-      writtenBytes: attempt?.maker.finishedBytes ?? 0)
+    return CompactionResult(outcome: outcome, inputs: plan.inputs, retired: keepsFiles ? [] : plan.inputs)
   }
 
   private func proceed(_ plan: CompactionPlan, _ bytes: Int) throws(StoreError) -> [TableFile]? {
@@ -128,8 +126,6 @@ public struct CompactionResult: Sendable {
   let inputs: [TableFile]
   /// Those of them whose files nobody needs any more.
   let retired: [TableFile]
-  /// The bytes of the files that were written.
-  let writtenBytes: UInt64
 
   /// The error, if the compaction failed.
   public var error: StoreError? {

@@ -1,6 +1,7 @@
 import Bytes
 import Table
 
+// SAFETY: keys and records are lent for the duration of a call, by the caller and by the blocks that `TableRun.get` holds.
 extension FileSet {
   /// Lends the record of a key that is alive at a version to `body`; a tombstone where the current tier has one. False if
   /// there is none.

@@ -118,6 +118,7 @@ struct FileSet: Sendable {
   }
 }
 
+// SAFETY: the key is lent for the duration of a call, and compared with keys that own their bytes.
 extension TableFile {
   /// Whether a key lies between the first and the last of the table.
   func spans(_ key: UnsafeRawBufferPointer) -> Bool {

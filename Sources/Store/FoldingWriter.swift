@@ -4,6 +4,8 @@ import Table
 /// Takes current records in order and folds each key's into one: the newest stays current and learns since when it knows of
 /// the key; each older value goes to history with the version that replaced it; older tombstones leave but the gap
 /// (DESIGN §6).
+///
+/// SAFETY: records are lent for the duration of a call; key and value of the pending one are copies.
 final class FoldingWriter {
   private let maker: TableMaker
   private let level: Int

@@ -3,6 +3,9 @@ import Table
 
 /// Collects records on their way to history, in record order, and writes them as tables whose runs are the groups that
 /// `Lifetime` makes of them. Holds at most `StoreOptions.historyBufferBytes`, and one record beyond.
+///
+/// SAFETY: an item's start and lengths are those with which it was appended to `content`, which is not touched while the items
+/// are written.
 final class HistoryBuffer {
   private struct Item {
     let start: Int

@@ -7,6 +7,8 @@ import Table
 /// Every edit is synced before anything relies on it; then a seal is written behind it, without a sync. The seal
 /// says "what is before me is durable". So a damaged frame with a seal anywhere behind it is damage; one without is
 /// the torn end of an edit on which nothing relied.
+///
+/// SAFETY: a frame's checksum is taken over ranges that a reader with bounds has found within the bytes.
 enum ManifestFormat {
   static let magic = Array("kv-manif".utf8)
   static let version: UInt32 = 1

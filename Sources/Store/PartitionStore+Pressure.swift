@@ -4,7 +4,8 @@ extension PartitionStore {
     StoreProgress(
       current: files.levels.map(Self.level), history: files.history.map(Self.level), memtableBytes: memtableBytes,
       debtBytes: debtBytes, compaction: compaction?.meter.progress, flushedBytes: flushedBytes,
-      compactedBytes: compactedBytes, damagedFiles: files.all.count { damaged.contains($0.entry.number) })
+      compactedBytes: compactedBytes, historyWrittenBytes: historyWrittenBytes,
+      damagedFiles: files.all.count { damaged.contains($0.entry.number) })
   }
 
   private static func level(_ tables: [TableFile]) -> StoreProgress.Level {

@@ -1,6 +1,7 @@
 public import Bytes
 public import Table
 
+// SAFETY: keys and records are lent for the duration of a call; a memtable's records live as long as the memtable.
 extension PartitionStore {
   /// The record of a key that is alive at a version, nil if there is none; a tombstone may be given as such. Refuses a
   /// version that is not retained (`notRetained`). Blocks if a block has to be read from the disk.

@@ -22,6 +22,7 @@ public final class PartitionStore {
   /// The bytes of files written since the store was opened.
   private(set) var flushedBytes: UInt64 = 0
   private(set) var compactedBytes: UInt64 = 0
+  private(set) var historyWrittenBytes: UInt64 = 0
   /// What of the past can be read; what can't may be dropped.
   public var retention: Retention { retentionStep.retention }
   private var retentionStep: RetentionStep
@@ -60,6 +61,8 @@ public final class PartitionStore {
     payload: [UInt8], keyRange: Range<Int>, valueRange: Range<Int>, version: Version, kind: Record.Kind
   ) {
     generation += 1
+    // SAFETY: both ranges lie in the payload, as the caller vouches and the precondition holds against it.
+    precondition(max(keyRange.upperBound, valueRange.upperBound) <= payload.count, "a record outside of its payload")
     payload.withRawBytes { bytes in
       memtable.insert(
         RecordView(
@@ -110,7 +113,8 @@ public final class PartitionStore {
     generation += 1
     let added = try result.outcome.get()
     replace([], with: added)
-    flushedBytes += added.reduce(0) { $0 + $1.entry.fileBytes }
+    flushedBytes += Self.bytes(of: added)
+    historyWrittenBytes += Self.bytes(of: added.filter { $0.entry.tier == .history })
     flushedState = result.state
     frozen = nil
   }
@@ -136,6 +140,8 @@ public final class PartitionStore {
     return job
   }
 
+  private static func bytes(of files: [TableFile]) -> UInt64 { files.reduce(0) { $0 + $1.entry.fileBytes } }
+
   private func replace(_ removed: [TableFile], with added: [TableFile]) {
     files = files.replacing(removed, with: added)
     debtBytes = CompactionPlan.debt(files, context.options)
@@ -147,7 +153,10 @@ public final class PartitionStore {
     precondition(compaction != nil, "the result of no compaction that is running")
     compaction = nil
     generation += 1
-    compactedBytes += result.writtenBytes
+    if case .success(let added) = result.outcome, !result.retired.isEmpty {
+      compactedBytes += Self.bytes(of: added)
+      historyWrittenBytes += Self.bytes(of: added.filter { $0.entry.tier == .history })
+    }
     switch result.outcome {
     case .success(let added): replace(result.inputs, with: added)
     case .failure(let error):

@@ -2,6 +2,9 @@ import Bytes
 import Table
 
 /// One sorted stream of records on its way into a merge, forward or backward. Stands on its first record after `seek`.
+///
+/// SAFETY: `view` points into what the source holds, a block or a memtable, and counts until the source moves; keys are lent for
+/// the duration of a call.
 class RecordSource {
   // Exclusivity isn't checked at run time: no access to a member spans a call that could come back to it.
 

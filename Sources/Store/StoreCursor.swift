@@ -25,7 +25,7 @@ public final class StoreCursor {
   /// Forward: whether the merge still stands on the record given out last.
   @exclusivity(unchecked) private var mustAdvance = false
   /// Backward: the value found for `lastKey`.
-  private let lastValue = GrowingBytes(capacity: 64)
+  private lazy var lastValue = GrowingBytes(capacity: 64)
 
   /// `bound` ends the walk: forward before it, backward after it.
   init(_ store: PartitionStore, _ merge: MergeCursor, bound: Key?, at version: Version, isReverse: Bool) {

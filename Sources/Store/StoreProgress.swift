@@ -24,6 +24,8 @@ public struct StoreProgress: Equatable, Sendable {
   public let flushedBytes: UInt64
   /// The same of compactions.
   public let compactedBytes: UInt64
+  /// Those of both that went to tables of history.
+  public let historyWrittenBytes: UInt64
   /// The tables that couldn't be read.
   public let damagedFiles: Int
 

@@ -13,8 +13,6 @@ final class TableMaker {
   private(set) var begun: [String] = []
   /// The tables that are finished.
   private(set) var finished: [TableEntry] = []
-  /// The bytes of their files.
-  var finishedBytes: UInt64 { finished.reduce(0) { $0 + $1.fileBytes } }
   /// The sum of the digests of all finished tables.
   private(set) var digest = RecordDigest.zero
 

@@ -3,6 +3,8 @@ import Table
 
 /// Every write of every key that the store still knows, in record order, as if nothing had ever been folded: current
 /// records, history, and for each gap in history the tombstone that left it.
+///
+/// SAFETY: what `peek` lends is the merge's, which stands still until `peek` is called after `skip`; `key` is a copy.
 final class VersionStream {
   private let merge: MergeCursor
   /// Whether the record on which the merge stands was shown, or only the gap before it.

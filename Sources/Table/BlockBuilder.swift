@@ -4,6 +4,9 @@ import Bytes
 /// begin among them. See kv-sstable(5).
 ///
 /// Records are collected first and encoded by `finish`, when the prefix that all keys share is known.
+///
+/// SAFETY: a record's bytes are lent for the call of `add`, which copies them; all offsets into `content` come from the
+/// lengths of what was appended to it.
 final class BlockBuilder {
   private struct Item {
     let keyCount: Int

@@ -2,6 +2,8 @@ import Bytes
 
 /// The blocks of one shard of the cache: slots in which the clock's hand goes round, and a chained hash table of
 /// slot numbers.
+///
+/// SAFETY: `searchedFirst` is only prefetched from, and lies in the object that the same slot holds.
 struct BlockCacheMap {
   private struct Slot {
     var table: UInt64

@@ -1,5 +1,7 @@
 import Bytes
 
+/// SAFETY: nothing is believed of the payload: every offset that is read from is held against the end of the entries, and the
+/// trailer against the payload (`BlockTrailer`), before it is used.
 extension BlockEntries {
   /// What is wrong with a payload that is to be a data block's of a tier, or an index block's: where, what was expected,
   /// what was found. Walks all entries once, so that whoever reads them later needs no checks.

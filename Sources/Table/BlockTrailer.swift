@@ -3,6 +3,8 @@ import Bytes
 /// The end of a data or index block's payload: for each restart point the word (`RecordOrder.word`) of its key, u64, then
 /// for each its offset, u32, then the prefix that all keys of the block share, its length u16, and the number of restart
 /// points u32. Keys in entries and words are without the prefix.
+///
+/// SAFETY: the two loads lie in the last six bytes of a payload that has them.
 struct BlockTrailer {
   /// The bytes behind the prefix.
   static let fixedBytes = 6

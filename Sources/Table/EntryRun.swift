@@ -3,6 +3,9 @@ import Bytes
 /// The entries from a restart point up to a cursor's place, decoded once so that the cursor can walk them backwards.
 ///
 /// At most `TableFormat.maximumRestartInterval` entries, so its memory is bounded by so many keys.
+///
+/// SAFETY: the values point into the cursor's block, which the cursor holds until it clears the run; keys are ranges of
+/// `keys` as it was when they were appended.
 final class EntryRun {
   private struct Item {
     let keyStart: Int

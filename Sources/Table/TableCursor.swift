@@ -3,6 +3,9 @@ public import Bytes
 /// A position among a run's records, moving either way. Allocates nothing per record.
 ///
 /// After an error the cursor stands nowhere.
+///
+/// SAFETY: `view` and `entries` point into `block`, which is held as long as they are shown, and into `key`, which changes only
+/// when the cursor moves.
 public final class TableCursor {
   // Exclusivity isn't checked at run time: no access to a member spans a call that could come back to it.
 
@@ -24,7 +27,8 @@ public final class TableCursor {
   @exclusivity(unchecked) private var entryEnd = 0
   /// The current key, unless `backward` holds it. Always begins with the block's prefix.
   private let key = GrowingBytes(capacity: 64)
-  private let backward = EntryRun()
+  /// Made by the first step backward: most cursors never take one.
+  @exclusivity(unchecked) private var backward: EntryRun?
 
   init(_ run: TableRun, caching: Bool) {
     self.run = run
@@ -89,7 +93,7 @@ public final class TableCursor {
   /// Moves to the next record.
   public func next() throws(TableError) {
     guard isValid else { return }
-    if backward.isActive {
+    if let backward, backward.isActive {
       key.replace(view.key, from: 0)
       backward.clear()
     }
@@ -116,6 +120,8 @@ public final class TableCursor {
   }
 
   private func step() throws(TableError) {
+    let backward = self.backward ?? EntryRun()
+    self.backward = backward
     if !backward.isActive || backward.isEmpty {
       while entryStart == 0 {
         guard blockIndex > 0 else { return leave() }
@@ -136,7 +142,7 @@ public final class TableCursor {
     view = .none
     entries = .none
     block = nil
-    backward.clear()
+    backward?.clear()
   }
 
   /// Makes a block the current one, before its first entry.

@@ -2,6 +2,9 @@ import Bytes
 
 /// A table's index in memory: for each data block a separator, at or after the block's last record and before the next
 /// block's first, in a form that a search reads with few cache misses.
+///
+/// SAFETY: a separator's start and length are those with which its key was appended to `keys`; the buffers are lent by
+/// arrays for the duration of a call; `commonBytes` is at most the length of every separator, since they are ordered.
 struct TableIndex: Sendable {
   private var words: [UInt64] = []
   private var separators: [Separator] = []

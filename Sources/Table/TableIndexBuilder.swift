@@ -1,6 +1,8 @@
 import Bytes
 
 /// Collects a table's index while its data blocks are written: index blocks of separators, and a top index of them.
+///
+/// SAFETY: keys are lent for the duration of a call and copied; `commonPrefix` reads no further than the shorter of the two.
 final class TableIndexBuilder {
   private let options: TableOptions
   private let block: BlockBuilder

@@ -1,6 +1,7 @@
 import Bytes
 import Environment
 
+// SAFETY: keys are lent for the duration of a call; the block that they come from is held until after it.
 extension TableReader {
   static func corrupt(
     _ file: any DiskFile, _ offset: UInt64, _ expected: String, _ found: String

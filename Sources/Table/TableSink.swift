@@ -2,6 +2,9 @@ import Bytes
 import Environment
 
 /// The file that a table is written to, behind a buffer.
+///
+/// SAFETY: payloads are lent for the duration of a call and copied; what is lent on is the part of `buffer` that was just
+/// appended, before anything else is.
 final class TableSink {
   private static let bufferBytes = 256 << 10
 

@@ -5,6 +5,9 @@ public import Environment
 /// thread at a time.
 ///
 /// A writer that isn't finished leaves a file that no reader takes for a table; `abandon` removes it.
+///
+/// SAFETY: records are lent for the duration of a call and copied; lengths of shared prefixes are at most that of the shorter
+/// key.
 public final class TableWriter {
   /// Where the table is written.
   public let path: String

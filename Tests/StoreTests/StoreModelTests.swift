@@ -41,6 +41,8 @@ private struct ModelRun {
   private var model = Model()
   private var flush: FlushJob?
   private var compaction: CompactionJob?
+  /// Its result, if slices have brought it to its end.
+  private var compacted: CompactionResult?
   private var export: (cursor: ExportCursor, expected: [Record])?
   private(set) var hasFailed = false
 
@@ -139,22 +141,26 @@ private struct ModelRun {
     if let job = store.freeze(state: model.state) { flush = job }
   }
 
+  /// Starts a compaction, or goes on with the one under way.
   private mutating func startCompaction() {
-    guard compaction == nil else { return }
+    if let compaction {
+      compacted = compacted ?? compaction.step(bytes: Int.random(in: 1...2000, using: &random))
+      return
+    }
     compaction = random.next() % 10 == 0 ? store.fullCompaction() : store.nextCompaction()
   }
 
   private mutating func finishJobs() throws {
     let flushed = flush.map { $0.run() }
-    let compacted = compaction.map { $0.run() }
-    if let compacted, random.next() % 2 == 0 {
-      try store.install(compacted)
+    let finished = self.compacted ?? compaction.map { $0.run() }
+    if let finished, random.next() % 2 == 0 {
+      try store.install(finished)
       if let flushed { try store.install(flushed) }
     } else {
       if let flushed { try store.install(flushed) }
-      if let compacted { try store.install(compacted) }
+      if let finished { try store.install(finished) }
     }
-    (flush, compaction) = (nil, nil)
+    (flush, compaction, compacted) = (nil, nil, nil)
   }
 
   private func exporting() -> (cursor: ExportCursor, expected: [Record]) {
@@ -181,7 +187,7 @@ private struct ModelRun {
   /// Drops the store, with a crash or without, and applies again what had not been flushed.
   private mutating func reopen() throws {
     try finishExport()
-    (flush, compaction) = (nil, nil)
+    (flush, compaction, compacted) = (nil, nil, nil)
     if random.next() % 2 == 0 { disk.crash(seed: random.next()) }
     store = try openStore(disk, options)
     let flushed = Int(store.flushedState.appliedIndex.rawValue)

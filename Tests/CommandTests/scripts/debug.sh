@@ -36,6 +36,10 @@ printf 'X' | dd of=fixtures/log-1/0000000000000001.log bs=1 seek=1200 conv=notru
 status 2 kv debug log fixtures/log-1
 
 same 8 "$(kv bench engine 500 --json --memtable 1 | grep -c ns_per_op)"
-same 7 "$(kv bench engine versions 20 5 --json --memtable 1 | grep -c ns_per_op)"
+same 8 "$(kv bench engine versions 20 5 --json --memtable 1 | grep -c ns_per_op)"
+same 0 "$(kv bench engine versions 20 50 --json --memtable 1 | sed -n 's/.*"rewritten_bytes":\([0-9.]*\).*/\1/p' | cut -d. -f1)"
+kv bench engine 500 -d kept --keep --value 300 >/dev/null
+same 5 "$(kv bench engine read 500 -d kept --value 300 --json | grep -c resident_kib)"
+status 64 kv bench engine read 500
 status 64 kv bench engine versions 20
 status 64 kv bench engine 3

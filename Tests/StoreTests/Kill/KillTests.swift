@@ -24,7 +24,7 @@ import Testing
     "kill -9 at any moment: everything acknowledged is there, nothing else, and the store goes on",
     .enabled(if: victimDirectory == nil))
   func kills() throws {
-    let directory = "/tmp/kv-kill-\(getpid())"
+    let directory = (Self.variable("TMPDIR") ?? P_tmpdir) + "/kv-kill-\(getpid())"
     defer { _ = try? Self.wait(try Self.spawn(["/bin/rm", "-rf", directory], [:])) }
     let seed = UInt64(getpid())
     var random = SplitMix64(seed: seed)

@@ -23,7 +23,8 @@ final class BenchStore {
   /// Whether a compaction may have become due.
   private var mayCompact = false
 
-  init(directory: String, cacheBytes: Int, memtableBytes: Int) throws(CommandError) {
+  /// Makes a store and a log in a directory, or opens those that an earlier run has left there.
+  init(directory: String, cacheBytes: Int, memtableBytes: Int, isNew: Bool = true) throws(CommandError) {
     var options = StoreOptions()
     options.memtableBytes = memtableBytes
     options.levelBaseBytes = 4 * memtableBytes
@@ -38,10 +39,13 @@ final class BenchStore {
     } catch {
       throw .engine("\(error)")
     }
+    let cache = BlockCache(byteBudget: cacheBytes)
     do throws(StoreError) {
-      store = try PartitionStore.create(
-        disk: disk, directory: directory + "/store", options: options, cache: BlockCache(byteBudget: cacheBytes),
-        state: StoreState())
+      store =
+        isNew
+        ? try PartitionStore.create(
+          disk: disk, directory: directory + "/store", options: options, cache: cache, state: StoreState())
+        : try PartitionStore.open(disk: disk, directory: directory + "/store", options: options, cache: cache)
     } catch {
       throw .engine("\(error)")
     }
@@ -139,6 +143,16 @@ final class BenchStore {
       store = try PartitionStore.open(
         disk: PosixDisk(), directory: directory + "/store", options: options,
         cache: BlockCache(byteBudget: cacheBytes))
+    } catch {
+      throw .engine("\(error)")
+    }
+  }
+
+  /// Lets go of everything before a version.
+  func expire(before floor: Version) throws(CommandError) {
+    store.retain(Retention(floor: floor))
+    do throws(StoreError) {
+      while let job = store.nextCompaction() { try store.install(job.run()) }
     } catch {
       throw .engine("\(error)")
     }

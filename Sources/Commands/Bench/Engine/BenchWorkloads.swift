@@ -3,10 +3,9 @@ import Store
 import Table
 
 /// The keys and values that other engines are measured with as well: of number i the sixteen hexadecimal digits of a hash,
-/// and a hundred bytes of further hashes.
+/// and a hundred bytes, unless said otherwise, of further hashes.
 struct BenchData {
   static let keyBytes = 16
-  static let valueBytes = 100
 
   static func mix(_ number: UInt64) -> UInt64 { SplitMix64.mix(number &+ 0x9e37_79b9_7f4a_7c15) }
 
@@ -19,9 +18,9 @@ struct BenchData {
 
   static func value(_ number: UInt64, into value: inout [UInt8]) {
     var word = number
-    for start in stride(from: 0, to: valueBytes, by: 8) {
+    for start in stride(from: 0, to: value.count, by: 8) {
       word = mix(word)
-      for at in start..<min(start + 8, valueBytes) {
+      for at in start..<min(start + 8, value.count) {
         value[at] = UInt8(truncatingIfNeeded: word >> UInt64(8 * (at - start)))
       }
     }
@@ -36,12 +35,13 @@ struct BenchWorkloads {
 
   let store: BenchStore
   let keys: UInt64
+  let valueBytes: Int
 
   func run(_ rows: BenchRows) throws(CommandError) {
     var version: UInt64 = 0
     func put(_ count: UInt64, sync: Bool) throws(CommandError) -> UInt64 {
       var key = [UInt8](repeating: 0, count: BenchData.keyBytes)
-      var value = [UInt8](repeating: 0, count: BenchData.valueBytes)
+      var value = [UInt8](repeating: 0, count: valueBytes)
       for number in 0..<count {
         BenchData.key(number, into: &key)
         BenchData.value(number, into: &value)
@@ -56,12 +56,17 @@ struct BenchWorkloads {
       try store.settle()
       return 1
     }
+    try read(rows)
+  }
+
+  /// Reads what `run` has written.
+  func read(_ rows: BenchRows) throws(CommandError) {
     try rows.time("reopen") { () throws(CommandError) in
       try store.reopen()
       return 1
     }
     var found: UInt64 = 0
-    let reader = BenchReader(store: store.store)
+    let reader = BenchReader(store: store.store, valueBytes: valueBytes)
     let reads = min(keys, Self.reads)
     try rows.time("readrandom") { () throws(CommandError) in
       for number in 0..<reads where try reader.get(BenchData.mix(number) % keys, at: .max) { found += 1 }
@@ -81,104 +86,6 @@ struct BenchWorkloads {
       let count = try reader.scan(from: nil, limit: .max, at: .max)
       guard count == keys else { throw .mismatch("\(count) of \(keys) keys were scanned") }
       return count
-    }
-  }
-}
-
-/// Reads over keys with many versions.
-struct BenchVersions {
-  private static let reads: UInt64 = 300_000
-
-  let store: BenchStore
-  let keys: UInt64
-  let versions: UInt64
-
-  func run(_ rows: BenchRows) throws(CommandError) {
-    try rows.time("write-versions") { () throws(CommandError) in
-      var key = [UInt8](repeating: 0, count: BenchData.keyBytes)
-      var value = [UInt8](repeating: 0, count: BenchData.valueBytes)
-      for version in 1...versions {
-        for number in 0..<keys {
-          BenchData.key(number, into: &key)
-          BenchData.value(number * versions + version, into: &value)
-          try store.put(key, value, version: Version(rawValue: version), sync: false)
-        }
-      }
-      return keys * versions
-    }
-    try rows.time("settle") { () throws(CommandError) in
-      try store.settle()
-      return 1
-    }
-    let reader = BenchReader(store: store.store)
-    try get("get-latest", reader, rows) { _ in versions }
-    try get("get-old", reader, rows) { 1 + BenchData.mix($0 * 7) % versions }
-    for (name, version) in [
-      ("scan-latest", versions), ("scan-middle", versions / 2 + 1), ("scan-first", 1),
-    ] {
-      try rows.time(name) { () throws(CommandError) in
-        let count = try reader.scan(from: nil, limit: .max, at: Version(rawValue: version))
-        guard count == keys else { throw .mismatch("\(count) of \(keys) keys were scanned") }
-        return count
-      }
-    }
-  }
-
-  private func get(
-    _ name: String, _ reader: BenchReader, _ rows: BenchRows, at version: (UInt64) -> UInt64
-  ) throws(CommandError) {
-    try rows.time(name) { () throws(CommandError) in
-      var found: UInt64 = 0
-      for number in 0..<Self.reads {
-        let at = Version(rawValue: version(number))
-        if try reader.get(BenchData.mix(number) % keys, at: at) { found += 1 }
-      }
-      guard found == Self.reads else { throw .mismatch("\(found) of \(Self.reads) reads found something") }
-      return found
-    }
-  }
-}
-
-/// Reads as a caller does who keeps a copy of each value.
-final class BenchReader {
-  private let store: PartitionStore
-  private var key = [UInt8](repeating: 0, count: BenchData.keyBytes)
-  private var copy = [UInt8](repeating: 0, count: BenchData.valueBytes)
-  /// Something of all that was read, so that reading it can't be left out.
-  private(set) var sum: UInt64 = 0
-
-  init(store: PartitionStore) {
-    self.store = store
-  }
-
-  /// Whether a key has a value at a version.
-  func get(_ number: UInt64, at version: Version) throws(CommandError) -> Bool {
-    BenchData.key(number, into: &key)
-    do throws(StoreError) {
-      return try key.withRawBytes { (bytes) throws(StoreError) in
-        try store.get(bytes, at: version) { view in
-          copy.withUnsafeMutableBytes { target in
-            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: view.value.prefix(target.count)))
-          }
-        }
-      }
-    } catch {
-      throw .engine("\(error)")
-    }
-  }
-
-  /// The number of records from a key on, at most `limit`.
-  func scan(from number: UInt64?, limit: UInt64, at version: Version) throws(CommandError) -> UInt64 {
-    do throws(StoreError) {
-      if let number { BenchData.key(number, into: &key) }
-      let cursor = try store.cursor(from: number == nil ? nil : Key(key), at: version)
-      var count: UInt64 = 0
-      var sum: UInt64 = 0
-      while count < limit, try cursor.next({ sum &+= UInt64($0.key[0]) &+ UInt64($0.value[0]) }) { count += 1 }
-      self.sum &+= sum
-      return count
-    } catch {
-      throw .engine("\(error)")
     }
   }
 }

@@ -34,22 +34,23 @@ extension Client {
     return request.id
   }
 
-  /// Asks for a map along with other requests, where the one at hand is missing or old, and takes it when it comes.
-  func gatherMapAside(on link: Link) {
-    guard surroundings.now >= mapExpires else { return }
-    mapExpires = surroundings.now + ClientLimits.mapTime
-    link.gather(request(.map(WireMapRequest()), time: ClientLimits.mapTime)) { [weak self] _, answer in
-      guard let self, case .map(let message) = answer,
-        let fresh = ClusterMap(untrusted: message, cluster: self.file.cluster)
-      else { return }
-      self.adopt(fresh)
-    }
+  /// Asks for a map along with other requests, where the one at hand is missing or old; its answer goes into the box,
+  /// and from there to `takeMap`.
+  func gatherMapAside(on link: Link, now: UInt64, into box: AnswerBox) {
+    guard now >= mapExpires else { return }
+    mapExpires = now + ClientLimits.mapTime
+    link.gather(request(.map(WireMapRequest()), time: ClientLimits.mapTime), into: box)
   }
 
   /// Takes in a map that was asked for on the way, if it comes at once.
   func takeMap(_ id: UInt64, from link: Link) {
     let deadline = surroundings.now + ClientLimits.mapTime
     guard let answer = try? link.answer(to: id, until: deadline) else { return link.forget(id) }
+    takeMap(answer)
+  }
+
+  /// Takes in an answer, if it is a map.
+  func takeMap(_ answer: WireResponse.OneOf_Body) {
     if case .map(let message) = answer, let fresh = ClusterMap(untrusted: message, cluster: file.cluster) {
       adopt(fresh)
     }

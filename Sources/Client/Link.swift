@@ -1,13 +1,15 @@
 import Bytes
 import Wire
 
+/// Answers that nobody waits for by name, in the order of their arrival.
+final class AnswerBox {
+  var answers: [(request: UInt64, body: WireResponse.OneOf_Body)] = []
+}
+
 /// One connection to a node: many requests may be under way on it, each answered once, in any order.
 ///
 /// After a failure the link is of no use any more; the failure is thrown at everyone who waits on it.
 final class Link {
-  /// What is done with an answer that nobody waits for by name.
-  typealias Sink = (_ request: UInt64, _ answer: WireResponse.OneOf_Body) -> Void
-
   /// Where the node is: `HOST:PORT`.
   let address: String
   let channel: any Channel
@@ -15,6 +17,8 @@ final class Link {
   private(set) var hasAnswered = false
   /// When an answer last came: since then the node is silent, or the link rests.
   var lastHeard: UInt64 = 0
+  /// Its number in the set of whoever waits for it along with others.
+  var number: Int?
   /// Why the link can't be used any more.
   private(set) var failure: ChannelFailure?
   private var outbox: [UInt8] = []
@@ -24,7 +28,7 @@ final class Link {
 
   private enum Expectation {
     case kept
-    case sunk(Sink)
+    case gathered(AnswerBox)
     /// Its requester has gone: the answer is dropped.
     case forgotten
   }
@@ -49,10 +53,13 @@ final class Link {
   /// Whether requests were sent or gathered that have no answer yet.
   var isBusy: Bool { !waiting.isEmpty }
 
-  /// Adds a request to what is sent next. Its id is unique on the link. The answer goes to the sink, or waits for
+  /// Whether something was received that `receive` gives without asking the kernel.
+  var hasNews: Bool { channel.hasNews }
+
+  /// Adds a request to what is sent next. Its id is unique on the link. The answer goes into the box, or waits for
   /// `answer`.
-  func gather(_ request: WireRequest, sink: Sink? = nil) {
-    waiting[request.id] = sink.map { .sunk($0) } ?? .kept
+  func gather(_ request: WireRequest, into box: AnswerBox? = nil) {
+    waiting[request.id] = box.map { .gathered($0) } ?? .kept
     Frames.append(request.encoded, kind: .request, to: &outbox)
   }
 
@@ -103,7 +110,7 @@ final class Link {
     hasAnswered = true
     switch expectation {
     case .kept: arrived[response.id] = body
-    case .sunk(let sink): sink(response.id, body)
+    case .gathered(let box): box.answers.append((response.id, body))
     case .forgotten: break
     }
   }

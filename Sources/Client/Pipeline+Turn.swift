@@ -16,9 +16,11 @@ extension Pipeline {
     for link in ready { receive(link) }
     judgeAnswers()
     if client.surroundings.now >= nextCheck { checkTimes() }
+    agenda?.note(self)
   }
 
   private func wakeRested() {
+    guard !resting.isEmpty else { return }
     let now = client.surroundings.now
     let due = resting.filter { $0.isDue(now) }
     guard !due.isEmpty else { return }
@@ -30,7 +32,10 @@ extension Pipeline {
 
   private func receive(_ link: Link) {
     do throws(ChannelFailure) {
-      while try link.receive(until: 0) { link.lastHeard = client.surroundings.now }
+      repeat {
+        guard try link.receive(until: 0) else { break }
+        link.lastHeard = client.surroundings.now
+      } while link.hasNews
     } catch {
       fail(link, error)
     }
@@ -45,7 +50,7 @@ extension Pipeline {
   }
 
   /// Everything that was under way on a link has to go elsewhere.
-  private func fail(_ link: Link, _ failure: ChannelFailure) {
+  func fail(_ link: Link, _ failure: ChannelFailure) {
     client.drop(link)
     // Answers that came before the link broke count.
     judgeAnswers()
@@ -57,11 +62,12 @@ extension Pipeline {
   }
 
   private func judgeAnswers() {
-    while !answers.isEmpty {
-      let batch = answers
-      answers = []
+    while !arrived.answers.isEmpty {
+      let batch = arrived.answers
+      arrived.answers = []
       for (number, body) in batch {
         guard let request = asked.removeValue(forKey: number), case .asked(let link, _, _) = request.stage else {
+          client.takeMap(body)
           continue
         }
         judge(request, .answered(body), at: link.address)
@@ -126,16 +132,16 @@ extension Pipeline {
       return judge(pending, .unsent(error), at: address)
     }
     let now = client.surroundings.now
-    let time = client.answerTime(until: pending.deadline)
+    let time = client.answerTime(until: pending.deadline, from: now)
     let request = client.request(pending.body, time: time)
     // The first request on a link that rests is sent at once; later ones are gathered while it is under way.
     let isFirst = !link.isBusy
     pending.stage = .asked(link, since: now, patience: time)
     nextCheck = min(nextCheck, now + time)
     asked[request.id] = pending
-    link.gather(request) { [weak self] request, body in self?.answers.append((request, body)) }
+    link.gather(request, into: arrived)
     if !links.contains(where: { $0 === link }) { links.append(link) }
-    client.gatherMapAside(on: link)
+    client.gatherMapAside(on: link, now: now, into: arrived)
     if isFirst || link.gatheredBytes >= ClientLimits.gatheredBytes { send(link) }
   }
 

@@ -33,9 +33,13 @@ public final class Pipeline {
   var positions: Set<Position> = []
   var bytes = 0
   var links: [Link] = []
-  var answers: [(request: UInt64, body: WireResponse.OneOf_Body)] = []
+  let arrived = AnswerBox()
   /// No request's time is over before this moment.
   var nextCheck = UInt64.max
+  /// Where the pipeline leaves word that it has something to do, if somebody drives it along with others.
+  var agenda: PipelineGroup.Agenda?
+  /// Whether word was left.
+  var isOnAgenda = false
 
   init(_ client: Client, window: Int, outcome: @escaping OutcomeHandler) {
     self.client = client
@@ -116,6 +120,7 @@ public final class Pipeline {
   private func begin(_ request: PendingRequest) {
     bytes += request.bytes
     advance(request)
+    agenda?.note(self)
   }
 
   private var underWay: Int { asked.count + resting.count }
@@ -130,7 +135,7 @@ public final class Pipeline {
   /// One turn: sends what is due, takes in what arrived, gives up what is too late.
   private func turn(waiting: Bool) {
     prepare()
-    if waiting, answers.isEmpty, !links.isEmpty || !resting.isEmpty {
+    if waiting, arrived.answers.isEmpty, !links.isEmpty || !resting.isEmpty {
       client.surroundings.wait(for: links.map(\.channel), until: nextCheck)
     }
     conclude(links)

@@ -24,10 +24,21 @@ protocol Channel: AnyObject {
   /// The bytes that have arrived, at least one; nil where none arrive by the deadline. An end of the connection is a
   /// failure.
   func receive(until deadline: UInt64) throws(ChannelFailure) -> [UInt8]?
+  /// Whether something was received, or the end, that nobody has asked for yet.
+  var hasNews: Bool { get }
   /// Whether nothing is known against sending: the peer has not closed. Costs no round trip.
   var isOpen: Bool { get }
   /// Ends the connection.
   func close()
+}
+
+/// Many channels, to wait for all at once.
+protocol WaitSet: AnyObject {
+  /// Adds a channel under a number. It leaves the set when it goes.
+  func add(_ channel: any Channel, number: Int) throws(ChannelFailure)
+  /// Waits until some of the channels may have bytes to receive, at most until the deadline; gives their numbers. A
+  /// channel that `hasNews` needs no waiting for, and doesn't end it.
+  func wait(until deadline: UInt64) -> [Int]
 }
 
 /// What the client needs of the world: time and connections. Tests script it; `SystemSurroundings` is real.
@@ -44,4 +55,6 @@ protocol Surroundings: AnyObject {
   /// Waits until some of the channels may have bytes to receive, at most until the deadline; gives their places.
   @discardableResult
   func wait(for channels: [any Channel], until deadline: UInt64) -> [Int]
+  /// An empty set of channels.
+  func makeWaitSet() -> any WaitSet
 }

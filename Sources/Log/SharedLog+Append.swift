@@ -162,19 +162,23 @@ extension SharedLog {
     frame.removeAll()
   }
 
-  /// Makes what was written durable, and says so behind it for whoever recovers the log.
+  /// Makes what was written durable. The next frame says so, or a mark if the log rests.
   func syncSegment() throws(DiskError) {
     guard isDirty else { return }
     try segment.file.sync()
     isDirty = false
     durable = LogPosition(sequence: segment.sequence, offset: offset)
-    writeMark()
+    isMarked = false
   }
 
+  /// Says behind the last frame that it is durable, for whoever recovers the log: to be called when there is nothing
+  /// to append for a while. Until then the last frame, if it is damaged on the disk, would pass for a torn one.
+  ///
   /// A mark is not synced: the next batch replaces it, and the kernel writes it if there is none. An error of its
   /// write concerns nothing that was promised, but the log does not go on after one.
-  private func writeMark() {
-    guard offset + FrameHeader.bytes <= segment.bytes else { return }
+  public func settle() {
+    guard !isMarked, !isDirty, failure == nil, offset + FrameHeader.bytes <= segment.bytes else { return }
+    isMarked = true
     let mark = FrameBuilder.mark(
       number: number, durable: durable, oldest: oldest, seed: segment.seed, offset: offset)
     do throws(DiskError) {

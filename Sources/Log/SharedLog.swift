@@ -22,6 +22,8 @@ public final class SharedLog: @unchecked Sendable {
   /// The first segment that recovery needs.
   var oldest: UInt64
   var isDirty = false
+  /// Whether a mark behind the last frame says that it is durable.
+  var isMarked = true
   var tracks: [GroupID: GroupTrack]
   var live: LiveRuns
   var failure: DiskError?

@@ -101,6 +101,7 @@ public final class Node {
     space.tick()
     proposeRetentionIfDue()
     pump()
+    pipeline.settle()
     if isDraining { finishDrainIfDue() }
   }
 
@@ -108,7 +109,7 @@ public final class Node {
   public func receive(_ frame: PeerFrame, from sender: NodeID) {
     switch frame {
     case .batch(let batch):
-      for message in batch.messages { receive(message, from: sender) }
+      for message in batch { receive(message, from: sender) }
     case .request(let request):
       let id = request.id
       handle(request, from: .node(sender)) { [self] body in
@@ -129,16 +130,12 @@ public final class Node {
     }
   }
 
-  private func receive(_ wire: WireRaftMessage, from sender: NodeID) {
-    let group = GroupID(rawValue: wire.group)
+  private func receive(_ incoming: GroupMessage, from sender: NodeID) {
     // Messages for a replica that is not here, or not the one meant, are dropped: ids are never reused.
-    guard let replica = replicas[group], replica.id.rawValue == wire.to,
-      ReplicaID(rawValue: wire.from).node == sender
+    guard let replica = replicas[incoming.group], replica.id == incoming.message.to,
+      incoming.message.from.node == sender
     else { return }
-    guard let message = wire.message else {
-      return host.log(.warning, "a malformed message of group \(group) from node \(sender) was dropped")
-    }
-    replica.step(message)
+    replica.step(incoming.message)
   }
 
   /// The connection to a node ended: what was asked of it may or may not have been done.
@@ -159,7 +156,7 @@ public final class Node {
     isPumping = true
     repeat {
       drainScheduled()
-      outbox.empty { peer, messages in host.send(.batch(.with { $0.messages = messages }), to: peer) }
+      outbox.empty { peer, messages in host.send(.batch(messages), to: peer) }
       pipeline.start()
       versions.pump()
     } while !scheduled.isEmpty
@@ -187,7 +184,7 @@ public final class Node {
         transfers.begin(message, group: group)
         continue
       }
-      outbox.add(WireRaftMessage(message, group: group), to: message.to.node)
+      outbox.add(GroupMessage(group: group, message: message), to: message.to.node)
     }
   }
 

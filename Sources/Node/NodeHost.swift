@@ -6,7 +6,7 @@ public import Wire
 public enum PeerFrame: Sendable {
   case request(WireRequest)
   case response(WireResponse)
-  case batch(WirePeerBatch)
+  case batch([GroupMessage])
   case snapshotChunk(WireSnapshotChunk)
   case snapshotCredit(WireSnapshotCredit)
 }

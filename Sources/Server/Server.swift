@@ -17,6 +17,7 @@ public enum Server {
   {
     // Before any thread is made, so that all of them leave the signals to the one that waits for them.
     let signals = StopSignals()
+    Scheduling.preferLongTurns()
     let disk = PosixDisk()
     try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)

@@ -155,6 +155,7 @@ public final class BlockingConnection: @unchecked Sendable {
     guard end == nil else { return true }
     // What is there already needs no waiting for.
     if !takeIn() {
+      guard deadline.remaining > 0 else { return false }
       guard stream.socket.wait(for: POLLIN, until: deadline) != 0 else { return false }
       takeIn()
     }

@@ -44,7 +44,8 @@ public enum Dialer {
   ) throws(TransportError) {
     do {
       let session = try TLSSession(client: context, expected: expected, resuming: resuming)
-      let handler = TLSHandler(session: session, isServer: false, logger: logger, owner: owner)
+      let handler = TLSHandler(
+        session: session, isServer: false, logger: logger, owner: owner, flushQueue: FlushQueue(channel.eventLoop))
       try channel.pipeline.syncOperations.addHandler(handler)
     } catch {
       channel.close(promise: nil)

@@ -13,6 +13,7 @@ public final class Listener: @unchecked Sendable {
   public let eventLoop: any EventLoop
   private let logger: Logger
   private let makeReceiver: (FramedConnection) -> any FrameReceiver
+  private let flushQueue: FlushQueue
   private var currentContext: TLSContext
   private var channel: (any Channel)?
   private var handlers: [ObjectIdentifier: TLSHandler] = [:]
@@ -23,6 +24,7 @@ public final class Listener: @unchecked Sendable {
   ) {
     eventLoop = loop
     currentContext = context
+    flushQueue = FlushQueue(loop)
     self.logger = logger
     self.makeReceiver = makeReceiver
   }
@@ -61,7 +63,8 @@ public final class Listener: @unchecked Sendable {
     let owner = TLSHandler.Owner(
       accept: makeReceiver, failed: { _ in }, ended: { [weak self] in self?.handlers[ObjectIdentifier($0)] = nil })
     let handler = TLSHandler(
-      session: try TLSSession(server: currentContext), isServer: true, logger: logger, owner: owner)
+      session: try TLSSession(server: currentContext), isServer: true, logger: logger, owner: owner,
+      flushQueue: flushQueue)
     handlers[ObjectIdentifier(handler)] = handler
     try channel.pipeline.syncOperations.addHandler(handler)
   }

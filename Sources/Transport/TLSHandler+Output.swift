@@ -20,12 +20,15 @@ extension TLSHandler {
 
   /// Sees to it that output leaves although no read of this connection is under way.
   private func scheduleFlush() {
-    guard flushesItself, !isReading, !isFlushScheduled, let context else { return }
+    guard flushesItself, !isReading, !isFlushScheduled else { return }
     isFlushScheduled = true
-    context.eventLoop.assumeIsolated().execute {
-      self.isFlushScheduled = false
-      self.flush()
-    }
+    flushQueue.add(self)
+  }
+
+  /// The turn of the loop ends.
+  func flushInTurn() {
+    isFlushScheduled = false
+    flush()
   }
 
   /// Encrypts what was appended and writes it, behind what TLS itself has to say.
@@ -88,8 +91,7 @@ extension TLSHandler {
     guard stallTimer == nil, phase == .open, let context else { return }
     let taken = enqueuedBytes - waitingCiphertext
     let limit = TimeAmount.milliseconds(Limits.stallMilliseconds)
-    stallTimer = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
-      guard let self else { return }
+    stallTimer = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { [self] in
       stallTimer = nil
       let waiting = waitingCiphertext
       if waiting == 0 { return }

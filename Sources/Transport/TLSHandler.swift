@@ -34,6 +34,7 @@ final class TLSHandler: ChannelDuplexHandler {
   let isServer: Bool
   let logger: Logger
   private let owner: Owner
+  let flushQueue: FlushQueue
   var phase = Phase.handshaking
   var context: ChannelHandlerContext?
   var connection: FramedConnection?
@@ -56,8 +57,9 @@ final class TLSHandler: ChannelDuplexHandler {
   var timer: Scheduled<Void>?
   var stallTimer: Scheduled<Void>?
 
-  init(session: TLSSession, isServer: Bool, logger: Logger, owner: Owner) {
+  init(session: TLSSession, isServer: Bool, logger: Logger, owner: Owner, flushQueue: FlushQueue) {
     self.session = session
+    self.flushQueue = flushQueue
     self.isServer = isServer
     self.logger = logger
     self.owner = owner
@@ -91,8 +93,9 @@ final class TLSHandler: ChannelDuplexHandler {
     guard !hasBegun, phase == .handshaking else { return }
     hasBegun = true
     let limit = Limits.handshakeMilliseconds
-    timer = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(limit)) { [weak self] in
-      self?.fail(.handshakeTimeout(milliseconds: limit))
+    // Cancelled with the handler's end at the latest. A weak reference would make every use of the handler slower.
+    timer = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(limit)) {
+      self.fail(.handshakeTimeout(milliseconds: limit))
     }
     guard !isServer else { return }
     do throws(TLSError) {

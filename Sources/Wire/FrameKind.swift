@@ -4,7 +4,7 @@ public enum FrameKind: UInt8, Sendable {
   case request = 1
   /// A `WireResponse`.
   case response = 2
-  /// A `WirePeerBatch`, from a node.
+  /// Consensus messages in a form of their own, from a node.
   case peerBatch = 3
   /// A `WireSnapshotChunk`, from a node.
   case snapshotChunk = 4

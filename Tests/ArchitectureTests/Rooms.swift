@@ -18,7 +18,7 @@ enum Rooms {
     Room(name: "Log", builtOn: ["Bytes", "Environment"]),
     Room(name: "Table", builtOn: ["Bytes", "Environment"]),
     Room(name: "Store", builtOn: ["Table", "Merkle"]),
-    Room(name: "TLS", builtOn: ["COpenSSL", "Bytes"]),
+    Room(name: "TLS", builtOn: ["COpenSSL", "CShims", "Bytes"]),
     Room(name: "Transport", builtOn: ["TLS", "Wire", "NIO", "Logging"]),
     Room(name: "Client", builtOn: ["Wire", "TLS", "HashRing"]),
     Room(name: "Node", builtOn: ["Store", "Log", "Raft", "Wire", "HashRing"]),

@@ -55,12 +55,30 @@ final class FakeWorld: Surroundings {
     return fakes.indices.filter { fakes[$0]?.hasNews == true }
   }
 
+  func makeWaitSet() -> any WaitSet { FakeWaitSet(self) }
+
   /// Moves time on from event to event until something is so, or the deadline.
   func step(until deadline: UInt64, _ isSo: () -> Bool) {
     while !isSo(), now < deadline {
       let next = timers.map(\.at).min() ?? deadline
       advance(to: min(max(next, now), deadline))
     }
+  }
+}
+
+/// The channels of a world, waited for together.
+final class FakeWaitSet: WaitSet {
+  private let world: FakeWorld
+  private var channels: [Int: FakeChannel] = [:]
+
+  init(_ world: FakeWorld) { self.world = world }
+
+  func add(_ channel: any Channel, number: Int) { channels[number] = channel as? FakeChannel }
+
+  func wait(until deadline: UInt64) -> [Int] {
+    channels = channels.filter { !$0.value.isClosed }
+    world.step(until: deadline) { channels.values.contains { $0.hasNews } }
+    return channels.filter { $0.value.hasNews }.keys.sorted()
   }
 }
 
@@ -122,7 +140,12 @@ final class FakeChannel: Channel {
   var isOpen: Bool { failure == nil }
   var hasNews: Bool { !inbox.isEmpty || failure != nil }
 
-  func close() { end(ChannelFailure(kind: .broken, words: "was closed by the client")) }
+  private(set) var isClosed = false
+
+  func close() {
+    isClosed = true
+    end(ChannelFailure(kind: .broken, words: "was closed by the client"))
+  }
 
   func end(_ failure: ChannelFailure) { self.failure = self.failure ?? failure }
 

@@ -78,6 +78,7 @@ enum Fixture {
     try log.append(
       [LogWrite(group: second, reset: LogPoint(index: LogIndex(rawValue: 9), term: Term(rawValue: 2)))], sync: true)
     try log.append([LogWrite(group: first, compactedThrough: LogIndex(rawValue: 1))], sync: true)
+    log.settle()
   }
 
   /// The dump of every file in a directory, by name.

@@ -29,6 +29,7 @@ struct LogDamageTests {
       try log.append(batch, sync: true)
       _ = model.apply(batch)
     }
+    log.settle()
     return model
   }
 

@@ -16,6 +16,7 @@ struct LogFormatTests {
       [
         LogWrite(group: group(5), hardState: hardState(3, vote: 0x1_0000_0001, commit: 0), entries: [entry])
       ], sync: true)
+    log.settle()
     return try disk.contents(of: segment(1), limit: 4096)
   }
 
@@ -51,7 +52,7 @@ struct LogFormatTests {
     #expect(bytes[64..<512].allSatisfy { $0 == 0 } && bytes[576..<1024].allSatisfy { $0 == 0 })
   }
 
-  @Test("A batch is a frame: a header, a header for each record, the payloads, and a mark behind it once it is durable")
+  @Test("A batch is a frame: a header, a header for each record, the payloads, and a mark behind it once it is durable and the log rests")
   func frame() throws {
     let bytes = try example()
     let expected = golden(

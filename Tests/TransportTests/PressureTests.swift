@@ -61,9 +61,10 @@ struct PressureTests {
     let outcome = Outcome()
     let owner = TLSHandler.Owner(
       accept: { _ in Script(counts) { _, _, _ in } }, failed: { outcome.failures.append($0) }, ended: { _ in })
-    let handler = TLSHandler(
-      session: try TLSSession(server: try cluster.server()), isServer: true, logger: LogBook().logger, owner: owner)
     let channel = EmbeddedChannel()
+    let handler = TLSHandler(
+      session: try TLSSession(server: try cluster.server()), isServer: true, logger: LogBook().logger, owner: owner,
+      flushQueue: FlushQueue(channel.embeddedEventLoop))
     try channel.pipeline.syncOperations.addHandler(handler)
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     return (channel, handler, counts, outcome)

@@ -11,6 +11,16 @@ uint32_t kv_crc32c(uint32_t crc, const void *data, size_t length);
 /// The same value by tables alone: what a CPU without SSE4.2 computes. For tests.
 uint32_t kv_crc32c_portable(uint32_t crc, const void *data, size_t length);
 
+/// epoll(7), which Swift's Glibc module leaves out: a new instance, closed on exec; -1 with errno.
+int kv_epoll_create(void);
+
+/// Watches a descriptor for input until it is closed; `tag` names it in `kv_epoll_wait`. -1 with errno.
+int kv_epoll_add(int epoll, int descriptor, uint64_t tag);
+
+/// Waits until some descriptor has input or an error, at most so many milliseconds; puts the tags of up to `capacity`
+/// of them into `tags` and gives their number. -1 with errno.
+int kv_epoll_wait(int epoll, uint64_t *tags, int capacity, int milliseconds);
+
 /// Asks the CPU to bring the cache lines of `length` bytes near, all at once. Reads nothing: any address is allowed.
 void kv_prefetch(const void *data, size_t length);
 

@@ -1,5 +1,6 @@
 import Bytes
 import Client
+import Environment
 
 /// Puts or gets by many clients, all driven by one thread, so that the load takes little from the nodes that it
 /// measures on the same machine.
@@ -37,6 +38,8 @@ struct PointLoad {
   }
 
   mutating func run(nodes: [UInt64]) -> BenchRun.Sum {
+    // The load shall not push the nodes that it measures off the processors that it shares with them.
+    Scheduling.preferLongTurns()
     let board = Board(clients: clients.count)
     let pipelines = clients.enumerated().map { index, client in
       client.pipeline(window: 1) { _, outcome in board.take(index, outcome) }

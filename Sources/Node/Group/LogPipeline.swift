@@ -18,6 +18,8 @@ final class LogPipeline {
   private var tickets: [(replica: GroupReplica, ticket: UInt64)] = []
   private var needsSync = false
   private var isBusy = false
+  /// Whether the log has been told that it rests since the last batch.
+  private var isSettled = false
   /// A batch for which the disk had no room.
   private var stalled: Batch?
   /// Whether entries that a leader here has proposed wait for the batch before to be written.
@@ -46,8 +48,32 @@ final class LogPipeline {
 
   /// Calls back once everything appended so far is in the log, or waits for room on the disk.
   func whenIdle(_ done: @escaping () -> Void) {
-    guard !isStalled, isBusy || !writes.isEmpty else { return done() }
+    guard !isStalled, isBusy || !writes.isEmpty || !isSettled else { return done() }
     idleCallbacks.append(done)
+    settle()
+  }
+
+  /// Tells the log that it rests, where it does.
+  func settle() {
+    guard !isBusy, !isStalled, writes.isEmpty, !isSettled else { return }
+    isBusy = true
+    isSettled = true
+    node.host.run(.log) { [log] in
+      log.settle()
+    } then: { [self] in
+      isBusy = false
+      finishIdling()
+      node.pump()
+    }
+  }
+
+  /// Who waits for the pipeline to run dry is told, once the log is at rest or can't go on.
+  private func finishIdling() {
+    guard !idleCallbacks.isEmpty, isStalled || writes.isEmpty else { return }
+    guard isStalled || isSettled else { return settle() }
+    let callbacks = idleCallbacks
+    idleCallbacks.removeAll()
+    for done in callbacks { done() }
   }
 
   /// Starts writing the batch unless one is being written. Called at the end of each pump.
@@ -70,6 +96,7 @@ final class LogPipeline {
 
   private func write(_ batch: Batch) {
     isBusy = true
+    isSettled = false
     let (budget, maySpare) = (node.logBudget, spares.mayOrder)
     node.host.run(.log) { [log, writes = batch.writes, sync = batch.needsSync] in
       Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount) in
@@ -92,11 +119,7 @@ final class LogPipeline {
         // Nothing that the batch covered is ever acknowledged (DESIGN §5).
         return node.host.fatal("the log can't be written: \(error)")
       }
-      if isStalled || writes.isEmpty {
-        let callbacks = idleCallbacks
-        idleCallbacks.removeAll()
-        for done in callbacks { done() }
-      }
+      finishIdling()
       node.pump()
     }
   }

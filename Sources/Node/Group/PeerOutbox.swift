@@ -1,12 +1,11 @@
 import Bytes
-import Wire
 
 /// The consensus messages that wait to leave: all groups' messages to one node share a frame, as long as it stays far
 /// below the frame limit.
 struct PeerOutbox {
   private struct Frame {
     let node: NodeID
-    var messages: [WireRaftMessage] = []
+    var messages: [GroupMessage] = []
     var bytes = 0
   }
 
@@ -14,8 +13,8 @@ struct PeerOutbox {
   private var open: [Frame] = []
   private var full: [Frame] = []
 
-  mutating func add(_ message: WireRaftMessage, to node: NodeID) {
-    let size = message.entries.count
+  mutating func add(_ message: GroupMessage, to node: NodeID) {
+    let size = message.encodedBytes
     let place = open.firstIndex { $0.node == node } ?? open.count
     if place == open.count { open.append(Frame(node: node)) }
     if open[place].bytes > 0, open[place].bytes + size > Limits.peerFrameBytes.rawValue {
@@ -27,7 +26,7 @@ struct PeerOutbox {
   }
 
   /// Gives out what waits, frame by frame.
-  mutating func empty(_ send: (NodeID, [WireRaftMessage]) -> Void) {
+  mutating func empty(_ send: (NodeID, [GroupMessage]) -> Void) {
     guard !open.isEmpty else { return }
     for frame in full { send(frame.node, frame.messages) }
     for frame in open { send(frame.node, frame.messages) }

@@ -39,7 +39,7 @@ final class InboundSession: FrameReceiver {
       guard let response = WireResponse(untrusted: payload) else { return refuse(kind, connection) }
       runner.node.receive(.response(response), from: sender)
     case (.peerBatch, .node(let sender)):
-      guard let batch = WirePeerBatch(untrusted: payload) else { return refuse(kind, connection) }
+      guard let batch = try? [GroupMessage](untrusted: Array(payload)) else { return refuse(kind, connection) }
       runner.node.receive(.batch(batch), from: sender)
     case (.snapshotChunk, .node(let sender)):
       guard let chunk = WireSnapshotChunk(untrusted: payload) else { return refuse(kind, connection) }

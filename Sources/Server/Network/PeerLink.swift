@@ -54,8 +54,8 @@ final class PeerLink: FrameReceiver {
     Dialer.connect(
       host: address.host, port: address.port, context: runner.clientContext, expected: peer, resuming: resumption,
       on: runner.loop, receiver: self, logger: runner.logger
-    ) { [weak self] error in
-      self?.failed("\(error)")
+    ) { [self] error in
+      failed("\(error)")
     }
   }
 

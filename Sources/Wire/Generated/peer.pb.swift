@@ -8,7 +8,7 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// What nodes tell each other outside requests. Frame kinds 3 (PeerBatch), 4 (SnapshotChunk), 5 (SnapshotCredit).
+/// What nodes tell each other outside requests and consensus. Frame kinds 4 (SnapshotChunk), 5 (SnapshotCredit).
 
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
@@ -25,64 +25,6 @@ public import SwiftProtobuf
 fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobuf.ProtobufAPIVersionCheck {
   struct _2: SwiftProtobuf.ProtobufAPIVersion_2 {}
   typealias Version = _2
-}
-
-/// The consensus messages that one node has for another at one moment, of all groups.
-public nonisolated struct WirePeerBatch: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var messages: [WireRaftMessage] = []
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
-/// One message of the consensus core of one group; the core's documentation gives each field its meaning.
-public nonisolated struct WireRaftMessage: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var group: UInt32 = 0
-
-  public var to: UInt64 = 0
-
-  public var from: UInt64 = 0
-
-  public var term: UInt64 = 0
-
-  /// The core's number for the kind of message.
-  public var kind: UInt32 = 0
-
-  public var index: UInt64 = 0
-
-  public var logTerm: UInt64 = 0
-
-  public var commit: UInt64 = 0
-
-  /// Log entries, one after the other in the form of the shared log (kv-log(5)).
-  public var entries: Data = Data()
-
-  public var reject: Bool = false
-
-  public var hintIndex: UInt64 = 0
-
-  public var hintTerm: UInt64 = 0
-
-  public var context: UInt64 = 0
-
-  public var sentAt: UInt64 = 0
-
-  public var echo: UInt64 = 0
-
-  public var forced: Bool = false
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
 }
 
 /// A part of a replica's whole state, for a replica too far behind for the log.
@@ -176,141 +118,6 @@ public nonisolated struct WireSnapshotCredit: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "kv.wire"
-
-nonisolated extension WirePeerBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".PeerBatch"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}messages\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.messages) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.messages.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.messages, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WirePeerBatch, rhs: WirePeerBatch) -> Bool {
-    if lhs.messages != rhs.messages {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireRaftMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".RaftMessage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}to\0\u{1}from\0\u{1}term\0\u{1}kind\0\u{1}index\0\u{3}log_term\0\u{1}commit\0\u{1}entries\0\u{1}reject\0\u{3}hint_index\0\u{3}hint_term\0\u{1}context\0\u{3}sent_at\0\u{1}forced\0\u{1}echo\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
-      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.to) }()
-      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.from) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
-      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.kind) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.logTerm) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.commit) }()
-      case 9: try { try decoder.decodeSingularBytesField(value: &self.entries) }()
-      case 10: try { try decoder.decodeSingularBoolField(value: &self.reject) }()
-      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.hintIndex) }()
-      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.hintTerm) }()
-      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.context) }()
-      case 14: try { try decoder.decodeSingularFixed64Field(value: &self.sentAt) }()
-      case 15: try { try decoder.decodeSingularBoolField(value: &self.forced) }()
-      case 16: try { try decoder.decodeSingularFixed64Field(value: &self.echo) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.group != 0 {
-      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
-    }
-    if self.to != 0 {
-      try visitor.visitSingularFixed64Field(value: self.to, fieldNumber: 2)
-    }
-    if self.from != 0 {
-      try visitor.visitSingularFixed64Field(value: self.from, fieldNumber: 3)
-    }
-    if self.term != 0 {
-      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 4)
-    }
-    if self.kind != 0 {
-      try visitor.visitSingularUInt32Field(value: self.kind, fieldNumber: 5)
-    }
-    if self.index != 0 {
-      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 6)
-    }
-    if self.logTerm != 0 {
-      try visitor.visitSingularUInt64Field(value: self.logTerm, fieldNumber: 7)
-    }
-    if self.commit != 0 {
-      try visitor.visitSingularUInt64Field(value: self.commit, fieldNumber: 8)
-    }
-    if !self.entries.isEmpty {
-      try visitor.visitSingularBytesField(value: self.entries, fieldNumber: 9)
-    }
-    if self.reject != false {
-      try visitor.visitSingularBoolField(value: self.reject, fieldNumber: 10)
-    }
-    if self.hintIndex != 0 {
-      try visitor.visitSingularUInt64Field(value: self.hintIndex, fieldNumber: 11)
-    }
-    if self.hintTerm != 0 {
-      try visitor.visitSingularUInt64Field(value: self.hintTerm, fieldNumber: 12)
-    }
-    if self.context != 0 {
-      try visitor.visitSingularUInt64Field(value: self.context, fieldNumber: 13)
-    }
-    if self.sentAt != 0 {
-      try visitor.visitSingularFixed64Field(value: self.sentAt, fieldNumber: 14)
-    }
-    if self.forced != false {
-      try visitor.visitSingularBoolField(value: self.forced, fieldNumber: 15)
-    }
-    if self.echo != 0 {
-      try visitor.visitSingularFixed64Field(value: self.echo, fieldNumber: 16)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireRaftMessage, rhs: WireRaftMessage) -> Bool {
-    if lhs.group != rhs.group {return false}
-    if lhs.to != rhs.to {return false}
-    if lhs.from != rhs.from {return false}
-    if lhs.term != rhs.term {return false}
-    if lhs.kind != rhs.kind {return false}
-    if lhs.index != rhs.index {return false}
-    if lhs.logTerm != rhs.logTerm {return false}
-    if lhs.commit != rhs.commit {return false}
-    if lhs.entries != rhs.entries {return false}
-    if lhs.reject != rhs.reject {return false}
-    if lhs.hintIndex != rhs.hintIndex {return false}
-    if lhs.hintTerm != rhs.hintTerm {return false}
-    if lhs.context != rhs.context {return false}
-    if lhs.sentAt != rhs.sentAt {return false}
-    if lhs.echo != rhs.echo {return false}
-    if lhs.forced != rhs.forced {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
 
 nonisolated extension WireSnapshotChunk: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SnapshotChunk"

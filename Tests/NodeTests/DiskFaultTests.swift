@@ -62,7 +62,7 @@ extension SimulatedWorld {
   /// Whether nothing is fenced or full, and every group has all its voters.
   fileprivate var isMended: Bool {
     hosts.values.allSatisfy { host in
-      let node = host.node!
+      guard let node = host.node else { return false }
       return node.fences.all.isEmpty && !node.space.isFull && node.replicas.count == 5
         && node.replicas.values.allSatisfy { replica in
           let members = replica.core.membership

@@ -9,7 +9,7 @@ import Testing
 @Suite struct DiskFaultTests {
   @Test(
     "whatever becomes of one disk at a time, no acknowledged write is lost and no read is stale",
-    arguments: 1...12 as ClosedRange<UInt64>)
+    arguments: FaultTests.seeds)
   func disks(seed: UInt64) throws {
     let world = try SimulatedWorld(seed: seed, partitions: 4, reserveBytes: .mebibytes(1))
     for _ in 0..<2 { _ = try world.join() }

@@ -52,7 +52,9 @@ struct LogFormatTests {
     #expect(bytes[64..<512].allSatisfy { $0 == 0 } && bytes[576..<1024].allSatisfy { $0 == 0 })
   }
 
-  @Test("A batch is a frame: a header, a header for each record, the payloads, and a mark behind it once it is durable and the log rests")
+  @Test(
+    "A batch is a frame: a header, a header for each record, the payloads, and a mark behind it once it is durable and the log rests"
+  )
   func frame() throws {
     let bytes = try example()
     let expected = golden(

@@ -9,7 +9,7 @@ import Wire
 /// Clients that write and read while nodes are killed, frozen and cut off, over many seeds.
 @Suite struct FaultTests {
   /// The seeds: a dozen, or as many as FAULT_SEEDS says, from FAULT_FIRST_SEED on.
-  private static var seeds: ClosedRange<UInt64> {
+  static var seeds: ClosedRange<UInt64> {
     func number(_ name: String, _ value: UInt64) -> UInt64 {
       getenv(name).flatMap { UInt64(String(cString: $0)) } ?? value
     }

@@ -20,17 +20,6 @@ struct FenceTests {
     return Dictionary((status?.groups ?? []).map { ($0.group, $0.replica) }) { first, _ in first }
   }
 
-  /// Flips bytes of a node's log within what is surely before its last batch.
-  private func damage(_ disk: SimulatedDisk, _ random: inout SplitMix64, times: Int) throws {
-    let path = try #require(try disk.list("/node/log").first { $0.hasSuffix(".log") })
-    let content = try disk.contents(of: "/node/log/\(path)", limit: 1 << 25)
-    let end = try #require(content.lastIndex { $0 != 0 })
-    for _ in 0..<times {
-      disk.flip(
-        "/node/log/\(path)", at: Int.random(in: 1024..<end * 4 / 5, using: &random), mask: 0x5a)
-    }
-  }
-
   @Test(
     "the replicas that it concerns are fenced and replaced, under load, and nothing acknowledged is lost",
     arguments: 1...40 as ClosedRange<UInt64>)
@@ -58,7 +47,7 @@ struct FenceTests {
     let before = replicas(world, of: victim)
     let disk = try #require(world.hosts[victim]).disk
     world.kill(victim)
-    try damage(disk, &random, times: Int.random(in: 1...3, using: &random))
+    try disk.damageLog(&random, times: Int.random(in: 1...3, using: &random))
     try world.start(victim)
     write(40)
     #expect(world.settle(), "seed \(seed): \(world.statuses.flatMap(\.problems))")

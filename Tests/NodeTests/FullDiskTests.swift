@@ -94,6 +94,22 @@ struct FullDiskTests {
     #expect(world.ask(SimulatedWorld.read("k9"), of: other).map { "\($0)".contains("xxx") } == true)
   }
 
+  @Test("a replica that finds no room while it receives its state gets it once there is room")
+  func receiving() throws {
+    let world = try SimulatedWorld(seed: 3, partitions: 2, reserveBytes: .mebibytes(8))
+    for id in 1...200 as ClosedRange<UInt64> { #expect(world.put("k\(id)", Self.value, id: id) != nil) }
+    let id = try world.join()
+    let host = try #require(world.hosts[id])
+    // Its log and the reserve fit, but not the records.
+    host.disk.setCapacity(44 << 20)
+    world.run(milliseconds: 30_000)
+    #expect(host.fatalReason == nil && isFull(world, id))
+    #expect(host.node.partitions.contains { !$0.hasState })
+    host.disk.setCapacity(nil)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    #expect(!isFull(world, id))
+  }
+
   @Test("wherever it runs out of room, it stops nothing for good", arguments: 1...12 as ClosedRange<UInt64>)
   func anywhere(seed: UInt64) throws {
     let world = try SimulatedWorld(seed: seed, partitions: 2)

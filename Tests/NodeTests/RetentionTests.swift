@@ -48,6 +48,26 @@ struct RetentionTests {
     #expect(world.ask(Self.range(at: first))?.failure?.code == .notRetained)
   }
 
+  @Test("versions that have left retention give their room back, without being asked")
+  func room() throws {
+    let world = try world(seed: 6, nodes: 1, keep: 10_000)
+    let host = try #require(world.hosts.values.first)
+    func historyBytes() -> UInt64 {
+      host.node.partitions.reduce(0) { $0 + $1.store.historyLevels.reduce(0) { $0 + $1.bytes } }
+    }
+    let value = String(repeating: "v", count: 2_000)
+    for id in 1...300 as ClosedRange<UInt64> { #expect(world.put("k\(id % 10)", "\(id)" + value, id: id) != nil) }
+    for partition in host.node.partitions { partition.flush() }
+    world.run(milliseconds: 1_000)
+    #expect(historyBytes() > 300_000)
+    for id in 1_000...1_020 as ClosedRange<UInt64> {
+      world.run(milliseconds: 1_000)
+      _ = world.put("other", "v", id: id)
+    }
+    #expect(historyBytes() == 0)
+    for id in 0..<10 { #expect(world.get("k\(id)")?.hasSuffix(value) == true) }
+  }
+
   @Test("every replica has the same floor, and has it after a restart")
   func replicas() throws {
     let world = try world(seed: 3, nodes: 3, keep: 10_000)

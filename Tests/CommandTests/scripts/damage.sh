@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Damage in the middle of a node's log: the node starts, the replicas that lost something are replaced, nothing is lost.
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+three_nodes
+seq 500 | sed 's/.*/key&\tvalue&/' | kv put --from tsv >/dev/null
+kv range >before
+
+kill -KILL "${nodes[2]}"
+wait "${nodes[2]}" 2>/dev/null || true
+log=$work/node3/log/0000000000000001.log
+for place in 3000 9000 20000; do
+  printf 'damaged' | dd of="$log" bs=1 seek="$place" conv=notrunc status=none
+done
+
+# Written meanwhile.
+kv put meanwhile yes >/dev/null
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node3.log | tail -1 | grep -o '[0-9]*$')
+start node3 serve -d node3 --listen "127.0.0.1:$port"
+nodes[2]=$started
+kv status --wait healthy --timeout 60s >/dev/null || fail "not mended: $(kv status)"
+grep -q 'damaged at byte' node3.log || fail "the damage was not found"
+kv status --json | grep -q 'damaged at byte' || fail "status does not tell of the damage: $(kv status --json)"
+kv range | grep -v '^meanwhile' | cmp - before
+same yes "$(kv get meanwhile)"
+
+# Its replicas count: with another node gone, the two make a majority.
+kill -KILL "${nodes[0]}"
+wait "${nodes[0]}" 2>/dev/null || true
+kv put afterwards yes --timeout 20s >/dev/null
+same yes "$(kv get afterwards --timeout 20s)"
+kv range --timeout 20s | grep -v -e '^meanwhile' -e '^afterwards' | cmp - before

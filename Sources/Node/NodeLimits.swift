@@ -72,6 +72,8 @@ extension Limits {
   static let clockQuestionMilliseconds: UInt64 = 2_000
   /// How long a member's answer to that counts.
   static let clockMemoryMilliseconds: UInt64 = 60_000
+  /// How long the members' clocks must agree on a leap ahead before versions follow it.
+  static let clockDoubtMilliseconds: UInt64 = 7_000
   /// How often a node complains of its clock.
   static let clockReportMilliseconds: UInt64 = 60_000
   /// The catalog is saved to its file after so many log entries.

@@ -72,6 +72,7 @@ extension RaftCore {
     if let next {
       members = next
       updatePeers()
+      writesCommit = true
     }
     if role == .leader, next != nil {
       if members.isVoter(id) {

@@ -14,7 +14,7 @@ struct Ticket: Sendable {
 extension RaftCore {
   /// Whether `ready()` has anything to hand out.
   public var hasReady: Bool {
-    replicationDue || handed < log.lastIndex || hasNewVote || !outbox.isEmpty
+    replicationDue || handed < log.lastIndex || hasNewVote || writesCommit || !outbox.isEmpty
       || !outboxAfterPersist.isEmpty || hasCommitted || !readStates.isEmpty || !rejectedReads.isEmpty || roleChanged
       || canStartRound || canInstall
   }
@@ -60,10 +60,12 @@ extension RaftCore {
     let last = log.lastIndex
     ready.entries = log.slice(from: handed.next, through: last)
     handed = last
-    guard !ready.entries.isEmpty || hasNewVote else { return }
+    guard !ready.entries.isEmpty || hasNewVote || writesCommit else { return }
+    writesCommit = false
     // The commit index goes with every write: a replica that has an entry must know, even after a crash, what was
     // committed when the leader sent it, for it may not campaign while older membership changes are unapplied. Alone it
-    // is worth no write: who has forgotten it hears of it again.
+    // is worth no write, for who has forgotten it hears of it again; but where it covers a change of the membership it
+    // is: should all forget it, the group would need a majority of members that it no longer has.
     ready.hardState = hardState
     handedVote = (term, hardState.vote)
     tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last, handedAt: clock))

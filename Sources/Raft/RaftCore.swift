@@ -79,6 +79,8 @@ public struct RaftCore: Sendable {
   var readStates: [ReadState] = []
   var rejectedReads: [UInt64] = []
   var roleChanged = false
+  /// The commit index is to be written, even if nothing else is: it covers a change of the membership.
+  var writesCommit = false
   /// Appends may be due.
   var replicationDue = false
   /// Peers are to be told the commit index even where no entry is due to them.

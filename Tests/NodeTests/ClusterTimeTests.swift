@@ -44,6 +44,23 @@ import Wire
     #expect(time.wall(own: wall + day, steady: 1_060_001) == wall + day)
   }
 
+  @Test("a leap ahead on which the clocks agree is followed once it has lasted")
+  func leap() {
+    var time = time([wall, wall])
+    #expect(time.follow(own: wall, steady: 1_000_000) == wall)
+    // Two of three have leapt, or one and a reading of another that is out of date.
+    time.heard(NodeID(rawValue: 2), wall: wall + day, steady: 1_000_500)
+    #expect(time.follow(own: wall + day, steady: 1_001_000) == wall + 1_000)
+    time.heard(NodeID(rawValue: 2), wall: wall + 2_000, steady: 1_002_000)
+    #expect(time.follow(own: wall + day, steady: 1_002_000) == wall + 2_000)
+    time.heard(NodeID(rawValue: 2), wall: wall + day, steady: 1_003_000)
+    #expect(time.follow(own: wall + day, steady: 1_003_000) == wall + 3_000)
+    #expect(time.follow(own: wall + day, steady: 1_009_999) == wall + 9_999)
+    #expect(time.follow(own: wall + day, steady: 1_010_000) == wall + day)
+    // Back is where nothing has to wait.
+    #expect(time.follow(own: wall + 10_000, steady: 1_011_000) != wall + day)
+  }
+
   @Test("any answer of a member is safe to take")
   func nonsense() {
     let time = time([.max, 0, UInt64(Int64.max)])

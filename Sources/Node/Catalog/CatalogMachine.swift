@@ -135,7 +135,7 @@ final class CatalogMachine: GroupMachine {
   /// can't be sure that it alone is the oracle now.
   func takeVersions(_ count: UInt64, _ done: @escaping (Version?) -> Void) {
     guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue),
-      let wall = node.clocks.wallMilliseconds
+      let wall = node.clocks.wallMilliseconds()
     else { return done(nil) }
     if oracle == nil { oracle = Oracle(ceiling: catalog.ceiling) }
     guard count > 0 else { return done(oracle?.last) }

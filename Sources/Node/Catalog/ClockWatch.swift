@@ -36,10 +36,10 @@ final class ClockWatch {
   }
 
   /// The time by which versions are given out; nil until most members, this node among them, have told theirs.
-  var wallMilliseconds: UInt64? {
+  func wallMilliseconds() -> UInt64? {
     let members = node.catalog.catalog?.nodes.count ?? 1
     guard time.count(steady: steady) >= members / 2 else { return nil }
-    return time.wall(own: node.host.clock.wallMilliseconds, steady: steady)
+    return time.follow(own: node.host.clock.wallMilliseconds, steady: steady)
   }
 
   /// What is wrong with this node's clock, in words; nil: nothing that is known here.

@@ -13,6 +13,10 @@ struct ClusterTime {
   }
 
   private var readings: [NodeID: Reading] = [:]
+  /// The distance of the time that was given out last from our steady clock.
+  private var followed: Int64?
+  /// Since when the clocks have shown a time too far ahead of that.
+  private var doubtedSince: UInt64?
 
   /// A member's wall clock, in milliseconds since 1970, when our steady clock showed `steady` milliseconds.
   mutating func heard(_ member: NodeID, wall: UInt64, steady: UInt64) {
@@ -31,6 +35,21 @@ struct ClusterTime {
     let median = UInt64(max(0, all[(all.count - 1) / 2]))
     let error = own > median ? own - median : median - own
     return error > Limits.clockErrorMilliseconds ? median : own
+  }
+
+  /// The time to give versions by: that of `wall`, but a leap ahead is followed only once it has lasted for longer than a
+  /// reading may be out of date, for two clocks may go astray one shortly after the other.
+  mutating func follow(own: UInt64, steady: UInt64) -> UInt64 {
+    let wall = wall(own: own, steady: steady)
+    let distance = Int64(clamping: wall) - Int64(steady)
+    if let followed, distance > followed + Int64(Limits.clockErrorMilliseconds) {
+      doubtedSince = doubtedSince ?? steady
+      if let doubtedSince, steady - doubtedSince < Limits.clockDoubtMilliseconds {
+        return UInt64(max(0, followed + Int64(steady)))
+      }
+    }
+    (followed, doubtedSince) = (distance, nil)
+    return wall
   }
 }
 

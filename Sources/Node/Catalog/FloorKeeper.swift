@@ -29,7 +29,7 @@ final class FloorKeeper {
     guard !isAsking, node.now >= nextLook else { return }
     nextLook = node.now.advanced(milliseconds: Limits.floorLookMilliseconds)
     let kept = catalog.retentionMilliseconds
-    guard let wall = node.clocks.wallMilliseconds, wall > kept else { return }
+    guard let wall = node.clocks.wallMilliseconds(), wall > kept else { return }
     node.catalog.takeVersions(0) { [self] latest in
       // What was not given out yet can't be read, and so can't be the floor.
       guard let latest, !isAsking else { return }

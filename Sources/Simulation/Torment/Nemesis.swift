@@ -13,6 +13,8 @@ final class Nemesis {
   private var lossy = 0
   private var slow = 0
   private var joining = 0
+  /// The nodes whose wall clocks have leapt.
+  private var astray: Set<NodeID> = []
   private var isOver = false
   /// The one node whose disk is bad, where a profile allows one.
   private let badDisk: Int
@@ -242,11 +244,18 @@ final class Nemesis {
     let hour: Int64 = 3_600_000
     switch fault.kind {
     case .drift: clock.setDrift(Int64.random(in: -48_000...48_000, using: &random))
+    case .wallStep where astray.contains(victim): break
     case .wallStep: clock.setWallError(Int64.random(in: -8_000...8_000, using: &random))
     default:
+      // The members' median must stay right: no more than a minority leaps at a time.
+      guard astray.count < (world.nodes.count - 1) / 2, !astray.contains(victim) else { return clock.setWallError(0) }
+      astray.insert(victim)
       let leap = [-hour, 24 * hour, -24 * hour, 2 * hour, -10 * hour, 90_000].randomElement(using: &random) ?? hour
       clock.setWallError(leap)
-      later(fault) { $0.world.clocks[victim]?.setWallError(0) }
+      later(fault) { nemesis in
+        nemesis.world.clocks[victim]?.setWallError(0)
+        nemesis.astray.remove(victim)
+      }
     }
   }
 

@@ -13,6 +13,8 @@ public final class SimulatedHost: NodeHost {
   public let disk: SimulatedDisk
   /// Its clocks, which outlive it too.
   public let ownClock: DriftingClock
+  /// Why the node stopped itself the last time; nil if it never did.
+  public var fatalReason: String? { world.stops.last { $0.node == id }?.reason }
   /// What it logged at level warning and above.
   public private(set) var complaints: [String] = []
   unowned let world: SimulatedWorld

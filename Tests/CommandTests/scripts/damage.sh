@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Damage in the middle of a node's log: the node starts, the replicas that lost something are replaced, nothing is lost.
-# shellcheck source=lib.sh
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
 three_nodes

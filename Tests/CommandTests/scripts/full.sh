@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A full disk: puts are refused with 74 and a reason, reads and deletions go on, and with room again so do puts.
-# shellcheck source=lib.sh
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
 # A file system of its own, as root or in a namespace of users.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How long old versions are kept: by the cluster's setting, and no longer; what has left is refused with 3, by name.
-# shellcheck source=lib.sh
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
 port=$(free_port)

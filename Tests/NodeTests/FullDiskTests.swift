@@ -100,6 +100,7 @@ struct FullDiskTests {
     for id in 1...200 as ClosedRange<UInt64> { #expect(world.put("k\(id)", Self.value, id: id) != nil) }
     let id = try world.join()
     let host = try #require(world.hosts[id])
+    #expect(world.run(milliseconds: 10_000) { host.node.partitions.contains { !$0.hasState } })
     // Its log and the reserve fit, but not the records.
     host.disk.setCapacity(44 << 20)
     world.run(milliseconds: 30_000)

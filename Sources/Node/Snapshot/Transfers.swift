@@ -49,6 +49,8 @@ final class Transfers {
       case .failure(let error):
         node.host.log(.error, "group \(transfer.group): its state can't be read to be sent: \(error.words)")
         finish(transfer, succeeded: false)
+        // Another replica's files may be sound: whoever lacks the state gets it from there.
+        if let replica = node.replicas[transfer.group] { node.planner.handOver(replica, except: []) }
       }
       node.pump()
     }

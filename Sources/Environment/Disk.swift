@@ -66,12 +66,23 @@ public protocol DiskFile: AnyObject, Sendable {
   func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(DiskError)
   /// Cuts or extends (with zeros) the file to a size.
   func truncate(to size: UInt64) throws(DiskError)
+  /// Gives the file room for so many bytes from its start, which then counts as taken; what it reads there is zeros.
+  func allocate(_ bytes: Int) throws(DiskError)
   /// Makes contents and size durable (fdatasync). After an error nothing written before may be believed durable,
   /// whatever a later call says (ATC'20, "Can Applications Recover from fsync Failures?").
   func sync() throws(DiskError)
 }
 
 extension DiskFile {
+  /// By writing zeros, where the system has no better way.
+  public func allocate(_ bytes: Int) throws(DiskError) {
+    let zeros = [UInt8](repeating: 0, count: min(bytes, 1 << 20))
+    for start in stride(from: 0, to: bytes, by: zeros.count) {
+      try write(Array(zeros.prefix(bytes - start)), at: UInt64(start))
+      try sync()
+    }
+  }
+
   /// Reads up to `count` bytes from an offset; fewer only where the file ends.
   public func read(at offset: UInt64, count: Int) throws(DiskError) -> [UInt8] {
     var failure: DiskError?

@@ -137,6 +137,11 @@ private final class PosixFile: DiskFile {
     }
   }
 
+  func allocate(_ bytes: Int) throws(DiskError) {
+    let code = posix_fallocate(descriptor, 0, try position(0, bytes, "allocate") + bytes)
+    guard code == 0 else { throw DiskError(operation: "allocate", path: path, code: code) }
+  }
+
   func truncate(to size: UInt64) throws(DiskError) {
     let length = try position(size, 0, "truncate")
     _ = try checked("truncate", path) { ftruncate(descriptor, length) }

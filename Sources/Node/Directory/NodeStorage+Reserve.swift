@@ -37,17 +37,14 @@ extension NodeStorage {
 
   private var hasReserve: Bool { reserveBytes.rawValue == 0 || disk.exists(reservePath) }
 
-  /// Zeros, not a hole: they take their room now.
+  /// Not a hole: its room is taken now.
   private func makeReserve() throws(DiskError) {
     let temporary = reservePath + ".tmp"
     if disk.exists(temporary) { try disk.remove(temporary) }
     let file = try disk.open(temporary, .create)
     do throws(DiskError) {
-      let zeros = [UInt8](repeating: 0, count: min(reserveBytes.rawValue, 1 << 20))
-      for start in stride(from: 0, to: reserveBytes.rawValue, by: zeros.count) {
-        try file.write(Array(zeros.prefix(reserveBytes.rawValue - start)), at: UInt64(start))
-        try file.sync()
-      }
+      try file.allocate(reserveBytes.rawValue)
+      try file.sync()
       try disk.rename(temporary, to: reservePath)
     } catch {
       try? disk.remove(temporary)

@@ -70,6 +70,8 @@ extension Limits {
   static let clockErrorMilliseconds: UInt64 = 10_000
   /// How often the catalog's leader asks the members for their clocks.
   static let clockQuestionMilliseconds: UInt64 = 2_000
+  /// How often while too few have answered to give out versions.
+  static let clockUrgentMilliseconds: UInt64 = 50
   /// How long a member's answer to that counts.
   static let clockMemoryMilliseconds: UInt64 = 60_000
   /// How long the members' clocks must agree on a leap ahead before versions follow it.

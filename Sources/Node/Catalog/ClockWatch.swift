@@ -8,7 +8,7 @@ final class ClockWatch {
   private var time = ClusterTime()
   /// Since when this node leads the catalog.
   private var leadsSince: Moment?
-  private var nextQuestion = Moment(rawValue: 0)
+  private var askedAt: Moment?
   private var nextReport = Moment(rawValue: 0)
 
   init(node: Node) {
@@ -22,9 +22,11 @@ final class ClockWatch {
       leadsSince = nil
       return
     }
-    if leadsSince == nil { (leadsSince, time, nextQuestion) = (node.now, ClusterTime(), node.now) }
-    guard node.now >= nextQuestion else { return }
-    nextQuestion = node.now.advanced(milliseconds: Limits.clockQuestionMilliseconds)
+    if leadsSince == nil { (leadsSince, time, askedAt) = (node.now, ClusterTime(), nil) }
+    // Versions wait for the answers that are missing: of a leader that is new, or of members that have just joined.
+    let pause = isCertain ? Limits.clockQuestionMilliseconds : Limits.clockUrgentMilliseconds
+    if let askedAt, node.now < askedAt.advanced(milliseconds: pause) { return }
+    askedAt = node.now
     let deadline = node.now.advanced(milliseconds: Limits.oracleMilliseconds)
     for member in catalog.nodes.map({ NodeID(rawValue: $0.id) }) where member != node.id {
       node.call(member, .with { $0.clock = WireClockRequest() }, deadline: deadline) { [self] result in
@@ -35,10 +37,12 @@ final class ClockWatch {
     report()
   }
 
+  /// Whether most members, this node among them, have told their time.
+  private var isCertain: Bool { time.count(steady: steady) >= (node.catalog.catalog?.nodes.count ?? 1) / 2 }
+
   /// The time by which versions are given out; nil until most members, this node among them, have told theirs.
   func wallMilliseconds() -> UInt64? {
-    let members = node.catalog.catalog?.nodes.count ?? 1
-    guard time.count(steady: steady) >= members / 2 else { return nil }
+    guard isCertain else { return nil }
     return time.follow(own: node.host.clock.wallMilliseconds, steady: steady)
   }
 

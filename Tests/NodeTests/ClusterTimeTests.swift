@@ -78,4 +78,21 @@ import Wire
     #expect(id.expiry(at: Version(milliseconds: made - 60_000)) == nil)
     #expect(id.expiry(at: Version(milliseconds: made - 60_001)) != nil)
   }
+
+  @Test("writes go on while members join: the oracle asks them at once", arguments: 1...5)
+  func joining(seed: Int) throws {
+    let world = try SimulatedWorld(seed: UInt64(seed))
+    world.run(milliseconds: 1_000)
+    var id: UInt64 = 0
+    for _ in 0..<2 {
+      _ = try world.join()
+      for _ in 0..<40 {
+        id += 1
+        let began = world.time
+        #expect(world.put("k", "v", id: id) != nil, "seed \(seed)")
+        #expect(world.time - began < 400_000_000, "seed \(seed), write \(id): \((world.time - began) / 1_000_000) ms")
+        world.run(milliseconds: 50)
+      }
+    }
+  }
 }

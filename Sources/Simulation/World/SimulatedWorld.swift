@@ -65,7 +65,7 @@ public final class SimulatedWorld {
   /// The right wall time at the world's start.
   var startMilliseconds: UInt64 { SimulatedWorld.wallStart }
   /// The virtual time in nanoseconds.
-  var time: UInt64 { clock.now.rawValue }
+  public var time: UInt64 { clock.now.rawValue }
 
   func random(in range: ClosedRange<UInt64>) -> UInt64 { UInt64.random(in: range, using: &generator) }
 

@@ -94,6 +94,7 @@ public final class Client {
   /// How long one attempt waits for its answer: half of what is left, so that another node can be asked.
   func answerTime(until deadline: UInt64) -> UInt64 { answerTime(until: deadline, from: surroundings.now) }
 
+  /// The same, where the moment is known already.
   func answerTime(until deadline: UInt64, from now: UInt64) -> UInt64 {
     let left = deadline > now ? deadline - now : 0
     return min(left, max(ClientLimits.answerTime, left / 2))

@@ -11,7 +11,7 @@ public final class PipelineGroup {
       noted.append(pipeline)
     }
 
-    /// The next one, in the order in which word was left.
+    /// Takes out all of them, in the order in which word was left.
     func takeAll() -> [Pipeline] {
       defer { noted = [] }
       for pipeline in noted { pipeline.isOnAgenda = false }

@@ -25,6 +25,8 @@ public enum CommandError: Error {
   case engine(String)
   /// What was waited for did not come in time.
   case notInTime(String)
+  /// The settings of a node are not what their format says.
+  case configuration(String)
   /// Somebody asked for the end.
   case interrupted
   /// What was read back is not what was written.
@@ -43,6 +45,7 @@ public enum CommandError: Error {
     case .child, .engine: .inputOutput
     case .notInTime: .unavailable
     case .mismatch: .damage
+    case .configuration: .configuration
     }
   }
 
@@ -50,7 +53,7 @@ public enum CommandError: Error {
   public var message: String? {
     switch self {
     case .usage(let words), .malformed(let words), .child(let words), .engine(let words), .notInTime(let words),
-      .mismatch(let words):
+      .mismatch(let words), .configuration(let words):
       words
     case .file(let operation, let path, let code): "\(operation) \(path): \(CommandError.systemWords(code))"
     case .outputClosed, .interrupted: nil

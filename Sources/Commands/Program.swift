@@ -87,7 +87,7 @@ struct KVCommand: ParsableCommand {
     subcommands: [
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
       RangeCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self, BenchEngineCommand.self,
-      DebugCommand.self, VersionCommand.self,
+      CertCommand.self, DebugCommand.self, CompletionCommand.self, VersionCommand.self,
     ])
 
   @OptionGroup var global: GlobalOptions

@@ -41,7 +41,7 @@ extension Node {
       reply(.oldestRead(oldestRead(request)))
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
-    case .invite, .enrol, .versions, .propose:
+    case .invite, .enrol, .versions, .propose, .issue, .certificates, .revoke, .renew:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
   }
@@ -56,7 +56,10 @@ extension Node {
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
       "only nodes may ask this"
-    case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
+    case (.client, .renew): "only nodes may ask this"
+    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .issue),
+      (.client(_, let canAdminister), .certificates), (.client(_, let canAdminister), .revoke):
+      canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
     }
@@ -112,6 +115,14 @@ extension Node {
       self.invite(invite, reply: reply)
     case (.enrol(let enrol)?, _ as CatalogMachine):
       self.enrol(enrol, reply: reply)
+    case (.issue(let issue)?, _ as CatalogMachine):
+      self.issue(issue, reply: reply)
+    case (.certificates?, _ as CatalogMachine):
+      listCertificates(reply: reply)
+    case (.revoke(let revoke)?, _ as CatalogMachine):
+      self.revoke(revoke, reply: reply)
+    case (.renew(let renew)?, _ as CatalogMachine):
+      self.renew(renew, reply: reply)
     default:
       reply(WireFailure.because(.invalid, "the request does not fit its group"))
     }

@@ -42,11 +42,14 @@ struct ServeCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let complete = try NodeSettings.complete(self)
     if printUnit {
-      try output.write(try SystemdUnit(self, directory: complete.node.directory?.text).text.utf8)
+      // The file may be written later: all that is asked of it is where the node's data is.
+      let settings = node.config.flatMap { try? NodeSettings.file($0.text) }
+      let directory = node.directory ?? settings?.node.directory
+      try output.write(try SystemdUnit(self, directory: directory?.text).text.utf8)
       return .done
     }
+    let complete = try NodeSettings.complete(self)
     complete.node.installLog()
     var options = complete.node.serveOptions(partitions: complete.partitions)
     options.keepMilliseconds = complete.keep?.milliseconds

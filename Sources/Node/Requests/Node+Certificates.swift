@@ -52,8 +52,9 @@ extension Node {
         $0.wallMs = max(1, host.clock.wallMilliseconds)
       }
     }
-    catalog.propose(command) { outcome in
+    catalog.propose(command) { [host] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }
+      host.log(.info, "revoked \(fresh.count) certificates of \(request.identity)")
       reply(.revoke(.with { $0.count = UInt32(fresh.count) }))
     }
   }

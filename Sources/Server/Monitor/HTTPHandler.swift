@@ -59,6 +59,12 @@ final class HTTPHandler: ChannelInboundHandler {
     context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in bound.value.close(promise: nil) }
   }
 
+  /// A client may close its sending side behind a request and still be answered; half a request is none.
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .inputClosed? = event as? ChannelEvent, !hasAnswered { context.close(promise: nil) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
   func channelInactive(context: ChannelHandlerContext) {
     timer?.cancel()
     hasAnswered = true

@@ -37,6 +37,7 @@ final class MonitorServer: Sendable {
     do {
       let channel = try ServerBootstrap(group: loop)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelOption(.allowRemoteHalfClosure, value: true)
         .childChannelInitializer { [self] channel in
           channel.eventLoop.makeCompletedFuture {
             guard count.value < MonitorServer.connections else { throw ChannelError.operationUnsupported }

@@ -31,6 +31,9 @@ final class HTTPProbe {
     _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   }
 
+  /// Sends nothing any more, and goes on reading.
+  func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
   /// All that comes until the other side closes, or for 20 seconds.
   func readAll() -> String {
     var all: [UInt8] = []

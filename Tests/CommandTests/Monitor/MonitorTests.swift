@@ -41,6 +41,10 @@ struct MonitorTests {
       #expect(HTTPProbe.get("/nothing", port: port)?.status == "HTTP/1.1 404 Not Found")
       #expect(HTTPProbe.get("/", port: port, method: "POST")?.status == "HTTP/1.1 405 Method Not Allowed")
       #expect(HTTPProbe.get("/metrics", port: port, host: "evil.example")?.status == "HTTP/1.1 403 Forbidden")
+      let half = try #require(HTTPProbe(port))
+      half.send(Array("GET /healthz HTTP/1.1\r\n\r\n".utf8))
+      half.endSending()
+      #expect(half.readAll().hasSuffix("\r\n\r\nOK\n"))
       let document = try #require(HTTPProbe.get("/status.json", port: port)?.content)
       struct Shown: Decodable {
         struct Partition: Decodable {
@@ -74,7 +78,7 @@ struct MonitorTests {
       for round in 0..<200 {
         let probe = try #require(HTTPProbe(port))
         probe.send((0..<Int(random.next() % 3000)).map { _ in UInt8(truncatingIfNeeded: random.next()) })
-        if round % 2 == 0 { shutdown(probe) }
+        if round % 2 == 0 { probe.endSending() }
       }
       let long = try #require(HTTPProbe(port))
       long.send(Array(("GET /" + String(repeating: "a", count: 20_000)).utf8))
@@ -83,8 +87,6 @@ struct MonitorTests {
       #expect(HTTPProbe.get("/healthz", port: port)?.content == "OK\n")
     }
   }
-
-  private func shutdown(_ probe: HTTPProbe) { probe.send(Array("\r\n\r\n".utf8)) }
 
   @Test("Metrics are not served to other machines")
   func loopbackOnly() throws {

@@ -14,6 +14,8 @@ struct CommandSample {
     case local
     /// It is a node, or runs nodes.
     case serves
+    /// It needs files that tests of its own make.
+    case apart
   }
 
   /// What it does with the cluster.
@@ -45,13 +47,25 @@ struct CommandSample {
     "delete": CommandSample(words: ["nothing"], statuses: [1]),
     "demo": CommandSample(use: .serves, words: []),
     "get": CommandSample(words: ["seed"]),
+    "history": CommandSample(words: ["seed"]),
     "invite": CommandSample(words: []),
     "join": CommandSample(use: .serves, words: ["token"]),
+    "leave": CommandSample(use: .changes, words: ["1"]),
+    "plan": CommandSample(words: []),
     "put": CommandSample(words: ["written", "value"]),
     "range": CommandSample(words: ["--prefix", "seed"]),
+    "recover apply": CommandSample(use: .apart, words: ["-d", "dir"]),
+    "recover plan": CommandSample(use: .apart, words: ["-d", "dir"]),
+    "recover verify": CommandSample(use: .apart, words: ["-d", "dir"]),
+    "repair": CommandSample(use: .changes, words: ["--plan"]),
     "serve": CommandSample(use: .serves, words: []),
+    "snapshot export": CommandSample(use: .changes, words: ["-"]),
+    "snapshot import": CommandSample(use: .apart, words: ["file"]),
+    "snapshot verify": CommandSample(use: .apart, words: ["file"]),
     "status": CommandSample(words: []),
+    "verify": CommandSample(words: []),
     "version": CommandSample(use: .local, words: []),
+    "watch": CommandSample(words: ["seed", "--after", "-1m", "--limit", "1"]),
   ]
 
   private static let operands = ["key": "seed", "version": "1", "name": "nobody", "dir": ".", "file": "file"]

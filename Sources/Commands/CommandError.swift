@@ -36,6 +36,7 @@ public enum CommandError: Error {
   public var exitCode: ExitCode {
     switch self {
     case .usage: .usage
+    case .configuration: .configuration
     case .malformed: .malformedData
     case .file(let operation, _, let code): operation == "open" && code == ENOENT ? .missingFile : .inputOutput
     case .outputClosed, .interrupted: .inputOutput
@@ -45,7 +46,6 @@ public enum CommandError: Error {
     case .child, .engine: .inputOutput
     case .notInTime: .unavailable
     case .mismatch: .damage
-    case .configuration: .configuration
     }
   }
 
@@ -53,8 +53,9 @@ public enum CommandError: Error {
   public var message: String? {
     switch self {
     case .usage(let words), .malformed(let words), .child(let words), .engine(let words), .notInTime(let words),
-      .mismatch(let words), .configuration(let words):
+      .mismatch(let words):
       words
+    case .configuration(let words): words
     case .file(let operation, let path, let code): "\(operation) \(path): \(CommandError.systemWords(code))"
     case .outputClosed, .interrupted: nil
     case .clusterFile(let error): "\(error)"

@@ -85,9 +85,10 @@ struct KVCommand: ParsableCommand {
     commandName: "kv",
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
+      CertCommand.self, CompletionCommand.self,
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
       RangeCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self, BenchEngineCommand.self,
-      CertCommand.self, DebugCommand.self, CompletionCommand.self, VersionCommand.self,
+      DebugCommand.self, VersionCommand.self,
     ])
 
   @OptionGroup var global: GlobalOptions

@@ -133,6 +133,8 @@ extension Catalog {
     case .raiseCeiling(let ceiling): state.ceiling = max(state.ceiling, ceiling)
     case .addNode(let node): try add(node)
     case .addToken(let token): try add(token)
+    case .addCertificate(let certificate): try add(certificate)
+    case .revokeCertificates(let revocation): try apply(revocation)
     case .changePartition(let change): try apply(change)
     case .confirmPartition(let confirmation): try apply(confirmation)
     case .setAddress(let change): try apply(change)
@@ -140,8 +142,6 @@ extension Catalog {
     case .raiseFloor(let floor): state.floor = max(state.floor, floor)
     case .setSpace(let change): try apply(change)
     case .replaceReplica(let loss): try apply(loss)
-    case .addCertificate(let certificate): try add(certificate)
-    case .revokeCertificates(let revocation): try apply(revocation)
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
   }

@@ -37,11 +37,13 @@ extension Node {
         }
         reply(.now(.with { $0.version = version.rawValue }))
       }
+    case .issue, .certificates, .revoke, .renew:
+      router.route(request, to: .catalog, deadline: deadline, reply: reply)
     case .oldestRead(let request):
       reply(.oldestRead(oldestRead(request)))
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
-    case .invite, .enrol, .versions, .propose, .issue, .certificates, .revoke, .renew:
+    case .invite, .enrol, .versions, .propose:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
   }
@@ -53,13 +55,14 @@ extension Node {
   private func refusal(of body: WireRequest.OneOf_Body, to caller: Caller) -> String? {
     switch (caller, body) {
     case (.stranger, .enrol), (.node, _): nil
+    case (.client, .renew): "only nodes may ask this"
+    case (.client(_, let canAdminister), .issue), (.client(_, let canAdminister), .certificates),
+      (.client(_, let canAdminister), .revoke):
+      canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
       "only nodes may ask this"
-    case (.client, .renew): "only nodes may ask this"
-    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .issue),
-      (.client(_, let canAdminister), .certificates), (.client(_, let canAdminister), .revoke):
-      canAdminister ? nil : "this needs a certificate of role admin"
+    case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
     }
@@ -111,10 +114,6 @@ extension Node {
         return reply(WireFailure.because(.invalid, "not a command of the catalog"))
       }
       catalog.propose(command) { reply($0.body) }
-    case (.invite(let invite)?, _ as CatalogMachine):
-      self.invite(invite, reply: reply)
-    case (.enrol(let enrol)?, _ as CatalogMachine):
-      self.enrol(enrol, reply: reply)
     case (.issue(let issue)?, _ as CatalogMachine):
       self.issue(issue, reply: reply)
     case (.certificates?, _ as CatalogMachine):
@@ -123,6 +122,10 @@ extension Node {
       self.revoke(revoke, reply: reply)
     case (.renew(let renew)?, _ as CatalogMachine):
       self.renew(renew, reply: reply)
+    case (.invite(let invite)?, _ as CatalogMachine):
+      self.invite(invite, reply: reply)
+    case (.enrol(let enrol)?, _ as CatalogMachine):
+      self.enrol(enrol, reply: reply)
     default:
       reply(WireFailure.because(.invalid, "the request does not fit its group"))
     }

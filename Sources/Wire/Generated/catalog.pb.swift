@@ -59,6 +59,23 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .addToken(newValue)}
   }
 
+  /// The authority has signed a certificate.
+  public var addCertificate: WireCertificate {
+    get {
+      if case .addCertificate(let v)? = body {return v}
+      return WireCertificate()
+    }
+    set {body = .addCertificate(newValue)}
+  }
+
+  public var revokeCertificates: WireCatalogCommand.CertificateRevocation {
+    get {
+      if case .revokeCertificates(let v)? = body {return v}
+      return WireCatalogCommand.CertificateRevocation()
+    }
+    set {body = .revokeCertificates(newValue)}
+  }
+
   public var changePartition: WireCatalogCommand.PartitionChange {
     get {
       if case .changePartition(let v)? = body {return v}
@@ -117,23 +134,6 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .replaceReplica(newValue)}
   }
 
-  /// The authority has signed a certificate.
-  public var addCertificate: WireCertificate {
-    get {
-      if case .addCertificate(let v)? = body {return v}
-      return WireCertificate()
-    }
-    set {body = .addCertificate(newValue)}
-  }
-
-  public var revokeCertificates: WireCatalogCommand.CertificateRevocation {
-    get {
-      if case .revokeCertificates(let v)? = body {return v}
-      return WireCatalogCommand.CertificateRevocation()
-    }
-    set {body = .revokeCertificates(newValue)}
-  }
-
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -141,6 +141,9 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case raiseCeiling(UInt64)
     case addNode(WireCatalogNode)
     case addToken(WireCatalogToken)
+    /// The authority has signed a certificate.
+    case addCertificate(WireCertificate)
+    case revokeCertificates(WireCatalogCommand.CertificateRevocation)
     case changePartition(WireCatalogCommand.PartitionChange)
     case confirmPartition(WireCatalogCommand.PartitionConfirmation)
     case setAddress(WireCatalogCommand.NodeAddress)
@@ -150,26 +153,7 @@ public nonisolated struct WireCatalogCommand: Sendable {
     /// No version below is kept any more.
     case raiseFloor(UInt64)
     case replaceReplica(WireCatalogCommand.ReplicaLoss)
-    /// The authority has signed a certificate.
-    case addCertificate(WireCertificate)
-    case revokeCertificates(WireCatalogCommand.CertificateRevocation)
 
-  }
-
-  /// Certificates are taken back: connections of their holders end, and none begins.
-  public nonisolated struct CertificateRevocation: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var serials: [Data] = []
-
-    /// Milliseconds since 1970.
-    public var wallMs: UInt64 = 0
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
   }
 
   /// A node's disk is full, or has room again.
@@ -198,6 +182,22 @@ public nonisolated struct WireCatalogCommand: Sendable {
     public var group: UInt32 = 0
 
     public var replica: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// Certificates are taken back: connections of their holders end, and none begins.
+  public nonisolated struct CertificateRevocation: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var serials: [Data] = []
+
+    /// Milliseconds since 1970.
+    public var wallMs: UInt64 = 0
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -295,14 +295,14 @@ public nonisolated struct WireCatalogState: Sendable {
   /// The certificate of the cluster's authority, DER.
   public var authority: Data = Data()
 
+  /// Certificates that are valid still, revoked ones among them.
+  public var certificates: [WireCertificate] = []
+
   /// How long old versions are kept, in milliseconds; 0: 24 hours.
   public var retentionMs: UInt64 = 0
 
   /// The oldest version still readable.
   public var floor: UInt64 = 0
-
-  /// Certificates that are valid still, revoked ones among them.
-  public var certificates: [WireCertificate] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -709,41 +709,6 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
   }
 }
 
-nonisolated extension WireCatalogCommand.CertificateRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".CertificateRevocation"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serials\0\u{3}wall_ms\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.serials) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.wallMs) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.serials.isEmpty {
-      try visitor.visitRepeatedBytesField(value: self.serials, fieldNumber: 1)
-    }
-    if self.wallMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.wallMs, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireCatalogCommand.CertificateRevocation, rhs: WireCatalogCommand.CertificateRevocation) -> Bool {
-    if lhs.serials != rhs.serials {return false}
-    if lhs.wallMs != rhs.wallMs {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension WireCatalogCommand.NodeSpace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".NodeSpace"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}is_full\0")
@@ -809,6 +774,41 @@ nonisolated extension WireCatalogCommand.ReplicaLoss: SwiftProtobuf.Message, Swi
   public static func ==(lhs: WireCatalogCommand.ReplicaLoss, rhs: WireCatalogCommand.ReplicaLoss) -> Bool {
     if lhs.group != rhs.group {return false}
     if lhs.replica != rhs.replica {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.CertificateRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".CertificateRevocation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serials\0\u{3}wall_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.serials) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.wallMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.serials.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.serials, fieldNumber: 1)
+    }
+    if self.wallMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.wallMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.CertificateRevocation, rhs: WireCatalogCommand.CertificateRevocation) -> Bool {
+    if lhs.serials != rhs.serials {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1031,9 +1031,9 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.partitions != rhs.partitions {return false}
     if lhs.tokens != rhs.tokens {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs.certificates != rhs.certificates {return false}
     if lhs.retentionMs != rhs.retentionMs {return false}
     if lhs.floor != rhs.floor {return false}
-    if lhs.certificates != rhs.certificates {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -101,6 +101,40 @@ public nonisolated struct WireRequest: Sendable {
     set {body = .enrol(newValue)}
   }
 
+  /// Of administrators: certificates of clients, made, listed, taken back.
+  public var issue: WireIssueRequest {
+    get {
+      if case .issue(let v)? = body {return v}
+      return WireIssueRequest()
+    }
+    set {body = .issue(newValue)}
+  }
+
+  public var certificates: WireCertificatesRequest {
+    get {
+      if case .certificates(let v)? = body {return v}
+      return WireCertificatesRequest()
+    }
+    set {body = .certificates(newValue)}
+  }
+
+  public var revoke: WireRevokeRequest {
+    get {
+      if case .revoke(let v)? = body {return v}
+      return WireRevokeRequest()
+    }
+    set {body = .revoke(newValue)}
+  }
+
+  /// Of peers alone: a node's next certificate.
+  public var renew: WireRenewRequest {
+    get {
+      if case .renew(let v)? = body {return v}
+      return WireRenewRequest()
+    }
+    set {body = .renew(newValue)}
+  }
+
   /// Of peers alone: the oracle's versions.
   public var versions: WireVersionsRequest {
     get {
@@ -146,40 +180,6 @@ public nonisolated struct WireRequest: Sendable {
     set {body = .clock(newValue)}
   }
 
-  /// Of administrators: certificates of clients, made, listed, taken back.
-  public var issue: WireIssueRequest {
-    get {
-      if case .issue(let v)? = body {return v}
-      return WireIssueRequest()
-    }
-    set {body = .issue(newValue)}
-  }
-
-  public var certificates: WireCertificatesRequest {
-    get {
-      if case .certificates(let v)? = body {return v}
-      return WireCertificatesRequest()
-    }
-    set {body = .certificates(newValue)}
-  }
-
-  public var revoke: WireRevokeRequest {
-    get {
-      if case .revoke(let v)? = body {return v}
-      return WireRevokeRequest()
-    }
-    set {body = .revoke(newValue)}
-  }
-
-  /// Of peers alone: a node's next certificate.
-  public var renew: WireRenewRequest {
-    get {
-      if case .renew(let v)? = body {return v}
-      return WireRenewRequest()
-    }
-    set {body = .renew(newValue)}
-  }
-
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -190,6 +190,12 @@ public nonisolated struct WireRequest: Sendable {
     case status(WireStatusRequest)
     case invite(WireInviteRequest)
     case enrol(WireEnrolRequest)
+    /// Of administrators: certificates of clients, made, listed, taken back.
+    case issue(WireIssueRequest)
+    case certificates(WireCertificatesRequest)
+    case revoke(WireRevokeRequest)
+    /// Of peers alone: a node's next certificate.
+    case renew(WireRenewRequest)
     /// Of peers alone: the oracle's versions.
     case versions(WireVersionsRequest)
     /// Of peers alone: a command for the catalog's log, as catalog.proto defines it.
@@ -200,12 +206,6 @@ public nonisolated struct WireRequest: Sendable {
     case oldestRead(WireOldestReadRequest)
     /// Of peers alone: what the node's wall clock shows.
     case clock(WireClockRequest)
-    /// Of administrators: certificates of clients, made, listed, taken back.
-    case issue(WireIssueRequest)
-    case certificates(WireCertificatesRequest)
-    case revoke(WireRevokeRequest)
-    /// Of peers alone: a node's next certificate.
-    case renew(WireRenewRequest)
 
   }
 
@@ -286,6 +286,38 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .enrol(newValue)}
   }
 
+  public var issue: WireIssueResponse {
+    get {
+      if case .issue(let v)? = body {return v}
+      return WireIssueResponse()
+    }
+    set {body = .issue(newValue)}
+  }
+
+  public var certificates: WireCertificatesResponse {
+    get {
+      if case .certificates(let v)? = body {return v}
+      return WireCertificatesResponse()
+    }
+    set {body = .certificates(newValue)}
+  }
+
+  public var revoke: WireRevokeResponse {
+    get {
+      if case .revoke(let v)? = body {return v}
+      return WireRevokeResponse()
+    }
+    set {body = .revoke(newValue)}
+  }
+
+  public var renew: WireRenewResponse {
+    get {
+      if case .renew(let v)? = body {return v}
+      return WireRenewResponse()
+    }
+    set {body = .renew(newValue)}
+  }
+
   public var versions: WireVersionsResponse {
     get {
       if case .versions(let v)? = body {return v}
@@ -326,38 +358,6 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .clock(newValue)}
   }
 
-  public var issue: WireIssueResponse {
-    get {
-      if case .issue(let v)? = body {return v}
-      return WireIssueResponse()
-    }
-    set {body = .issue(newValue)}
-  }
-
-  public var certificates: WireCertificatesResponse {
-    get {
-      if case .certificates(let v)? = body {return v}
-      return WireCertificatesResponse()
-    }
-    set {body = .certificates(newValue)}
-  }
-
-  public var revoke: WireRevokeResponse {
-    get {
-      if case .revoke(let v)? = body {return v}
-      return WireRevokeResponse()
-    }
-    set {body = .revoke(newValue)}
-  }
-
-  public var renew: WireRenewResponse {
-    get {
-      if case .renew(let v)? = body {return v}
-      return WireRenewResponse()
-    }
-    set {body = .renew(newValue)}
-  }
-
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -369,15 +369,15 @@ public nonisolated struct WireResponse: Sendable {
     case status(WireStatusResponse)
     case invite(WireInviteResponse)
     case enrol(WireEnrolResponse)
+    case issue(WireIssueResponse)
+    case certificates(WireCertificatesResponse)
+    case revoke(WireRevokeResponse)
+    case renew(WireRenewResponse)
     case versions(WireVersionsResponse)
     case propose(WireCatalogProposalResponse)
     case now(WireNowResponse)
     case oldestRead(WireOldestReadResponse)
     case clock(WireClockResponse)
-    case issue(WireIssueResponse)
-    case certificates(WireCertificatesResponse)
-    case revoke(WireRevokeResponse)
-    case renew(WireRenewResponse)
 
   }
 
@@ -1165,55 +1165,6 @@ public nonisolated struct WireEnrolResponse: Sendable {
   public init() {}
 }
 
-public nonisolated struct WireVersionsRequest: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  /// How many versions; 0 asks for the latest given out.
-  public var count: UInt32 = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
-public nonisolated struct WireVersionsResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  /// The first of `count` successive versions, or the latest where none were asked for.
-  public var first: UInt64 = 0
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
-public nonisolated struct WireCatalogProposal: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  /// A serialized kv.wire.CatalogCommand.
-  public var command: Data = Data()
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
-public nonisolated struct WireCatalogProposalResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
 /// A certificate for a client whose key made the request.
 public nonisolated struct WireIssueRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1349,6 +1300,55 @@ public nonisolated struct WireRenewResponse: Sendable {
 
   /// DER.
   public var certificate: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireVersionsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How many versions; 0 asks for the latest given out.
+  public var count: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireVersionsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The first of `count` successive versions, or the latest where none were asked for.
+  public var first: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireCatalogProposal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A serialized kv.wire.CatalogCommand.
+  public var command: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireCatalogProposalResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3231,115 +3231,6 @@ nonisolated extension WireEnrolResponse: SwiftProtobuf.Message, SwiftProtobuf._M
   }
 }
 
-nonisolated extension WireVersionsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".VersionsRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.count != 0 {
-      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireVersionsRequest, rhs: WireVersionsRequest) -> Bool {
-    if lhs.count != rhs.count {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireVersionsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".VersionsResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}first\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.first) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.first != 0 {
-      try visitor.visitSingularFixed64Field(value: self.first, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireVersionsResponse, rhs: WireVersionsResponse) -> Bool {
-    if lhs.first != rhs.first {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireCatalogProposal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".CatalogProposal"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}command\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.command) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.command.isEmpty {
-      try visitor.visitSingularBytesField(value: self.command, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireCatalogProposal, rhs: WireCatalogProposal) -> Bool {
-    if lhs.command != rhs.command {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireCatalogProposalResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".CatalogProposalResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireCatalogProposalResponse, rhs: WireCatalogProposalResponse) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension WireIssueRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".IssueRequest"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}signing_request\0\u{1}name\0\u{1}role\0\u{3}lifetime_seconds\0")
@@ -3644,6 +3535,115 @@ nonisolated extension WireRenewResponse: SwiftProtobuf.Message, SwiftProtobuf._M
 
   public static func ==(lhs: WireRenewResponse, rhs: WireRenewResponse) -> Bool {
     if lhs.certificate != rhs.certificate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireVersionsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".VersionsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireVersionsRequest, rhs: WireVersionsRequest) -> Bool {
+    if lhs.count != rhs.count {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireVersionsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".VersionsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}first\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.first) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.first != 0 {
+      try visitor.visitSingularFixed64Field(value: self.first, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireVersionsResponse, rhs: WireVersionsResponse) -> Bool {
+    if lhs.first != rhs.first {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogProposal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CatalogProposal"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}command\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.command) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.command.isEmpty {
+      try visitor.visitSingularBytesField(value: self.command, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogProposal, rhs: WireCatalogProposal) -> Bool {
+    if lhs.command != rhs.command {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogProposalResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CatalogProposalResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogProposalResponse, rhs: WireCatalogProposalResponse) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

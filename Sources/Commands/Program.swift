@@ -87,7 +87,8 @@ struct KVCommand: ParsableCommand {
     subcommands: [
       CertCommand.self, CompletionCommand.self,
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self, BenchEngineCommand.self,
+      RangeCommand.self, VerifyCommand.self, RepairCommand.self, StatusCommand.self, DemoCommand.self,
+      BenchCommand.self, BenchEngineCommand.self,
       DebugCommand.self, VersionCommand.self,
     ])
 

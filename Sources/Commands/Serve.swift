@@ -68,6 +68,11 @@ struct ServeCommand: Executable {
   @Option(help: ArgumentHelp("How long the cluster keeps old versions; 24h unless set.", valueName: "duration"))
   var keep: DurationArgument?
 
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Make a new cluster of this snapshot's file; again for changes after it.", valueName: "file"))
+  var from: [ArgumentBytes] = []
+
   mutating func validate() throws {
     if let partitions, partitions < 1 || partitions > Limits.partitions || partitions.nonzeroBitCount != 1 {
       throw ValidationError("--partitions takes a power of two from 1 to \(Limits.partitions)")
@@ -79,6 +84,7 @@ struct ServeCommand: Executable {
     StandardErrorLog.install(level: node.logLevel, format: node.logFormat)
     var options = node.serveOptions(partitions: partitions)
     options.keepMilliseconds = keep?.milliseconds
+    options.from = from.map(\.text)
     try node.serve(options, quiet: global.quiet)
     return .done
   }

@@ -63,6 +63,8 @@ public protocol Authority {
   func reseal(_ sealedKey: [UInt8], to publicKey: [UInt8]) -> [UInt8]?
   /// Signs a node's certificate with the authority's key, sealed to this node.
   func certificate(request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]) -> [UInt8]?
+  /// Signs a message with the node's own key; gives the signature and the node's certificate.
+  func sign(_ message: [UInt8]) -> (signature: [UInt8], certificate: [UInt8])?
   /// A join token in the form that is pasted.
   func text(of token: WireJoinToken) -> String
   /// What `kv status` says of this process.

@@ -17,6 +17,10 @@ struct Catalog {
     case unknownToken
     case tooMany(String)
     case malformed(String)
+    /// A snapshot of this name is of another version.
+    case nameTaken(String)
+    /// The version is no longer kept; the floor.
+    case notRetained(floor: Version)
   }
 
   /// A catalog with this state, checked.
@@ -138,6 +142,8 @@ extension Catalog {
     case .raiseFloor(let floor): state.floor = max(state.floor, floor)
     case .setSpace(let change): try apply(change)
     case .replaceReplica(let loss): try apply(loss)
+    case .createSnapshot(let snapshot): try create(snapshot)
+    case .deleteSnapshot(let name): state.snapshots.removeAll { $0.name == name }
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
   }
@@ -256,5 +262,42 @@ extension Catalog {
     } catch {
       throw .malformed("\(error)")
     }
+  }
+}
+
+// A cluster that begins with the records of another.
+extension Catalog {
+  /// Has versions begin above one, and readable ones with another.
+  mutating func begin(above version: Version, floor: Version) {
+    state.ceiling = max(state.ceiling, version.rawValue)
+    state.floor = max(state.floor, floor.rawValue)
+  }
+}
+
+// Named snapshots.
+extension Catalog {
+  /// The oldest version from which on all is readable, and those below it that are too, ascending: of one moment, so
+  /// that what replicas drop by it is never what a snapshot holds.
+  var retained: (floor: Version, pins: [Version]) {
+    (floor, Set(state.snapshots.map { Version(rawValue: $0.version) }).filter { $0 < floor }.sorted())
+  }
+
+  /// Whether a snapshot holds this very version.
+  func isPinned(_ version: Version) -> Bool { state.snapshots.contains { $0.version == version.rawValue } }
+
+  private mutating func create(_ snapshot: WireNamedSnapshot) throws(Refusal) {
+    let version = Version(rawValue: snapshot.version)
+    if let known = state.snapshots.first(where: { $0.name == snapshot.name }) {
+      guard known.version == snapshot.version else {
+        throw .nameTaken("a snapshot named \(snapshot.name) is of version \(known.version)")
+      }
+      return
+    }
+    guard version >= floor || isPinned(version) else { throw .notRetained(floor: floor) }
+    guard state.snapshots.count < Limits.namedSnapshots else {
+      throw .tooMany("the cluster has \(Limits.namedSnapshots) named snapshots; delete some")
+    }
+    let place = state.snapshots.firstIndex { $0.name > snapshot.name } ?? state.snapshots.count
+    state.snapshots.insert(snapshot, at: place)
   }
 }

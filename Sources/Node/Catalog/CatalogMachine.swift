@@ -96,8 +96,8 @@ final class CatalogMachine: GroupMachine {
       node.host.membersChanged(catalog?.members ?? [])
     case .changePartition, .confirmPartition:
       node.planner.mapChanged()
-    case .raiseFloor:
-      node.applyFloor()
+    case .raiseFloor, .createSnapshot, .deleteSnapshot:
+      node.applyRetention()
     case .replaceReplica:
       membersAreNews = true
       node.planner.mapChanged()
@@ -229,7 +229,7 @@ final class CatalogMachine: GroupMachine {
       restore(catalog, savedIndex: received.point.index)
       node.host.membersChanged(catalog.members)
       done(true)
-      node.applyFloor()
+      node.applyRetention()
       node.planner.mapChanged()
       node.pump()
     }

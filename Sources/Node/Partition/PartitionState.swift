@@ -13,6 +13,8 @@ struct PartitionState: Equatable {
   let sessions: [UInt8]
   /// The oldest version that the records still tell. In a manifest it stands by itself.
   var floor = Version.zero
+  /// Older versions that they tell nevertheless, ascending. In a manifest they stand beside the floor.
+  var pins: [Version] = []
 
   init(replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8]) {
     self.replica = replica
@@ -59,6 +61,8 @@ struct PartitionState: Equatable {
     writer.u64(lastVersion.rawValue)
     writer.string(sessions)
     writer.u64(floor.rawValue)
+    writer.varint(UInt64(pins.count))
+    for pin in pins { writer.u64(pin.rawValue) }
     return writer.bytes
   }
 
@@ -72,6 +76,7 @@ struct PartitionState: Equatable {
       lastVersion = Version(rawValue: try reader.u64())
       sessions = try reader.string(limit: bytes.count)
       floor = Version(rawValue: try reader.u64())
+      for _ in 0..<(try reader.count(limit: Limits.namedSnapshots)) { pins.append(Version(rawValue: try reader.u64())) }
       try reader.finish()
     } catch {
       return nil

@@ -41,7 +41,11 @@ extension Node {
       reply(.oldestRead(oldestRead(request)))
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
-    case .invite, .enrol, .versions, .propose:
+    case .signSnapshot(let request):
+      sign(request, reply: reply)
+    case .changes(let changes):
+      serve(changes, deadline: deadline, reply: reply)
+    case .invite, .enrol, .versions, .propose, .snapshots, .createSnapshot, .deleteSnapshot:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
   }
@@ -56,7 +60,9 @@ extension Node {
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
       "only nodes may ask this"
-    case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
+    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .createSnapshot),
+      (.client(_, let canAdminister), .deleteSnapshot), (.client(_, let canAdminister), .signSnapshot):
+      canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
     }
@@ -108,6 +114,12 @@ extension Node {
         return reply(WireFailure.because(.invalid, "not a command of the catalog"))
       }
       catalog.propose(command) { reply($0.body) }
+    case (.snapshots?, let catalog as CatalogMachine):
+      listSnapshots(of: catalog, reply: reply)
+    case (.createSnapshot(let wanted)?, let catalog as CatalogMachine):
+      create(wanted, in: catalog, reply: reply)
+    case (.deleteSnapshot(let unwanted)?, let catalog as CatalogMachine):
+      delete(unwanted, in: catalog, reply: reply)
     case (.invite(let invite)?, _ as CatalogMachine):
       self.invite(invite, reply: reply)
     case (.enrol(let enrol)?, _ as CatalogMachine):

@@ -117,6 +117,24 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .replaceReplica(newValue)}
   }
 
+  /// A version that stays readable below the floor.
+  public var createSnapshot: WireNamedSnapshot {
+    get {
+      if case .createSnapshot(let v)? = body {return v}
+      return WireNamedSnapshot()
+    }
+    set {body = .createSnapshot(newValue)}
+  }
+
+  /// The name of one that need not any more.
+  public var deleteSnapshot: String {
+    get {
+      if case .deleteSnapshot(let v)? = body {return v}
+      return String()
+    }
+    set {body = .deleteSnapshot(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -133,6 +151,10 @@ public nonisolated struct WireCatalogCommand: Sendable {
     /// No version below is kept any more.
     case raiseFloor(UInt64)
     case replaceReplica(WireCatalogCommand.ReplicaLoss)
+    /// A version that stays readable below the floor.
+    case createSnapshot(WireNamedSnapshot)
+    /// The name of one that need not any more.
+    case deleteSnapshot(String)
 
   }
 
@@ -264,6 +286,9 @@ public nonisolated struct WireCatalogState: Sendable {
 
   /// The oldest version still readable.
   public var floor: UInt64 = 0
+
+  /// By ascending name.
+  public var snapshots: [WireNamedSnapshot] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -450,7 +475,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{14}create_snapshot\0\u{3}delete_snapshot\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -573,6 +598,27 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .replaceReplica(v)
         }
       }()
+      case 30: try {
+        var v: WireNamedSnapshot?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .createSnapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .createSnapshot(v)
+        }
+      }()
+      case 31: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .deleteSnapshot(v)
+        }
+      }()
       default: break
       }
     }
@@ -623,6 +669,14 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .replaceReplica?: try {
       guard case .replaceReplica(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .createSnapshot?: try {
+      guard case .createSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .deleteSnapshot?: try {
+      guard case .deleteSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 31)
     }()
     case nil: break
     }
@@ -833,7 +887,7 @@ nonisolated extension WireCatalogCommand.PartitionConfirmation: SwiftProtobuf.Me
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{1a}snapshots\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -855,6 +909,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 12: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
       case 13: try { try decoder.decodeSingularUInt64Field(value: &self.retentionMs) }()
       case 14: try { try decoder.decodeSingularUInt64Field(value: &self.floor) }()
+      case 40: try { try decoder.decodeRepeatedMessageField(value: &self.snapshots) }()
       default: break
       }
     }
@@ -903,6 +958,9 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.floor != 0 {
       try visitor.visitSingularUInt64Field(value: self.floor, fieldNumber: 14)
     }
+    if !self.snapshots.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.snapshots, fieldNumber: 40)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -921,6 +979,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.authority != rhs.authority {return false}
     if lhs.retentionMs != rhs.retentionMs {return false}
     if lhs.floor != rhs.floor {return false}
+    if lhs.snapshots != rhs.snapshots {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

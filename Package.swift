@@ -55,7 +55,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Bytes", "Client", "Environment", "Log", "Merkle", "Server", "Snapshot", "Store", "Table", "TLS", "Wire",
+        "Bytes", "Client", "Environment", "Log", "Merkle", "Node", "Server", "Snapshot", "Store", "Table", "TLS",
+        "Wire",
         logging,
         argumentParser,
       ], swiftSettings: strict),

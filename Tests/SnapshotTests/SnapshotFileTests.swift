@@ -34,7 +34,9 @@ struct SnapshotFileTests {
       for _ in 0..<40 {
         let lower = Key("key/\(random.next() % 22)")
         let upper = random.next() % 3 == 0 ? nil : Key("key/\(random.next() % 22)")
-        let expected = alive.filter { $0.key >= lower && upper.map { bound in $0.key < bound } ?? true }
+        let expected = alive.filter { record in
+          record.key >= lower && upper.map { record.key < $0 } ?? true
+        }
         let found = try all(file.records(from: lower, to: upper, at: model.last, reverse: reverse)).map(\.record)
         #expect(found == (reverse ? expected.reversed() : expected), "seed \(seed)")
       }

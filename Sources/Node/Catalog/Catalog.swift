@@ -143,6 +143,7 @@ extension Catalog {
     case .setSpace(let change): try apply(change)
     case .replaceReplica(let loss): try apply(loss)
     case .createSnapshot(let snapshot): try create(snapshot)
+    case .recover(let recovery): try apply(recovery)
     case .deleteSnapshot(let name): state.snapshots.removeAll { $0.name == name }
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
@@ -299,5 +300,35 @@ extension Catalog {
     }
     let place = state.snapshots.firstIndex { $0.name > snapshot.name } ?? state.snapshots.count
     state.snapshots.insert(snapshot, at: place)
+  }
+}
+
+// One node goes on where a quorum was lost.
+extension Catalog {
+  /// Whether a node was struck out: it takes part in nothing any more, whatever it still has.
+  func isStruckOut(_ node: NodeID) -> Bool {
+    state.recoveries.contains { $0.lost.contains(node.rawValue) }
+  }
+
+  private mutating func apply(_ recovery: WireRecovery) throws(Refusal) {
+    var next = state
+    next.nodes.removeAll { recovery.lost.contains($0.id) }
+    guard !next.nodes.isEmpty else { throw .malformed("a recovery leaves a node") }
+    for place in next.partitions.indices {
+      next.partitions[place].replicas = next.partitions[place].replicas.compactMap { replica in
+        guard !recovery.lost.contains(ReplicaID(rawValue: replica.id).node.rawValue) else { return nil }
+        return .with { $0.id = replica.id }
+      }
+      if recovery.lost.contains(next.partitions[place].preferred) { next.partitions[place].preferred = 0 }
+      next.partitions[place].epoch += 1
+    }
+    next.epoch += 1
+    next.recoveries.append(recovery)
+    do throws(RingError) {
+      map = try Catalog.map(of: next)
+    } catch {
+      throw .malformed("\(error)")
+    }
+    state = next
   }
 }

@@ -98,7 +98,7 @@ final class CatalogMachine: GroupMachine {
       node.planner.mapChanged()
     case .raiseFloor, .createSnapshot, .deleteSnapshot:
       node.applyRetention()
-    case .replaceReplica:
+    case .replaceReplica, .recover:
       membersAreNews = true
       node.planner.mapChanged()
       node.host.membersChanged(catalog?.members ?? [])

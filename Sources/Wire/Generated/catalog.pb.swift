@@ -135,6 +135,14 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .deleteSnapshot(newValue)}
   }
 
+  public var recover: WireRecovery {
+    get {
+      if case .recover(let v)? = body {return v}
+      return WireRecovery()
+    }
+    set {body = .recover(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -155,6 +163,7 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case createSnapshot(WireNamedSnapshot)
     /// The name of one that need not any more.
     case deleteSnapshot(String)
+    case recover(WireRecovery)
 
   }
 
@@ -289,6 +298,28 @@ public nonisolated struct WireCatalogState: Sendable {
 
   /// By ascending name.
   public var snapshots: [WireNamedSnapshot] = []
+
+  /// What was done for lack of a quorum, the earliest first.
+  public var recoveries: [WireRecovery] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// One node went on alone: `kv recover`.
+public nonisolated struct WireRecovery: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// When, in milliseconds since 1970.
+  public var timeMs: UInt64 = 0
+
+  public var survivor: UInt32 = 0
+
+  /// The nodes that are struck out for ever.
+  public var lost: [UInt32] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -475,7 +506,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{14}create_snapshot\0\u{3}delete_snapshot\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{14}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -619,6 +650,19 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .deleteSnapshot(v)
         }
       }()
+      case 32: try {
+        var v: WireRecovery?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .recover(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .recover(v)
+        }
+      }()
       default: break
       }
     }
@@ -677,6 +721,10 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .deleteSnapshot?: try {
       guard case .deleteSnapshot(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularStringField(value: v, fieldNumber: 31)
+    }()
+    case .recover?: try {
+      guard case .recover(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
     }()
     case nil: break
     }
@@ -887,7 +935,7 @@ nonisolated extension WireCatalogCommand.PartitionConfirmation: SwiftProtobuf.Me
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{1a}snapshots\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{1a}snapshots\0\u{1}recoveries\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -910,6 +958,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 13: try { try decoder.decodeSingularUInt64Field(value: &self.retentionMs) }()
       case 14: try { try decoder.decodeSingularUInt64Field(value: &self.floor) }()
       case 40: try { try decoder.decodeRepeatedMessageField(value: &self.snapshots) }()
+      case 41: try { try decoder.decodeRepeatedMessageField(value: &self.recoveries) }()
       default: break
       }
     }
@@ -961,6 +1010,9 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.snapshots.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.snapshots, fieldNumber: 40)
     }
+    if !self.recoveries.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.recoveries, fieldNumber: 41)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -980,6 +1032,47 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.retentionMs != rhs.retentionMs {return false}
     if lhs.floor != rhs.floor {return false}
     if lhs.snapshots != rhs.snapshots {return false}
+    if lhs.recoveries != rhs.recoveries {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Recovery"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.timeMs) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.survivor) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.lost) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.timeMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.timeMs, fieldNumber: 1)
+    }
+    if self.survivor != 0 {
+      try visitor.visitSingularUInt32Field(value: self.survivor, fieldNumber: 2)
+    }
+    if !self.lost.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.lost, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRecovery, rhs: WireRecovery) -> Bool {
+    if lhs.timeMs != rhs.timeMs {return false}
+    if lhs.survivor != rhs.survivor {return false}
+    if lhs.lost != rhs.lost {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -39,7 +39,7 @@ root=$(sed 's/.*"root":"\([0-9a-f]*\)".*/\1/' facts)
 kv get key00042 --file full.kvs --proof >proof
 (unset KV_CLUSTER; kv snapshot verify --proof proof --root "$root" | grep -q "^key00042: in the snapshot")
 kv snapshot verify --proof - <proof >/dev/null
-sed 's/value of key00042/value of key00043/' proof >forged
+sed 's/"value_b64":"d/"value_b64":"e/' proof >forged
 status 2 kv snapshot verify --proof forged --root "$root"
 status 2 kv snapshot verify --proof forged
 status 2 kv snapshot verify --proof proof --root "${root//[0-7]/8}"

@@ -115,7 +115,8 @@ final class SnapshotSource {
   private var first: Lifespan?
 
   /// How often an export with history begins anew because the floor rose between two requests.
-  private static let attempts = 5
+  private static let attempts = 50
+  private static let restMicroseconds: UInt32 = 200_000
 
   init(
     _ client: Client, at: TimeArgument?, since: TimeArgument?, prefix: [UInt8], history: Bool
@@ -148,6 +149,7 @@ final class SnapshotSource {
         guard case .notRetained = error, history, earlier == nil, attempt < SnapshotSource.attempts else {
           throw .client(error)
         }
+        usleep(SnapshotSource.restMicroseconds)
       }
     }
   }

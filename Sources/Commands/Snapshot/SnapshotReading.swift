@@ -34,12 +34,15 @@ struct SnapshotReading {
     }
   }
 
-  /// Every version of a key that the file holds, the newest first, each with what replaced it.
-  func history(of key: Key) throws(CommandError) -> [Lifespan] {
+  /// Every version of a key that the file shows, the newest first; a deletion where one ended and none began.
+  func history(of key: Key) throws(CommandError) -> [Record] {
     let cursor = file.lifespans(from: key, to: key.successor)
-    var spans: [Lifespan] = []
-    while let span = try onSnapshot({ () throws(SnapshotError) in try cursor.next() }) { spans.append(span) }
-    return spans
+    var records: [Record] = []
+    while let span = try onSnapshot({ () throws(SnapshotError) in try cursor.next() }) {
+      if span.to != .max, span.to != records.last?.version { records.append(.tombstone(key, span.to)) }
+      records.append(span.record)
+    }
+    return records
   }
 
   /// The proof that a key's record is in the snapshot, as text; nil if it has none.

@@ -73,7 +73,7 @@ import Testing
       }
       if random.next() % 20 == 0, let job = store.nextCompaction() { try store.install(job.run()) }
       if random.next() % 60 == 0 {
-        floor = Version(rawValue: version - random.next() % 40)
+        floor = Version(rawValue: version - random.next() % min(40, version))
         store.retain(Retention(floor: floor))
         floor = store.retention.floor
       }

@@ -76,6 +76,7 @@ stop "$restored"
 start restored serve -d restored
 await_healthy
 same one "$(kv get after)"
+stop "$started"
 status 64 kv serve -d restored --from full.kvs
 status 65 kv serve -d elsewhere --from changes.kvs
 grep -q 'must go before it' stderr || fail "$(cat stderr)"

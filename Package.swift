@@ -46,7 +46,7 @@ let package = Package(
     .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .target(
       name: "Node",
-      dependencies: ["Bytes", "Environment", "HashRing", "Log", "Raft", "Store", "Table", "Wire"],
+      dependencies: ["Bytes", "Environment", "HashRing", "Log", "Merkle", "Raft", "Store", "Table", "Wire"],
       swiftSettings: strict),
     .target(
       name: "Server",
@@ -79,7 +79,7 @@ let package = Package(
     .testTarget(
       name: "TableTests", dependencies: ["Bytes", "Environment", "Simulation", "Table"], swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
+      name: "StoreTests", dependencies: ["Bytes", "Environment", "Log", "Merkle", "Simulation", "Store", "Table"],
       swiftSettings: strict),
     .testTarget(
       name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Snapshot", "Store", "Table"],

@@ -86,8 +86,9 @@ struct KVCommand: ParsableCommand {
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, RecoverCommand.self, SnapshotCommand.self, StatusCommand.self, DemoCommand.self,
-      BenchCommand.self, BenchEngineCommand.self, DebugCommand.self, VersionCommand.self,
+      RangeCommand.self, VerifyCommand.self, RepairCommand.self, RecoverCommand.self, SnapshotCommand.self,
+      StatusCommand.self, DemoCommand.self, BenchCommand.self, BenchEngineCommand.self, DebugCommand.self,
+      VersionCommand.self,
     ])
 
   @OptionGroup var global: GlobalOptions

@@ -9,7 +9,7 @@ struct ScriptTests {
   @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
     arguments: [
-      "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage",
+      "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof",
       "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover",
     ])
   func script(name: String) throws {

@@ -31,10 +31,19 @@ struct SnapshotVerifyCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let proof { return try ProofCheck(root: root?.text, global: global).run(proof.text, output) }
+    return try SnapshotVerification(global: global).run(files.map(\.text), output)
+  }
+}
+
+/// The check of snapshots' files: of each, and whether one follows on the other.
+struct SnapshotVerification {
+  let global: GlobalOptions
+
+  func run(_ paths: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
     var statements: [(path: String, statement: SnapshotStatement)] = []
-    for file in files {
-      let statement = try check(file.text, output)
-      statements.append((file.text, statement))
+    for path in paths {
+      let statement = try check(path, output)
+      statements.append((path, statement))
     }
     try onSnapshot { () throws(SnapshotError) in try SnapshotChain.check(statements) }
     return .done

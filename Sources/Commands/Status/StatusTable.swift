@@ -130,6 +130,10 @@ extension StatusTable {
     object.number("compaction_debt", group.compactionDebt)
     object.string("pressure", StatusTable.pressure(group.pressure))
     object.boolean("fenced", group.fenced)
+    if group.checkedMs > 0 {
+      object.number("checked_ms", group.checkedMs)
+      object.string("check_outcome", CheckReport.name(of: group.checkOutcome))
+    }
     object.version("last_version", Version(rawValue: group.lastVersion))
     return object
   }

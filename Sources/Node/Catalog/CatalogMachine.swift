@@ -94,7 +94,7 @@ final class CatalogMachine: GroupMachine {
     case .addNode, .setAddress:
       membersAreNews = true
       node.host.membersChanged(catalog?.members ?? [])
-    case .changePartition, .confirmPartition:
+    case .changePartition, .confirmPartition, .reportDamage:
       node.planner.mapChanged()
     case .raiseFloor, .createSnapshot, .deleteSnapshot:
       node.applyRetention()

@@ -3,6 +3,7 @@ import Environment
 import HashRing
 import Raft
 import Store
+import Table
 import Wire
 
 /// The records with which a new cluster begins.
@@ -25,18 +26,21 @@ public struct ClusterSeed {
     _ partitions: [WireCatalogPartition], of replica: ReplicaID, at point: SnapshotHeader, under parent: String,
     on disk: any Disk
   ) throws {
-    var parts: [(arc: Arc, state: StoreState, writer: SnapshotWriter)] = []
+    var parts: [Part] = []
     for partition in partitions {
       let arc = try Arc(validating: UInt64(partition.bits), prefix: partition.prefix)
       let state = PartitionState(
         replica: replica, arc: arc, epoch: partition.epoch, lastVersion: version, sessions: [])
-      let writer = try SnapshotWriter(
-        disk: disk, directory: "\(parent)/\(partition.group)", options: NodeOptions().store)
-      parts.append((arc, state.storeState(at: point), writer))
+      parts.append(
+        Part(
+          state: state,
+          writer: try SnapshotWriter(
+            disk: disk, directory: "\(parent)/\(partition.group)", options: NodeOptions().store)))
     }
     // The first partitions of a cluster are equal arcs in the order of their prefixes.
-    let bits = UInt64(parts[0].arc.bits)
-    precondition(parts.indices.allSatisfy { parts[$0].arc.bits == Int(bits) && parts[$0].arc.prefix == UInt64($0) })
+    let bits = UInt64(parts[0].state.arc.bits)
+    precondition(
+      parts.indices.allSatisfy { parts[$0].state.arc.bits == Int(bits) && parts[$0].state.arc.prefix == UInt64($0) })
     var last: Record?
     while let span = try next() {
       let record = span.record
@@ -44,11 +48,26 @@ public struct ClusterSeed {
       let place = bits == 0 ? 0 : Int(Position(of: record.key).rawValue >> (64 - bits))
       // A gap between a record and the next newer one is a deletion.
       let newer = last?.key == record.key ? last?.version : nil
-      if span.to != .max, span.to != newer { try parts[place].writer.add(.tombstone(record.key, span.to)) }
-      try parts[place].writer.add(record)
+      if span.to != .max, span.to != newer { try parts[place].add(.tombstone(record.key, span.to)) }
+      try parts[place].add(record)
       last = record
     }
-    for part in parts { try part.writer.finish(state: part.state, retention: Retention(floor: floor)) }
+    for part in parts {
+      try part.writer.finish(state: part.state.storeState(at: point), retention: Retention(floor: floor))
+    }
+  }
+
+  /// A partition in the making.
+  private struct Part {
+    var state: PartitionState
+    let writer: SnapshotWriter
+
+    mutating func add(_ record: Record) throws(StoreError) {
+      try record.withView { (view) throws(StoreError) in
+        state.applied?.add(view)
+        try writer.add(view)
+      }
+    }
   }
 }
 

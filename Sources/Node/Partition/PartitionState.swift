@@ -2,6 +2,7 @@ import Bytes
 import HashRing
 import Raft
 import Store
+import Table
 
 /// A partition's replicated state beside its records, as manifests and transfers hold it.
 struct PartitionState: Equatable {
@@ -15,6 +16,8 @@ struct PartitionState: Equatable {
   var floor = Version.zero
   /// Older versions that they tell nevertheless, ascending. In a manifest they stand beside the floor.
   var pins: [Version] = []
+  /// The sum over all records ever applied; nil where it wasn't kept from the first on.
+  var applied: RecordDigest? = .zero
 
   init(replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8]) {
     self.replica = replica
@@ -30,6 +33,7 @@ struct PartitionState: Equatable {
     point.membership.encode(into: &membership)
     var extra = ByteWriter()
     extra.u64(replica.rawValue)
+    applied?.encode(into: &extra)
     return StoreState(
       appliedIndex: point.index, appliedTerm: point.term, membership: membership.bytes, arcStart: arc.prefix,
       arcLength: UInt64(arc.bits), epoch: epoch, lastVersion: lastVersion, closedVersion: .zero, sessions: sessions,
@@ -40,16 +44,16 @@ struct PartitionState: Equatable {
   static func read(_ state: StoreState) throws -> (PartitionState, SnapshotHeader) {
     var extra = ByteReader(state.extra)
     let replica = ReplicaID(rawValue: try extra.u64())
+    let applied = extra.isAtEnd ? nil : try RecordDigest(from: &extra)
     try extra.finish()
     var reader = ByteReader(state.membership)
     let membership = try Membership(from: &reader)
     try reader.finish()
     let arc = try Arc(validating: state.arcLength, prefix: state.arcStart)
-    return (
-      PartitionState(
-        replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions),
-      SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership)
-    )
+    var read = PartitionState(
+      replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions)
+    read.applied = applied
+    return (read, SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership))
   }
 
   /// The form in which a transfer's trailer holds the state.
@@ -63,6 +67,7 @@ struct PartitionState: Equatable {
     writer.u64(floor.rawValue)
     writer.varint(UInt64(pins.count))
     for pin in pins { writer.u64(pin.rawValue) }
+    applied?.encode(into: &writer)
     return writer.bytes
   }
 
@@ -77,6 +82,7 @@ struct PartitionState: Equatable {
       sessions = try reader.string(limit: bytes.count)
       floor = Version(rawValue: try reader.u64())
       for _ in 0..<(try reader.count(limit: Limits.namedSnapshots)) { pins.append(Version(rawValue: try reader.u64())) }
+      applied = reader.isAtEnd ? nil : try RecordDigest(from: &reader)
       try reader.finish()
     } catch {
       return nil

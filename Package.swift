@@ -56,9 +56,7 @@ let package = Package(
       name: "Commands",
       dependencies: [
         "Bytes", "Client", "Environment", "Log", "Merkle", "Node", "Server", "Snapshot", "Store", "Table", "TLS",
-        "Wire",
-        logging,
-        argumentParser,
+        "Wire", logging, argumentParser,
       ], swiftSettings: strict),
     // Linked here alone, it replaces the system's allocator in the program and in nothing else (kv-decisions(7)).
     .executableTarget(

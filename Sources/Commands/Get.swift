@@ -51,7 +51,7 @@ struct GetCommand: Executable {
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     if let file {
-      let source = try SnapshotReading(file.text, at: time)
+      let source = try SnapshotReading(file.text, at: time, global)
       guard proof else { return try write(output) { (key) throws(CommandError) in try source.get(key) } }
       return try writing(output) { (output) throws(CommandError) in try printProof(source, output) }
     }

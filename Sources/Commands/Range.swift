@@ -45,7 +45,8 @@ struct RangeCommand: Executable {
     let (lower, upper) = (prefix?.key ?? min?.key, prefix.map(\.key.successorOfPrefix) ?? max?.key)
     let next: () throws(CommandError) -> Record?
     if let file {
-      next = try SnapshotReading(file.text, at: time).records(from: lower, to: upper, limit: limit, reverse: reverse)
+      next = try SnapshotReading(file.text, at: time, global)
+        .records(from: lower, to: upper, limit: limit, reverse: reverse)
     } else {
       let client = try global.client()
       let query = RangeQuery(

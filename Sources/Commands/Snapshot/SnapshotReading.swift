@@ -8,12 +8,13 @@ struct SnapshotReading {
   private let version: Version
 
   /// Opens a file, to be read at a time that it shows: its own unless given.
-  init(_ path: String, at time: TimeArgument?) throws(CommandError) {
+  init(_ path: String, at time: TimeArgument?, _ global: GlobalOptions) throws(CommandError) {
     file = try onSnapshot { () throws(SnapshotError) in try SnapshotFile(disk: PosixDisk(), path: path) }
     let wanted = try time.map { (time) throws(CommandError) in
       try time.version(nowMilliseconds: ProcessFacts.wallMilliseconds)
     }
     version = try onSnapshot { [file] () throws(SnapshotError) in try file.version(for: wanted) }
+    if let since = file.statement.since { global.say("\(path) holds only what changed after version \(since)") }
   }
 
   /// The record of a key; nil if it has none.

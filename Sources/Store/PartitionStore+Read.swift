@@ -67,7 +67,7 @@ extension PartitionStore {
     return StoreCursor(self, merge, bound: reverse ? lower : upper, at: version, isReverse: reverse)
   }
 
-  private func memtableSources(isReverse: Bool) -> [RecordSource] {
+  func memtableSources(isReverse: Bool) -> [RecordSource] {
     [memtable, frozen?.memtable].compactMap { memtable in
       memtable.flatMap { $0.isEmpty ? nil : MemtableSource($0, isReverse: isReverse) }
     }

@@ -24,6 +24,8 @@ extension Node {
         return partition.getEventually(get, reply: reply)
       }
       route(request, key: get.key.array, deadline, reply)
+    case .history(let history):
+      route(request, key: history.key.array, deadline, reply)
     case .range(let range):
       serve(range, deadline: deadline, reply: reply)
     case .map:
@@ -93,6 +95,8 @@ extension Node {
       }
     case (.get(let get)?, let partition as Partition):
       whenNotFuture(Version(rawValue: get.at), reply) { partition.get(get, reply: reply) }
+    case (.history(let history)?, let partition as Partition):
+      partition.history(history, reply: reply)
     case (.versions(let wanted)?, let catalog as CatalogMachine):
       guard wanted.count <= Limits.versionsPerRequest else {
         return reply(WireFailure.because(.invalid, "at most \(Limits.versionsPerRequest) versions at once"))

@@ -2,14 +2,6 @@ import ArgumentParser
 import Bytes
 import Client
 
-/// How fresh a read must be.
-enum Consistency: String, CaseIterable, ExpressibleByArgument {
-  /// As if there were one copy: the read sees every write acknowledged before it.
-  case strong
-  /// Whatever the nearest replica has.
-  case eventual
-}
-
 /// `kv get`: reads values.
 struct GetCommand: Executable {
   static let configuration = CommandConfiguration(commandName: "get", abstract: "Read the values of keys.")
@@ -22,8 +14,8 @@ struct GetCommand: Executable {
   @Option(help: ArgumentHelp("Write the output into this file.", valueName: "file"))
   var to: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("strong or eventual.", valueName: "consistency"))
-  var consistency: Consistency = .strong
+  @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
+  var consistency: ConsistencyArgument?
 
   @Option(help: ArgumentHelp("Print records: tsv, json, keys, nul, cdb.", valueName: "format"))
   var format: RecordFormat?
@@ -34,7 +26,10 @@ struct GetCommand: Executable {
   mutating func validate() throws {
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
     if keys.count > 1, wantedFormat == nil { throw ValidationError("several keys need --format") }
-    if at != nil, consistency == .eventual { throw ValidationError("--at excludes --consistency eventual") }
+    if at != nil, consistency?.isRelaxed == true {
+      throw ValidationError(
+        "--at excludes --consistency: what was written up to a version is the same on every replica")
+    }
   }
 
   private var wantedFormat: RecordFormat? { global.json ? .json : format }
@@ -54,18 +49,17 @@ struct GetCommand: Executable {
     var code = ExitCode.done
     for argument in keys {
       let key = argument.key
-      let found = try asking { () throws(ClientError) in
-        try client.get(key, at: version, eventual: consistency == .eventual)
+      let (found, freshness) = try asking { () throws(ClientError) -> (Found?, Freshness?) in
+        guard let consistency, consistency.isRelaxed else { return (try client.get(key, at: version), nil) }
+        return try client.get(key, consistency: consistency.consistency)
       }
+      if let freshness, wantedFormat != .json { global.say("\(Escaping.text(key.bytes)): \(freshness.words)") }
       guard let found else {
         global.say("\(Escaping.text(key.bytes)) is absent")
         code = .absent
         continue
       }
-      if consistency == .eventual {
-        global.sayMore("\(Escaping.text(key.bytes)): read from a replica at most \(found.lagMilliseconds) ms behind")
-      }
-      try print(Record(key: key, version: found.version, value: found.value), output)
+      try print(Record(key: key, version: found.version, value: found.value), freshness, output)
     }
     if code == .done || keys.count > 1 {
       try output.write { (bytes) throws(CommandError) in wantedFormat?.appendEnd(to: &bytes) }
@@ -73,8 +67,15 @@ struct GetCommand: Executable {
     return code
   }
 
-  private func print(_ record: Record, _ output: OutputStream) throws(CommandError) {
-    if let wantedFormat {
+  private func print(
+    _ record: Record, _ freshness: Freshness?, _ output: OutputStream
+  ) throws(CommandError) {
+    if let freshness, wantedFormat == .json {
+      var object = JSONFormat.object(record)
+      object.number("node", freshness.node.rawValue)
+      if let lag = freshness.lagMilliseconds { object.number("lag_ms", lag) } else { object.null("lag_ms") }
+      try output.write(object.line)
+    } else if let wantedFormat {
       try output.write { (bytes) throws(CommandError) in try wantedFormat.append(record, to: &bytes) }
     } else if output.isTerminal {
       try output.write(Escaping.escape(record.value) + [UInt8(ascii: "\n")])

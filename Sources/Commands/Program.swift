@@ -86,7 +86,8 @@ struct KVCommand: ParsableCommand {
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, HistoryCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self,
+      RangeCommand.self, HistoryCommand.self, WatchCommand.self, StatusCommand.self, DemoCommand.self,
+      BenchCommand.self,
       BenchEngineCommand.self,
       DebugCommand.self, VersionCommand.self,
     ])

@@ -36,6 +36,10 @@ public final class Node {
   private(set) lazy var compactions = Compactions(node: self)
   private(set) lazy var floorKeeper = FloorKeeper(node: self)
   var heldReads = HeldReads()
+  private(set) lazy var closedVersions = ClosedVersions(node: self)
+  private(set) lazy var changeWaits = ChangeWaits(node: self)
+  /// The number of partitions whose tables are being looked through for changes.
+  var changeScans = 0
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
   private(set) lazy var clocks = ClockWatch(node: self)
@@ -102,6 +106,8 @@ public final class Node {
     planner.tick()
     clocks.tick()
     floorKeeper.tick()
+    closedVersions.tick()
+    changeWaits.tick()
     compactions.advance()
     fences.tick()
     space.tick()

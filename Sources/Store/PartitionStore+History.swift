@@ -5,9 +5,9 @@ public import Table
 extension PartitionStore {
   /// Lends the kept versions of a key that lie below `before`, the newest first, to `visit`, until that gives false.
   ///
-  /// A value is kept while some version that may be read shows it; a deletion, as a tombstone, while the value that it
-  /// ended is kept. So all replicas show the same, whatever each has compacted. What the tables still hold beyond is not
-  /// shown.
+  /// A value is kept while some version that may be read shows it; a deletion, as a tombstone, while it is younger than
+  /// the floor: below it what a pin holds may be followed by a gap that no deletion made. So all replicas show the same,
+  /// whatever each has compacted. What the tables still hold beyond is not shown.
   public func history(
     of key: Key, before: Version = .max, _ visit: (RecordView) -> Bool
   ) throws(StoreError) {
@@ -49,7 +49,7 @@ private struct HistoryFilter {
   mutating func take(_ view: RecordView, _ visit: (RecordView) -> Bool) -> Bool {
     defer { end = view.version }
     guard view.kind == .value else {
-      deletion = view.version < before ? view.version : nil
+      deletion = view.version < before && view.version > retention.floor ? view.version : nil
       return true
     }
     let pending = deletion

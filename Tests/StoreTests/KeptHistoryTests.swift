@@ -8,14 +8,16 @@ import Testing
 @Suite("The kept versions of a key")
 struct KeptHistoryTests {
   /// What must be shown of a key's writes, the newest first: values that a readable version shows, and the deletions
-  /// that ended such values.
+  /// of values above the floor.
   private func kept(_ writes: [Record], _ retention: Retention, before: Version) -> [Record] {
     var shown: [Record] = []
     var end: Version?
     for (index, write) in writes.enumerated() {
       if write.kind == .value, end.map({ retention.holds(from: write.version, to: $0) }) ?? true {
         // Of deletions in a row the first is the one that did something.
-        if index > 0, writes[index - 1].kind == .tombstone { shown.append(writes[index - 1]) }
+        if let end, index > 0, writes[index - 1].kind == .tombstone, end > retention.floor {
+          shown.append(writes[index - 1])
+        }
         shown.append(write)
       }
       end = write.version

@@ -20,9 +20,7 @@ extension Node {
       guard !write.key.isEmpty else { return reply(WireFailure.because(.invalid, "the key is empty")) }
       route(request, key: write.key.array, deadline, reply)
     case .get(let get):
-      if get.eventual, let partition = localPartition(of: get.key.array), partition.hasState {
-        return partition.getEventually(get, reply: reply)
-      }
+      if let partition = localPartition(of: get.key.array), partition.answers(get, reply: reply) { return }
       route(request, key: get.key.array, deadline, reply)
     case .history(let history):
       route(request, key: history.key.array, deadline, reply)
@@ -39,6 +37,10 @@ extension Node {
         }
         reply(.now(.with { $0.version = version.rawValue }))
       }
+    case .changes(let changes):
+      serve(changes, deadline: deadline, reply: reply)
+    case .closed(let request):
+      serve(request, reply: reply)
     case .oldestRead(let request):
       reply(.oldestRead(oldestRead(request)))
     case .clock:
@@ -56,7 +58,8 @@ extension Node {
     switch (caller, body) {
     case (.stranger, .enrol), (.node, _): nil
     case (.stranger, _): "a peer without a certificate may only enrol"
-    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
+    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
+      (.client, .closed):
       "only nodes may ask this"
     case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"

@@ -46,7 +46,7 @@ enum ClientLimits {
   static let watchTime: UInt64 = 5000
   static let watchSilence: UInt64 = 2000
   /// A watch without changes asks for the version up to which there are none this often.
-  static let quietWatch: UInt64 = 10_000
+  static let quietWatch: UInt64 = 5_000
   /// How much is taken from a connection at once.
   static let receivedBytes = ByteCount.kibibytes(256)
   /// Requests are gathered up to this size before they are sent: the room of one TLS record.

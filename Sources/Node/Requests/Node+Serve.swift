@@ -20,7 +20,12 @@ extension Node {
       guard !write.key.isEmpty else { return reply(WireFailure.because(.invalid, "the key is empty")) }
       route(request, key: write.key.array, deadline, reply)
     case .get(let get):
-      if let partition = localPartition(of: get.key.array), partition.answers(get, reply: reply) { return }
+      // The latest is the leader's to read.
+      if get.eventual || get.at > 0, let partition = localPartition(of: get.key.array),
+        partition.answers(get, reply: reply)
+      {
+        return
+      }
       route(request, key: get.key.array, deadline, reply)
     case .history(let history):
       route(request, key: history.key.array, deadline, reply)

@@ -85,10 +85,11 @@ struct KVCommand: ParsableCommand {
     commandName: "kv",
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
+      CertCommand.self, CompletionCommand.self,
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, HistoryCommand.self, WatchCommand.self, StatusCommand.self, DemoCommand.self,
-      BenchCommand.self,
-      BenchEngineCommand.self,
+      RangeCommand.self, HistoryCommand.self, WatchCommand.self, VerifyCommand.self, RepairCommand.self,
+      StatusCommand.self,
+      DemoCommand.self, BenchCommand.self, BenchEngineCommand.self,
       DebugCommand.self, VersionCommand.self,
     ])
 

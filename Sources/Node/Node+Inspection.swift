@@ -18,7 +18,7 @@ extension Node {
 
   /// The writes in a partition's log entry; none in one that is empty or of another kind.
   package static func writes(in entry: LogEntry) throws(ByteError) -> [LoggedWrite] {
-    guard entry.kind == .command, !entry.payload.isEmpty else { return [] }
+    guard entry.kind == .command, !entry.payload.isEmpty, CheckMark(payload: entry.payload) == nil else { return [] }
     var writes: [LoggedWrite] = []
     _ = try PartitionCommand.decode(entry.payload) { write in
       writes.append(
@@ -73,6 +73,8 @@ extension Node {
       ("log writes", pipeline.waitingCount), ("transfers", transfers.count), ("oracle", catalog.waitingCount),
     ]
     let groups = order.compactMap { replicas[$0] }
+    lengths.append(("held checks", checks.count))
+    lengths.append(("checks", verifier.count))
     lengths.append(("held messages", groups.reduce(0) { $0 + $1.heldCount }))
     lengths.append(("reads", groups.reduce(0) { $0 + $1.readCount }))
     lengths.append(("writes", partitions.reduce(0) { $0 + $1.writes.count }))

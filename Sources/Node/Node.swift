@@ -42,6 +42,11 @@ public final class Node {
   var changeScans = 0
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
+  private(set) lazy var checks = Checks(node: self)
+  private(set) lazy var verifier = Verifier(node: self)
+  private(set) lazy var backgroundChecks = BackgroundChecks(node: self)
+  private(set) lazy var damageReports = DamageReports(node: self)
+  private(set) lazy var repairFences = RepairFences(node: self)
   private(set) lazy var clocks = ClockWatch(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
@@ -50,6 +55,8 @@ public final class Node {
   package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
+  /// What the node has done.
+  public internal(set) var counters = NodeCounters()
   /// Until when the node drains, and whom it then calls.
   var drainEnd: (deadline: Moment, done: () -> Void)?
 
@@ -110,6 +117,10 @@ public final class Node {
     changeWaits.tick()
     compactions.advance()
     fences.tick()
+    repairFences.tick()
+    checks.tick()
+    verifier.tick()
+    backgroundChecks.tick()
     space.tick()
     proposeRetentionIfDue()
     pump()

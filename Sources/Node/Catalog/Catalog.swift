@@ -6,7 +6,7 @@ import Wire
 /// every replica; it reads no clock.
 struct Catalog {
   /// All of it, in the form of its snapshot.
-  private(set) var state: WireCatalogState
+  var state: WireCatalogState
   /// The partition map that the state holds.
   private(set) var map: PartitionMap
 
@@ -26,9 +26,10 @@ struct Catalog {
   }
 
   /// The state of a new cluster: one node that holds one replica of each of a power of two of partitions.
-  static func bootstrap(cluster: String, partitions: Int, format: UInt32, authority: [UInt8], node: WireCatalogNode)
-    throws(RingError) -> Catalog
-  {
+  static func bootstrap(
+    cluster: String, partitions: Int, format: UInt32, authority: [UInt8], node: WireCatalogNode,
+    certificates: [WireCertificate] = []
+  ) throws(RingError) -> Catalog {
     var state = WireCatalogState()
     state.cluster = cluster
     state.format = format
@@ -38,6 +39,7 @@ struct Catalog {
     state.epoch = 1
     state.replicasWanted = 3
     state.nodes = [node]
+    state.certificates = certificates
     state.authority = .init(authority)
     let first = ReplicaID(node: NodeID(rawValue: node.id), incarnation: 1)
     for (place, arc) in try Arc.equalParts(count: partitions).enumerated() {
@@ -67,6 +69,11 @@ struct Catalog {
   /// The node that should lead a group; nil: whichever.
   func preferredLeader(of group: GroupID) -> NodeID? {
     partition(group).flatMap { $0.preferred == 0 ? nil : NodeID(rawValue: $0.preferred) }
+  }
+
+  /// Whether files of a replica are known to be damaged.
+  func isDamaged(_ replica: ReplicaID, of group: GroupID) -> Bool {
+    state.damaged.contains { $0.group == group.rawValue && $0.replica == replica.rawValue }
   }
 
   /// Whether this state is younger than a replica's id. An older one, as a node has it after a restart until its log
@@ -131,6 +138,8 @@ extension Catalog {
     case .raiseCeiling(let ceiling): state.ceiling = max(state.ceiling, ceiling)
     case .addNode(let node): try add(node)
     case .addToken(let token): try add(token)
+    case .addCertificate(let certificate): try add(certificate)
+    case .revokeCertificates(let revocation): try apply(revocation)
     case .changePartition(let change): try apply(change)
     case .confirmPartition(let confirmation): try apply(confirmation)
     case .setAddress(let change): try apply(change)
@@ -138,6 +147,7 @@ extension Catalog {
     case .raiseFloor(let floor): state.floor = max(state.floor, floor)
     case .setSpace(let change): try apply(change)
     case .replaceReplica(let loss): try apply(loss)
+    case .reportDamage(let damage): try apply(damage)
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
   }
@@ -188,6 +198,14 @@ extension Catalog {
     }
     state.nextIncarnation += 1
     try self.replace(place, with: partition)
+  }
+
+  private mutating func apply(_ damage: WireReplicaDamage) throws(Refusal) {
+    let replica = ReplicaID(rawValue: damage.replica)
+    guard let entry = partition(GroupID(rawValue: damage.group)),
+      entry.replicas.contains(where: { $0.id == damage.replica })
+    else { throw .stale("partition \(damage.group) has no replica \(replica)") }
+    if !isDamaged(replica, of: GroupID(rawValue: damage.group)) { state.damaged.append(damage) }
   }
 
   private mutating func replaceCatalogReplica(_ lost: ReplicaID) throws(Refusal) {
@@ -249,6 +267,9 @@ extension Catalog {
     var next = state
     next.partitions[place] = partition
     next.partitions[place].epoch += 1
+    next.damaged.removeAll { damage in
+      damage.group == partition.group && !partition.replicas.contains { $0.id == damage.replica }
+    }
     next.epoch += 1
     do {
       map = try Catalog.map(of: next)

@@ -116,10 +116,11 @@ final class PlacementDriver {
   /// Hands a leadership to another voter that can take it, if there is one.
   @discardableResult
   func handOver(_ replica: GroupReplica, except leaving: [ReplicaID]) -> Bool {
-    let target = replica.core.membership.voters.first {
+    let able = replica.core.membership.voters.filter {
       $0 != replica.id && !leaving.contains($0) && isCaughtUp($0, replica) && !isFull($0.node)
     }
-    guard let target else { return false }
+    let sound = able.first { node.catalog.catalog?.isDamaged($0, of: replica.group) == false }
+    guard let target = sound ?? able.first else { return false }
     replica.transferLeadership(to: target)
     return true
   }
@@ -221,7 +222,7 @@ final class PlacementDriver {
     let answers = Planner.leaders(
       for: entries.map {
         LeaderQuestion(
-          group: $0.group, voters: $0.voters.map(\.node), current: catalog.preferredLeader(of: $0.group))
+          group: $0.group, voters: fitToLead($0, catalog), current: catalog.preferredLeader(of: $0.group))
       })
     for (entry, answer) in zip(entries.sorted { $0.group < $1.group }, answers)
     where catalog.preferredLeader(of: entry.group) != answer.leader {
@@ -232,6 +233,12 @@ final class PlacementDriver {
       }
     }
     return nil
+  }
+
+  /// The nodes of a partition's voters whose files are sound; all of them where none is.
+  private func fitToLead(_ entry: PartitionEntry, _ catalog: Catalog) -> [NodeID] {
+    let sound = entry.voters.filter { !catalog.isDamaged($0, of: entry.group) }
+    return (sound.isEmpty ? entry.voters : sound).map(\.node)
   }
 
   // MARK: Leaders
@@ -245,7 +252,8 @@ final class PlacementDriver {
         handOver(replica, except: [])
       } else if let preferred = node.catalog.catalog?.preferredLeader(of: partition.group), preferred != node.id,
         !isFull(preferred),
-        let target = replica.core.membership.voters.first(where: { $0.node == preferred }), isCaughtUp(target, replica)
+        let target = replica.core.membership.voters.first(where: { $0.node == preferred }), isCaughtUp(target, replica),
+        node.catalog.catalog?.isDamaged(target, of: partition.group) == false
       {
         replica.transferLeadership(to: target)
       }

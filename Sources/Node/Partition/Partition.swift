@@ -18,6 +18,9 @@ final class Partition: GroupMachine {
   /// The version of the last write applied.
   var lastVersion: Version
 
+  /// When reads met damage here and the leadership was handed over for it, of late.
+  var damagedReads = DamagedReads()
+
   // While leading:
   let writes = WriteQueue()
   /// Reads that wait for writes which were on their way when the read arrived: served once as many batches are done.
@@ -52,6 +55,10 @@ final class Partition: GroupMachine {
 
   func apply(_ entry: LogEntry) {
     guard !entry.payload.isEmpty else { return writes.endOvertaken(by: entry, in: self) }
+    if let mark = CheckMark(payload: entry.payload) {
+      node.checks.reached(mark, at: entry.index, self)
+      return writes.endOvertaken(by: entry, in: self)
+    }
     do {
       let last = try PartitionCommand.decode(entry.payload) { write in
         store.apply(
@@ -123,7 +130,7 @@ final class Partition: GroupMachine {
           $0.value = .init(record.value)
         })
     } catch {
-      return node.failure(error, of: group)
+      return refuse(error)
     }
   }
 

@@ -2,6 +2,7 @@ import Bytes
 import HashRing
 import Raft
 import Store
+import Table
 
 /// A partition's replicated state beside its records, as manifests and transfers hold it.
 struct PartitionState: Equatable {
@@ -13,6 +14,8 @@ struct PartitionState: Equatable {
   let sessions: [UInt8]
   /// The oldest version that the records still tell. In a manifest it stands by itself.
   var floor = Version.zero
+  /// The sum over all records ever applied; nil where it wasn't kept from the first on.
+  var applied: RecordDigest? = .zero
 
   init(replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8]) {
     self.replica = replica
@@ -28,6 +31,7 @@ struct PartitionState: Equatable {
     point.membership.encode(into: &membership)
     var extra = ByteWriter()
     extra.u64(replica.rawValue)
+    applied?.encode(into: &extra)
     return StoreState(
       appliedIndex: point.index, appliedTerm: point.term, membership: membership.bytes, arcStart: arc.prefix,
       arcLength: UInt64(arc.bits), epoch: epoch, lastVersion: lastVersion, closedVersion: .zero, sessions: sessions,
@@ -38,16 +42,16 @@ struct PartitionState: Equatable {
   static func read(_ state: StoreState) throws -> (PartitionState, SnapshotHeader) {
     var extra = ByteReader(state.extra)
     let replica = ReplicaID(rawValue: try extra.u64())
+    let applied = extra.isAtEnd ? nil : try RecordDigest(from: &extra)
     try extra.finish()
     var reader = ByteReader(state.membership)
     let membership = try Membership(from: &reader)
     try reader.finish()
     let arc = try Arc(validating: state.arcLength, prefix: state.arcStart)
-    return (
-      PartitionState(
-        replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions),
-      SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership)
-    )
+    var read = PartitionState(
+      replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions)
+    read.applied = applied
+    return (read, SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership))
   }
 
   /// The form in which a transfer's trailer holds the state.
@@ -59,6 +63,7 @@ struct PartitionState: Equatable {
     writer.u64(lastVersion.rawValue)
     writer.string(sessions)
     writer.u64(floor.rawValue)
+    applied?.encode(into: &writer)
     return writer.bytes
   }
 
@@ -72,6 +77,7 @@ struct PartitionState: Equatable {
       lastVersion = Version(rawValue: try reader.u64())
       sessions = try reader.string(limit: bytes.count)
       floor = Version(rawValue: try reader.u64())
+      applied = reader.isAtEnd ? nil : try RecordDigest(from: &reader)
       try reader.finish()
     } catch {
       return nil

@@ -29,146 +29,218 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
 }
 
 /// One request. Every request gets exactly one response with the same id, unless the connection ends first.
-public nonisolated struct WireRequest: Sendable {
+public nonisolated struct WireRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Chosen by the sender, unique among its requests under way on this connection.
-  public var id: UInt64 = 0
+  public var id: UInt64 {
+    get {_storage._id}
+    set {_uniqueStorage()._id = newValue}
+  }
 
   /// How long the sender will wait, in milliseconds from sending.
-  public var timeoutMs: UInt32 = 0
+  public var timeoutMs: UInt32 {
+    get {_storage._timeoutMs}
+    set {_uniqueStorage()._timeoutMs = newValue}
+  }
 
   /// How many nodes have passed the request on; a node refuses to pass it on for ever.
-  public var hops: UInt32 = 0
+  public var hops: UInt32 {
+    get {_storage._hops}
+    set {_uniqueStorage()._hops = newValue}
+  }
 
-  public var body: WireRequest.OneOf_Body? = nil
+  public var body: OneOf_Body? {
+    get {return _storage._body}
+    set {_uniqueStorage()._body = newValue}
+  }
 
   public var write: WireWriteRequest {
     get {
-      if case .write(let v)? = body {return v}
+      if case .write(let v)? = _storage._body {return v}
       return WireWriteRequest()
     }
-    set {body = .write(newValue)}
+    set {_uniqueStorage()._body = .write(newValue)}
   }
 
   public var get: WireGetRequest {
     get {
-      if case .get(let v)? = body {return v}
+      if case .get(let v)? = _storage._body {return v}
       return WireGetRequest()
     }
-    set {body = .get(newValue)}
+    set {_uniqueStorage()._body = .get(newValue)}
   }
 
   public var range: WireRangeRequest {
     get {
-      if case .range(let v)? = body {return v}
+      if case .range(let v)? = _storage._body {return v}
       return WireRangeRequest()
     }
-    set {body = .range(newValue)}
+    set {_uniqueStorage()._body = .range(newValue)}
   }
 
   public var map: WireMapRequest {
     get {
-      if case .map(let v)? = body {return v}
+      if case .map(let v)? = _storage._body {return v}
       return WireMapRequest()
     }
-    set {body = .map(newValue)}
+    set {_uniqueStorage()._body = .map(newValue)}
   }
 
   public var status: WireStatusRequest {
     get {
-      if case .status(let v)? = body {return v}
+      if case .status(let v)? = _storage._body {return v}
       return WireStatusRequest()
     }
-    set {body = .status(newValue)}
+    set {_uniqueStorage()._body = .status(newValue)}
   }
 
   public var invite: WireInviteRequest {
     get {
-      if case .invite(let v)? = body {return v}
+      if case .invite(let v)? = _storage._body {return v}
       return WireInviteRequest()
     }
-    set {body = .invite(newValue)}
+    set {_uniqueStorage()._body = .invite(newValue)}
   }
 
   public var enrol: WireEnrolRequest {
     get {
-      if case .enrol(let v)? = body {return v}
+      if case .enrol(let v)? = _storage._body {return v}
       return WireEnrolRequest()
     }
-    set {body = .enrol(newValue)}
+    set {_uniqueStorage()._body = .enrol(newValue)}
+  }
+
+  /// Of administrators: certificates of clients, made, listed, taken back.
+  public var issue: WireIssueRequest {
+    get {
+      if case .issue(let v)? = _storage._body {return v}
+      return WireIssueRequest()
+    }
+    set {_uniqueStorage()._body = .issue(newValue)}
+  }
+
+  public var certificates: WireCertificatesRequest {
+    get {
+      if case .certificates(let v)? = _storage._body {return v}
+      return WireCertificatesRequest()
+    }
+    set {_uniqueStorage()._body = .certificates(newValue)}
+  }
+
+  public var revoke: WireRevokeRequest {
+    get {
+      if case .revoke(let v)? = _storage._body {return v}
+      return WireRevokeRequest()
+    }
+    set {_uniqueStorage()._body = .revoke(newValue)}
+  }
+
+  /// Of peers alone: a node's next certificate.
+  public var renew: WireRenewRequest {
+    get {
+      if case .renew(let v)? = _storage._body {return v}
+      return WireRenewRequest()
+    }
+    set {_uniqueStorage()._body = .renew(newValue)}
   }
 
   /// Of peers alone: the oracle's versions.
   public var versions: WireVersionsRequest {
     get {
-      if case .versions(let v)? = body {return v}
+      if case .versions(let v)? = _storage._body {return v}
       return WireVersionsRequest()
     }
-    set {body = .versions(newValue)}
+    set {_uniqueStorage()._body = .versions(newValue)}
   }
 
   /// Of peers alone: a command for the catalog's log, as catalog.proto defines it.
   public var propose: WireCatalogProposal {
     get {
-      if case .propose(let v)? = body {return v}
+      if case .propose(let v)? = _storage._body {return v}
       return WireCatalogProposal()
     }
-    set {body = .propose(newValue)}
+    set {_uniqueStorage()._body = .propose(newValue)}
   }
 
   /// The oracle's latest version, by anybody: where a range begins.
   public var now: WireNowRequest {
     get {
-      if case .now(let v)? = body {return v}
+      if case .now(let v)? = _storage._body {return v}
       return WireNowRequest()
     }
-    set {body = .now(newValue)}
+    set {_uniqueStorage()._body = .now(newValue)}
   }
 
   /// Of peers alone: what is being read, before the floor is raised.
   public var oldestRead: WireOldestReadRequest {
     get {
-      if case .oldestRead(let v)? = body {return v}
+      if case .oldestRead(let v)? = _storage._body {return v}
       return WireOldestReadRequest()
     }
-    set {body = .oldestRead(newValue)}
+    set {_uniqueStorage()._body = .oldestRead(newValue)}
   }
 
   /// Of peers alone: what the node's wall clock shows.
   public var clock: WireClockRequest {
     get {
-      if case .clock(let v)? = body {return v}
+      if case .clock(let v)? = _storage._body {return v}
       return WireClockRequest()
     }
-    set {body = .clock(newValue)}
+    set {_uniqueStorage()._body = .clock(newValue)}
   }
 
   public var history: WireHistoryRequest {
     get {
-      if case .history(let v)? = body {return v}
+      if case .history(let v)? = _storage._body {return v}
       return WireHistoryRequest()
     }
-    set {body = .history(newValue)}
+    set {_uniqueStorage()._body = .history(newValue)}
   }
 
   public var changes: WireChangesRequest {
     get {
-      if case .changes(let v)? = body {return v}
+      if case .changes(let v)? = _storage._body {return v}
       return WireChangesRequest()
     }
-    set {body = .changes(newValue)}
+    set {_uniqueStorage()._body = .changes(newValue)}
   }
 
   /// Of peers alone: up to which version followers may answer reads.
   public var closed: WireClosedRequest {
     get {
-      if case .closed(let v)? = body {return v}
+      if case .closed(let v)? = _storage._body {return v}
       return WireClosedRequest()
     }
-    set {body = .closed(newValue)}
+    set {_uniqueStorage()._body = .closed(newValue)}
+  }
+
+  /// Whether the replicas of a partition hold the same (proof.proto).
+  public var verify: WireVerifyRequest {
+    get {
+      if case .verify(let v)? = _storage._body {return v}
+      return WireVerifyRequest()
+    }
+    set {_uniqueStorage()._body = .verify(newValue)}
+  }
+
+  /// Of peers alone: a step of that.
+  public var check: WireCheckRequest {
+    get {
+      if case .check(let v)? = _storage._body {return v}
+      return WireCheckRequest()
+    }
+    set {_uniqueStorage()._body = .check(newValue)}
+  }
+
+  public var repair: WireRepairRequest {
+    get {
+      if case .repair(let v)? = _storage._body {return v}
+      return WireRepairRequest()
+    }
+    set {_uniqueStorage()._body = .repair(newValue)}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -181,6 +253,12 @@ public nonisolated struct WireRequest: Sendable {
     case status(WireStatusRequest)
     case invite(WireInviteRequest)
     case enrol(WireEnrolRequest)
+    /// Of administrators: certificates of clients, made, listed, taken back.
+    case issue(WireIssueRequest)
+    case certificates(WireCertificatesRequest)
+    case revoke(WireRevokeRequest)
+    /// Of peers alone: a node's next certificate.
+    case renew(WireRenewRequest)
     /// Of peers alone: the oracle's versions.
     case versions(WireVersionsRequest)
     /// Of peers alone: a command for the catalog's log, as catalog.proto defines it.
@@ -195,10 +273,17 @@ public nonisolated struct WireRequest: Sendable {
     case changes(WireChangesRequest)
     /// Of peers alone: up to which version followers may answer reads.
     case closed(WireClosedRequest)
+    /// Whether the replicas of a partition hold the same (proof.proto).
+    case verify(WireVerifyRequest)
+    /// Of peers alone: a step of that.
+    case check(WireCheckRequest)
+    case repair(WireRepairRequest)
 
   }
 
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireResponse: Sendable {
@@ -275,6 +360,38 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .enrol(newValue)}
   }
 
+  public var issue: WireIssueResponse {
+    get {
+      if case .issue(let v)? = body {return v}
+      return WireIssueResponse()
+    }
+    set {body = .issue(newValue)}
+  }
+
+  public var certificates: WireCertificatesResponse {
+    get {
+      if case .certificates(let v)? = body {return v}
+      return WireCertificatesResponse()
+    }
+    set {body = .certificates(newValue)}
+  }
+
+  public var revoke: WireRevokeResponse {
+    get {
+      if case .revoke(let v)? = body {return v}
+      return WireRevokeResponse()
+    }
+    set {body = .revoke(newValue)}
+  }
+
+  public var renew: WireRenewResponse {
+    get {
+      if case .renew(let v)? = body {return v}
+      return WireRenewResponse()
+    }
+    set {body = .renew(newValue)}
+  }
+
   public var versions: WireVersionsResponse {
     get {
       if case .versions(let v)? = body {return v}
@@ -339,6 +456,30 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .closed(newValue)}
   }
 
+  public var verify: WireVerifyResponse {
+    get {
+      if case .verify(let v)? = body {return v}
+      return WireVerifyResponse()
+    }
+    set {body = .verify(newValue)}
+  }
+
+  public var check: WireCheckResponse {
+    get {
+      if case .check(let v)? = body {return v}
+      return WireCheckResponse()
+    }
+    set {body = .check(newValue)}
+  }
+
+  public var repair: WireRepairResponse {
+    get {
+      if case .repair(let v)? = body {return v}
+      return WireRepairResponse()
+    }
+    set {body = .repair(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -350,6 +491,10 @@ public nonisolated struct WireResponse: Sendable {
     case status(WireStatusResponse)
     case invite(WireInviteResponse)
     case enrol(WireEnrolResponse)
+    case issue(WireIssueResponse)
+    case certificates(WireCertificatesResponse)
+    case revoke(WireRevokeResponse)
+    case renew(WireRenewResponse)
     case versions(WireVersionsResponse)
     case propose(WireCatalogProposalResponse)
     case now(WireNowResponse)
@@ -358,6 +503,9 @@ public nonisolated struct WireResponse: Sendable {
     case history(WireHistoryResponse)
     case changes(WireChangesResponse)
     case closed(WireClosedResponse)
+    case verify(WireVerifyResponse)
+    case check(WireCheckResponse)
+    case repair(WireRepairResponse)
 
   }
 
@@ -1084,6 +1232,18 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
       set {_uniqueStorage()._fenced = newValue}
     }
 
+    /// When the replicas were last compared, in milliseconds since 1970, and what that came to; 0: not since this node
+    /// leads.
+    public var checkedMs: UInt64 {
+      get {_storage._checkedMs}
+      set {_uniqueStorage()._checkedMs = newValue}
+    }
+
+    public var checkOutcome: WireCheckedReplica.Outcome {
+      get {_storage._checkOutcome}
+      set {_uniqueStorage()._checkOutcome = newValue}
+    }
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public nonisolated enum Role: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -1282,6 +1442,147 @@ public nonisolated struct WireEnrolResponse: Sendable {
   public init() {}
 }
 
+/// A certificate for a client whose key made the request.
+public nonisolated struct WireIssueRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// PKCS #10, DER. Its subject and extensions are ignored.
+  public var signingRequest: Data = Data()
+
+  /// The client's name and role, as they stand in its certificate.
+  public var name: String = String()
+
+  public var role: String = String()
+
+  /// How long it is valid, in seconds.
+  public var lifetimeSeconds: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireIssueResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// DER.
+  public var certificate: Data = Data()
+
+  public var authority: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireCertificatesRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireCertificatesResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var certificates: [WireCertificate] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What the catalog knows of a certificate that the cluster's authority signed.
+public nonisolated struct WireCertificate: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The serial number, big-endian.
+  public var serial: Data = Data()
+
+  /// The URI of its holder; empty where it was revoked by its serial number and is not known otherwise.
+  public var identity: String = String()
+
+  /// Seconds since 1970, both inclusive.
+  public var notBefore: UInt64 = 0
+
+  public var notAfter: UInt64 = 0
+
+  /// When it was revoked, in milliseconds since 1970; 0: it was not.
+  public var revokedMs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Takes certificates back: all of an identity, or one by its serial number.
+public nonisolated struct WireRevokeRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The URI of the holder.
+  public var identity: String = String()
+
+  public var serial: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRevokeResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// How many were revoked by this request.
+  public var count: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRenewRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The node that asks. The key must be the one that it has joined with.
+  public var node: UInt32 = 0
+
+  public var signingRequest: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRenewResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// DER.
+  public var certificate: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct WireVersionsRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1337,302 +1638,463 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}'history\0\u{1}changes\0\u{1}closed\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{1c}history\0\u{1}changes\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
+
+  fileprivate class _StorageClass {
+    var _id: UInt64 = 0
+    var _timeoutMs: UInt32 = 0
+    var _hops: UInt32 = 0
+    var _body: WireRequest.OneOf_Body?
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _id = source._id
+      _timeoutMs = source._timeoutMs
+      _hops = source._hops
+      _body = source._body
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.timeoutMs) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.hops) }()
-      case 10: try {
-        var v: WireWriteRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .write(let m) = current {v = m}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._id) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._timeoutMs) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._hops) }()
+        case 10: try {
+          var v: WireWriteRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .write(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .write(v)
+          }
+        }()
+        case 11: try {
+          var v: WireGetRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .get(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .get(v)
+          }
+        }()
+        case 12: try {
+          var v: WireRangeRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .range(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .range(v)
+          }
+        }()
+        case 13: try {
+          var v: WireMapRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .map(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .map(v)
+          }
+        }()
+        case 14: try {
+          var v: WireStatusRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .status(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .status(v)
+          }
+        }()
+        case 15: try {
+          var v: WireInviteRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .invite(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .invite(v)
+          }
+        }()
+        case 16: try {
+          var v: WireEnrolRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .enrol(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .enrol(v)
+          }
+        }()
+        case 17: try {
+          var v: WireVersionsRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .versions(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .versions(v)
+          }
+        }()
+        case 18: try {
+          var v: WireCatalogProposal?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .propose(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .propose(v)
+          }
+        }()
+        case 19: try {
+          var v: WireNowRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .now(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .now(v)
+          }
+        }()
+        case 20: try {
+          var v: WireOldestReadRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .oldestRead(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .oldestRead(v)
+          }
+        }()
+        case 21: try {
+          var v: WireClockRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .clock(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .clock(v)
+          }
+        }()
+        case 30: try {
+          var v: WireVerifyRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .verify(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .verify(v)
+          }
+        }()
+        case 31: try {
+          var v: WireCheckRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .check(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .check(v)
+          }
+        }()
+        case 32: try {
+          var v: WireRepairRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .repair(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .repair(v)
+          }
+        }()
+        case 60: try {
+          var v: WireHistoryRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .history(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .history(v)
+          }
+        }()
+        case 61: try {
+          var v: WireChangesRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .changes(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .changes(v)
+          }
+        }()
+        case 62: try {
+          var v: WireClosedRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .closed(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .closed(v)
+          }
+        }()
+        case 70: try {
+          var v: WireIssueRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .issue(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .issue(v)
+          }
+        }()
+        case 71: try {
+          var v: WireCertificatesRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .certificates(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .certificates(v)
+          }
+        }()
+        case 72: try {
+          var v: WireRevokeRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .revoke(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .revoke(v)
+          }
+        }()
+        case 73: try {
+          var v: WireRenewRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .renew(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .renew(v)
+          }
+        }()
+        default: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .write(v)
-        }
-      }()
-      case 11: try {
-        var v: WireGetRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .get(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .get(v)
-        }
-      }()
-      case 12: try {
-        var v: WireRangeRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .range(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .range(v)
-        }
-      }()
-      case 13: try {
-        var v: WireMapRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .map(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .map(v)
-        }
-      }()
-      case 14: try {
-        var v: WireStatusRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .status(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .status(v)
-        }
-      }()
-      case 15: try {
-        var v: WireInviteRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .invite(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .invite(v)
-        }
-      }()
-      case 16: try {
-        var v: WireEnrolRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .enrol(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .enrol(v)
-        }
-      }()
-      case 17: try {
-        var v: WireVersionsRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .versions(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .versions(v)
-        }
-      }()
-      case 18: try {
-        var v: WireCatalogProposal?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .propose(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .propose(v)
-        }
-      }()
-      case 19: try {
-        var v: WireNowRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .now(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .now(v)
-        }
-      }()
-      case 20: try {
-        var v: WireOldestReadRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .oldestRead(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .oldestRead(v)
-        }
-      }()
-      case 21: try {
-        var v: WireClockRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .clock(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .clock(v)
-        }
-      }()
-      case 60: try {
-        var v: WireHistoryRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .history(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .history(v)
-        }
-      }()
-      case 61: try {
-        var v: WireChangesRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .changes(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .changes(v)
-        }
-      }()
-      case 62: try {
-        var v: WireClosedRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .closed(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .closed(v)
-        }
-      }()
-      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.id != 0 {
-      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
-    }
-    if self.timeoutMs != 0 {
-      try visitor.visitSingularUInt32Field(value: self.timeoutMs, fieldNumber: 2)
-    }
-    if self.hops != 0 {
-      try visitor.visitSingularUInt32Field(value: self.hops, fieldNumber: 3)
-    }
-    switch self.body {
-    case .write?: try {
-      guard case .write(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    }()
-    case .get?: try {
-      guard case .get(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    }()
-    case .range?: try {
-      guard case .range(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
-    }()
-    case .map?: try {
-      guard case .map(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
-    }()
-    case .status?: try {
-      guard case .status(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
-    }()
-    case .invite?: try {
-      guard case .invite(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
-    }()
-    case .enrol?: try {
-      guard case .enrol(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
-    }()
-    case .versions?: try {
-      guard case .versions(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
-    }()
-    case .propose?: try {
-      guard case .propose(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
-    }()
-    case .now?: try {
-      guard case .now(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
-    }()
-    case .oldestRead?: try {
-      guard case .oldestRead(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
-    }()
-    case .clock?: try {
-      guard case .clock(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
-    }()
-    case .history?: try {
-      guard case .history(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
-    }()
-    case .changes?: try {
-      guard case .changes(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
-    }()
-    case .closed?: try {
-      guard case .closed(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
-    }()
-    case nil: break
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._id != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._id, fieldNumber: 1)
+      }
+      if _storage._timeoutMs != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._timeoutMs, fieldNumber: 2)
+      }
+      if _storage._hops != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._hops, fieldNumber: 3)
+      }
+      switch _storage._body {
+      case .write?: try {
+        guard case .write(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      }()
+      case .get?: try {
+        guard case .get(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      }()
+      case .range?: try {
+        guard case .range(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      }()
+      case .map?: try {
+        guard case .map(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+      }()
+      case .status?: try {
+        guard case .status(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      }()
+      case .invite?: try {
+        guard case .invite(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+      }()
+      case .enrol?: try {
+        guard case .enrol(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      }()
+      case .versions?: try {
+        guard case .versions(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      }()
+      case .propose?: try {
+        guard case .propose(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+      }()
+      case .now?: try {
+        guard case .now(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      }()
+      case .oldestRead?: try {
+        guard case .oldestRead(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      }()
+      case .clock?: try {
+        guard case .clock(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      }()
+      case .verify?: try {
+        guard case .verify(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+      }()
+      case .check?: try {
+        guard case .check(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+      }()
+      case .repair?: try {
+        guard case .repair(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+      }()
+      case .history?: try {
+        guard case .history(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
+      }()
+      case .changes?: try {
+        guard case .changes(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
+      }()
+      case .closed?: try {
+        guard case .closed(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
+      }()
+      case .issue?: try {
+        guard case .issue(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 70)
+      }()
+      case .certificates?: try {
+        guard case .certificates(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 71)
+      }()
+      case .revoke?: try {
+        guard case .revoke(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 72)
+      }()
+      case .renew?: try {
+        guard case .renew(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 73)
+      }()
+      case nil: break
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireRequest, rhs: WireRequest) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs.timeoutMs != rhs.timeoutMs {return false}
-    if lhs.hops != rhs.hops {return false}
-    if lhs.body != rhs.body {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._timeoutMs != rhs_storage._timeoutMs {return false}
+        if _storage._hops != rhs_storage._hops {return false}
+        if _storage._body != rhs_storage._body {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1640,7 +2102,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}'history\0\u{1}changes\0\u{1}closed\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{1c}history\0\u{1}changes\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1818,6 +2280,45 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .clock(v)
         }
       }()
+      case 30: try {
+        var v: WireVerifyResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .verify(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .verify(v)
+        }
+      }()
+      case 31: try {
+        var v: WireCheckResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .check(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .check(v)
+        }
+      }()
+      case 32: try {
+        var v: WireRepairResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .repair(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .repair(v)
+        }
+      }()
       case 60: try {
         var v: WireHistoryResponse?
         var hadOneofValue = false
@@ -1855,6 +2356,58 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.body = .closed(v)
+        }
+      }()
+      case 70: try {
+        var v: WireIssueResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .issue(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .issue(v)
+        }
+      }()
+      case 71: try {
+        var v: WireCertificatesResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .certificates(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .certificates(v)
+        }
+      }()
+      case 72: try {
+        var v: WireRevokeResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .revoke(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .revoke(v)
+        }
+      }()
+      case 73: try {
+        var v: WireRenewResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .renew(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .renew(v)
         }
       }()
       default: break
@@ -1923,6 +2476,18 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .clock(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
     }()
+    case .verify?: try {
+      guard case .verify(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .check?: try {
+      guard case .check(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
+    case .repair?: try {
+      guard case .repair(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+    }()
     case .history?: try {
       guard case .history(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
@@ -1934,6 +2499,22 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .closed?: try {
       guard case .closed(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
+    }()
+    case .issue?: try {
+      guard case .issue(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 70)
+    }()
+    case .certificates?: try {
+      guard case .certificates(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 71)
+    }()
+    case .revoke?: try {
+      guard case .revoke(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 72)
+    }()
+    case .renew?: try {
+      guard case .renew(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 73)
     }()
     case nil: break
     }
@@ -2941,7 +3522,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0")
 
   fileprivate class _StorageClass {
     var _group: UInt32 = 0
@@ -2963,6 +3544,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
     var _compactionDebt: UInt64 = 0
     var _pressure: UInt32 = 0
     var _fenced: Bool = false
+    var _checkedMs: UInt64 = 0
+    var _checkOutcome: WireCheckedReplica.Outcome = .notChecked
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2992,6 +3575,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       _compactionDebt = source._compactionDebt
       _pressure = source._pressure
       _fenced = source._fenced
+      _checkedMs = source._checkedMs
+      _checkOutcome = source._checkOutcome
     }
   }
 
@@ -3029,6 +3614,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._compactionDebt) }()
         case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._pressure) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._fenced) }()
+        case 30: try { try decoder.decodeSingularUInt64Field(value: &_storage._checkedMs) }()
+        case 31: try { try decoder.decodeSingularEnumField(value: &_storage._checkOutcome) }()
         default: break
         }
       }
@@ -3094,6 +3681,12 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       if _storage._fenced != false {
         try visitor.visitSingularBoolField(value: _storage._fenced, fieldNumber: 19)
       }
+      if _storage._checkedMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._checkedMs, fieldNumber: 30)
+      }
+      if _storage._checkOutcome != .notChecked {
+        try visitor.visitSingularEnumField(value: _storage._checkOutcome, fieldNumber: 31)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3122,6 +3715,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         if _storage._compactionDebt != rhs_storage._compactionDebt {return false}
         if _storage._pressure != rhs_storage._pressure {return false}
         if _storage._fenced != rhs_storage._fenced {return false}
+        if _storage._checkedMs != rhs_storage._checkedMs {return false}
+        if _storage._checkOutcome != rhs_storage._checkOutcome {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -3453,6 +4048,315 @@ nonisolated extension WireEnrolResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.authority != rhs.authority {return false}
     if lhs.members != rhs.members {return false}
     if lhs.format != rhs.format {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireIssueRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".IssueRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}signing_request\0\u{1}name\0\u{1}role\0\u{3}lifetime_seconds\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.signingRequest) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.lifetimeSeconds) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.signingRequest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signingRequest, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 3)
+    }
+    if self.lifetimeSeconds != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lifetimeSeconds, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireIssueRequest, rhs: WireIssueRequest) -> Bool {
+    if lhs.signingRequest != rhs.signingRequest {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.role != rhs.role {return false}
+    if lhs.lifetimeSeconds != rhs.lifetimeSeconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireIssueResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".IssueResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{1}authority\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.certificate) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularBytesField(value: self.certificate, fieldNumber: 1)
+    }
+    if !self.authority.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireIssueResponse, rhs: WireIssueResponse) -> Bool {
+    if lhs.certificate != rhs.certificate {return false}
+    if lhs.authority != rhs.authority {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCertificatesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CertificatesRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCertificatesRequest, rhs: WireCertificatesRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CertificatesResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificates\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.certificates) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificates.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.certificates, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCertificatesResponse, rhs: WireCertificatesResponse) -> Bool {
+    if lhs.certificates != rhs.certificates {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCertificate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Certificate"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serial\0\u{1}identity\0\u{3}not_before\0\u{3}not_after\0\u{3}revoked_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.serial) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.identity) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.notBefore) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.notAfter) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.revokedMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.serial.isEmpty {
+      try visitor.visitSingularBytesField(value: self.serial, fieldNumber: 1)
+    }
+    if !self.identity.isEmpty {
+      try visitor.visitSingularStringField(value: self.identity, fieldNumber: 2)
+    }
+    if self.notBefore != 0 {
+      try visitor.visitSingularUInt64Field(value: self.notBefore, fieldNumber: 3)
+    }
+    if self.notAfter != 0 {
+      try visitor.visitSingularUInt64Field(value: self.notAfter, fieldNumber: 4)
+    }
+    if self.revokedMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.revokedMs, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCertificate, rhs: WireCertificate) -> Bool {
+    if lhs.serial != rhs.serial {return false}
+    if lhs.identity != rhs.identity {return false}
+    if lhs.notBefore != rhs.notBefore {return false}
+    if lhs.notAfter != rhs.notAfter {return false}
+    if lhs.revokedMs != rhs.revokedMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevokeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RevokeRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}identity\0\u{1}serial\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.identity) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.serial) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.identity.isEmpty {
+      try visitor.visitSingularStringField(value: self.identity, fieldNumber: 1)
+    }
+    if !self.serial.isEmpty {
+      try visitor.visitSingularBytesField(value: self.serial, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRevokeRequest, rhs: WireRevokeRequest) -> Bool {
+    if lhs.identity != rhs.identity {return false}
+    if lhs.serial != rhs.serial {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevokeResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RevokeResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRevokeResponse, rhs: WireRevokeResponse) -> Bool {
+    if lhs.count != rhs.count {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRenewRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RenewRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}signing_request\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.signingRequest) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if !self.signingRequest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signingRequest, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRenewRequest, rhs: WireRenewRequest) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.signingRequest != rhs.signingRequest {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRenewResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RenewResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.certificate) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularBytesField(value: self.certificate, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRenewResponse, rhs: WireRenewResponse) -> Bool {
+    if lhs.certificate != rhs.certificate {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -11,9 +11,7 @@ extension PartitionStore {
   public func history(
     of key: Key, before: Version = .max, _ visit: (RecordView) -> Bool
   ) throws(StoreError) {
-    // From the version at which a reader stopped it is clear when the next older one ended; from others it is not.
-    var stream = try versions(of: key, upTo: before)
-    if before != .max, try stream.peek()?.version != before { stream = try versions(of: key, upTo: .max) }
+    let stream = try versions(of: key)
     var filter = HistoryFilter(retention: retention, before: before)
     while let view = try stream.peek(), key.bytes.withRawBytes({ compareBytes(view.key, $0) == 0 }) {
       guard filter.take(view, visit) else { return }
@@ -21,13 +19,13 @@ extension PartitionStore {
     }
   }
 
-  /// All writes of a key that the store knows, those at or below a version at least, the newest first.
-  private func versions(of key: Key, upTo version: Version) throws(StoreError) -> VersionStream {
+  /// All writes of a key that the store knows, the newest first. What is newer says when the next older one ended.
+  private func versions(of key: Key) throws(StoreError) -> VersionStream {
     let range = KeyRange(lower: key, upper: key.successor)
     let sources =
       memtableSources(isReverse: false) + files.currentSources(in: range, isReverse: false, caching: true)
       + files.historySources(in: range)
-    return try VersionStream(sources, from: key, version)
+    return try VersionStream(sources, from: key)
   }
 }
 

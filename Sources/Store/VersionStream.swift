@@ -14,12 +14,11 @@ final class VersionStream {
   private var last: (version: Version, since: Version)?
   private let key = GrowingBytes(capacity: 64)
 
-  /// A stream over sources, the youngest first, that begins with the records of a key, those up to a version, or with
-  /// the first of all. Of a key that begins in the middle, a gap before its first record may be shown as well.
-  init(_ sources: [RecordSource], from start: Key? = nil, _ version: Version = .max) throws(StoreError) {
+  /// A stream over sources, the youngest first, that begins with the records of a key, or with the first of all.
+  init(_ sources: [RecordSource], from start: Key? = nil) throws(StoreError) {
     merge = MergeCursor(sources, isReverse: false)
     if let start {
-      try start.bytes.withRawBytes { (bytes) throws(StoreError) in try merge.seek(bytes, version) }
+      try start.bytes.withRawBytes { (bytes) throws(StoreError) in try merge.seek(bytes, .max) }
     } else {
       try merge.seek(nil, .max)
     }

@@ -22,7 +22,8 @@ extension Partition {
     if request.eventual {
       if replica?.leads != true { node.closedVersions.wasUsed() }
       guard request.maxLagMs == 0 || lag.map({ $0 <= request.maxLagMs }) ?? false else { return false }
-      guard case .get(var response) = read(key, at: .max) else { return false }
+      let at = request.at == 0 ? Version.max : Version(rawValue: request.at)
+      guard case .get(var response) = read(key, at: at) else { return false }
       response.lagMs = lag.map { UInt32(clamping: $0) } ?? .max
       response.node = node.id.rawValue
       reply(.get(response))

@@ -2,7 +2,7 @@
 # The kept versions of a key: newest first, deletions too, the same through every node and after a restart.
 # shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
-three_nodes
+three_nodes "$@"
 
 first=$(kv put key one)
 second=$(kv put key "$(printf 'tab\there')")

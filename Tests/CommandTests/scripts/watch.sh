@@ -2,7 +2,7 @@
 # Watching: order, deletions, checkpoints, commands, ends; a job like cron's; across the end of a leader.
 # shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
-three_nodes
+three_nodes "$@"
 
 # await_lines COUNT FILE: waits until a file has so many lines.
 await_lines() {

@@ -1,4 +1,5 @@
 import Bytes
+import Wire
 
 extension Client {
   /// The records of a range, at one version. The records come as the stream is read; other calls of this client may
@@ -9,13 +10,53 @@ extension Client {
     // A range needs a map: the request for the version brings one along.
     loadMap()
     hasAsked = true
+    if query.consistency != .strong, query.at == nil, let (version, freshness) = try closedVersion(),
+      query.consistency.accepts(freshness)
+    {
+      return RangeStream(self, query, at: version, freshness: freshness)
+    }
     let version: Version
     if let at = query.at { version = at } else { version = try latestVersion() }
     return RangeStream(self, query, at: version)
   }
 
+  /// The newest version at which replicas nearby can read all partitions, and how old it is; nil where one of them can't
+  /// say.
+  private func closedVersion() throws(ClientError) -> (Version, Freshness)? {
+    let map = if let youngMap { youngMap } else { try freshMap(until: deadline) }
+    var groups: [String: [GroupID]] = [:]
+    for part in map.parts {
+      guard let holder = nearestHolder(of: part, in: map) else { return nil }
+      groups[holder, default: []].append(part.group)
+    }
+    var oldest: (Version, Freshness)?
+    for (address, groups) in groups.sorted(by: { $0.key < $1.key }) {
+      guard let answer = askClosedVersion(address, groups) else { return nil }
+      if answer.0 < oldest?.0 ?? .max { oldest = answer }
+    }
+    return oldest
+  }
+
+  private func askClosedVersion(_ address: String, _ groups: [GroupID]) -> (Version, Freshness)? {
+    let request = WireRangeRequest.with {
+      $0.groups = groups.map(\.rawValue)
+      $0.limit = 1
+      $0.credit = 1
+      $0.keysOnly = true
+    }
+    let answer = try? call(.range(request), Attempts("range"), until: deadline, preferred: { address }) { body in
+      if case .range(let answer) = body, answer.at > 0 { answer } else { nil }
+    }
+    return answer.map { (Version(rawValue: $0.at), Freshness($0)) }
+  }
+
+  /// Where a part of the ring is to be read that any replica can answer for.
+  func nearestHolder(of part: ClusterMap.Part, in map: ClusterMap) -> String? {
+    nearest(map.holders(of: part).compactMap { map.address(of: $0) })
+  }
+
   /// A bound may be the successor of the longest key.
-  private static func check(bound key: Key) throws(ClientError) {
+  static func check(bound key: Key) throws(ClientError) {
     guard key.bytes.count <= Limits.keyBytes.rawValue + 1 else { throw .invalid("a bound of \(key.bytes.count) bytes") }
   }
 }

@@ -8,35 +8,80 @@ public struct Found: Equatable, Sendable {
   public let version: Version
   /// The value.
   public let value: [UInt8]
-  /// By how many milliseconds the answering replica may have been behind; 0 unless the read was an eventual one.
-  public let lagMilliseconds: Int
+}
+
+/// How old an answer may be that need not be the leader's.
+public struct Freshness: Equatable, Sendable {
+  /// The node that answered.
+  public let node: NodeID
+  /// By how many milliseconds it may have been behind; nil: it didn't know.
+  public let lagMilliseconds: Int?
+
+  init(node: UInt32, lag: UInt32) {
+    self.node = NodeID(rawValue: node)
+    lagMilliseconds = lag == .max ? nil : Int(lag)
+  }
+}
+
+/// What a read promises of writes that were acknowledged before it.
+public enum Consistency: Equatable, Sendable {
+  /// It sees them all.
+  case strong
+  /// It sees what some replica has.
+  case eventual
+  /// It sees those that are older than so many milliseconds, at least 1.
+  case bounded(milliseconds: UInt64)
+
+  /// Whether an answer of such a freshness is good enough.
+  func accepts(_ freshness: Freshness) -> Bool {
+    switch self {
+    case .strong: false
+    case .eventual: true
+    case .bounded(let limit): freshness.lagMilliseconds.map { UInt64($0) <= limit } ?? false
+    }
+  }
 }
 
 extension Found {
   /// What an answer says was found; nil where nothing was.
   init?(_ answer: WireGetResponse) {
     guard answer.found else { return nil }
-    self.init(
-      version: Version(rawValue: answer.version), value: answer.value.array, lagMilliseconds: Int(answer.lagMs))
+    self.init(version: Version(rawValue: answer.version), value: answer.value.array)
   }
 }
 
 extension Client {
   /// The value of a key, or nil where it has none.
-  /// - Parameters:
-  ///   - at: the version to read at; nil: the latest.
-  ///   - eventual: takes the answer of any replica, which may be behind.
-  public func get(_ key: Key, at version: Version? = nil, eventual: Bool = false) throws(ClientError) -> Found? {
+  /// - Parameter at: the version to read at; nil: the latest.
+  public func get(_ key: Key, at version: Version? = nil) throws(ClientError) -> Found? {
+    let request = WireGetRequest.with {
+      $0.key = Data(key.bytes)
+      $0.at = version?.rawValue ?? 0
+    }
+    return Found(try get(request, key) { self.leaderAddress(of: key) })
+  }
+
+  /// The value of a key, or nil where it has none, as some replica has it; and how fresh that is.
+  public func get(
+    _ key: Key, consistency: Consistency
+  ) throws(ClientError) -> (found: Found?, freshness: Freshness?) {
+    guard consistency != .strong else { return (try get(key), nil) }
+    let request = WireGetRequest.with {
+      $0.key = Data(key.bytes)
+      $0.eventual = true
+      if case .bounded(let limit) = consistency { $0.maxLagMs = UInt32(clamping: max(1, limit)) }
+    }
+    let answer = try get(request, key) { self.holderAddress(of: key) }
+    return (Found(answer), Freshness(answer))
+  }
+
+  private func get(
+    _ request: WireGetRequest, _ key: Key, preferred: () -> String?
+  ) throws(ClientError) -> WireGetResponse {
     try Client.check(key)
-    var get = WireGetRequest()
-    get.key = Data(key.bytes)
-    get.at = version?.rawValue ?? 0
-    get.eventual = eventual
-    let preferred = { eventual ? self.holderAddress(of: key) : self.leaderAddress(of: key) }
-    let answer = try call(.get(get), Attempts("get"), preferred: preferred) { body in
+    return try call(.get(request), Attempts("get"), preferred: preferred) { body in
       if case .get(let answer) = body { answer } else { nil }
     }
-    return Found(answer)
   }
 
   /// A version at or above every one given out before the call: what a range of the latest reads at.
@@ -63,11 +108,30 @@ extension Client {
     }
   }
 
-  /// A node that holds a replica of a key's partition, one with a connection first.
+  /// A node that holds a replica of a key's partition: one with a connection, else the first in the cluster file.
   private func holderAddress(of key: Key) -> String? {
     loadMap()
     guard let map = knownMap else { return nil }
-    let addresses = map.holders(of: key).compactMap { map.address(of: $0) }
-    return addresses.first { links[$0] != nil } ?? addresses.first
+    let holders = map.holders(of: key).compactMap { map.address(of: $0) }
+    return nearest(holders)
+  }
+
+  /// Of some addresses one with a connection, else the first in the cluster file: on a node's machine that is the node.
+  func nearest(_ addresses: [String]) -> String? {
+    candidates().first { links[$0] != nil && addresses.contains($0) } ?? file.addresses.first(where: addresses.contains)
+      ?? addresses.first
+  }
+}
+
+extension Freshness {
+  /// What an answer says of itself; nil where it doesn't.
+  init?(_ answer: WireGetResponse) {
+    guard answer.node > 0 else { return nil }
+    self.init(node: answer.node, lag: answer.lagMs)
+  }
+
+  /// What an answer says of itself.
+  init(_ answer: WireRangeResponse) {
+    self.init(node: answer.node, lag: answer.lagMs)
   }
 }

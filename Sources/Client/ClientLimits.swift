@@ -40,6 +40,13 @@ enum ClientLimits {
   static let groupCheck: UInt64 = 100
   /// How much of a range a node sends at once.
   static let rangeCredit = ByteCount.kibibytes(256)
+  /// How much of the changes that a watch asks for a node sends at once.
+  static let changesCredit = ByteCount.mebibytes(4)
+  /// How long a node is asked to wait for a change, and how much longer it may be silent.
+  static let watchTime: UInt64 = 5000
+  static let watchSilence: UInt64 = 2000
+  /// A watch without changes asks for the version up to which there are none this often.
+  static let quietWatch: UInt64 = 5_000
   /// How much is taken from a connection at once.
   static let receivedBytes = ByteCount.kibibytes(256)
   /// Requests are gathered up to this size before they are sent: the room of one TLS record.

@@ -65,6 +65,11 @@ final class ClusterMap {
     return (leaders[place].map { [$0] } ?? []) + others
   }
 
+  /// The nodes that hold a replica of a partition.
+  func holders(of part: Part) -> [NodeID] {
+    partitions.lookup(part.group)?.voters.map(\.node) ?? []
+  }
+
   /// All partitions, in ring order.
   var parts: [Part] {
     zip(partitions.partitions, leaders).map { Part(arc: $0.arc, group: $0.group, leader: $1) }

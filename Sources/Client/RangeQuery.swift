@@ -20,11 +20,13 @@ public struct RangeQuery: Equatable, Sendable {
   public var changes: ChangeSpan?
   /// Of `min`, only records below this version.
   var below: Version?
+  /// What the range promises of writes before it, where no version is named.
+  public var consistency: Consistency
 
   /// A query of these parts; everything, where none is given.
   public init(
     min: Key? = nil, max: Key? = nil, at: Version? = nil, limit: Int? = nil, reverse: Bool = false,
-    keysOnly: Bool = false
+    keysOnly: Bool = false, consistency: Consistency = .strong
   ) {
     self.min = min
     self.max = max
@@ -32,6 +34,7 @@ public struct RangeQuery: Equatable, Sendable {
     self.limit = limit
     self.reverse = reverse
     self.keysOnly = keysOnly
+    self.consistency = consistency
   }
 
   /// Whether no key can be in the range.

@@ -10,6 +10,8 @@ import Wire
 public final class RangeStream {
   /// The version of the whole range: with the last key, where a later range may go on.
   public let version: Version
+  /// Of a range that need not be the leaders': how fresh that version was.
+  public let freshness: Freshness?
   private let client: Client
   private let query: RangeQuery
   private var sources: [RangeSource] = []
@@ -24,7 +26,12 @@ public final class RangeStream {
     case failed(ClientError)
   }
 
-  init(_ client: Client, _ query: RangeQuery, at version: Version) {
+  /// Whether replicas are asked that need not lead; no longer once one could not answer.
+  private var asksReplicas: Bool
+
+  init(_ client: Client, _ query: RangeQuery, at version: Version, freshness: Freshness? = nil) {
+    self.freshness = freshness
+    asksReplicas = freshness != nil
     self.client = client
     self.query = query
     self.version = version
@@ -107,7 +114,7 @@ extension RangeStream {
     _ parts: [ClusterMap.Part], of map: ClusterMap, rest: RangeQuery, _ effort: inout RangeEffort
   ) throws(ClientError) {
     var (parts, map) = (parts, map)
-    while let orphan = parts.first(where: { $0.leader == nil }) {
+    while !asksReplicas, let orphan = parts.first(where: { $0.leader == nil }) {
       _ = effort.attempts.record(.lost("has no leader"), at: "partition \(orphan.group)")
       try effort.rest()
       map = try effort.map()
@@ -115,9 +122,8 @@ extension RangeStream {
     }
     var byAddress: [String: [ClusterMap.Part]] = [:]
     for part in parts {
-      if let leader = part.leader, let address = map.address(of: leader) {
-        byAddress[address, default: []].append(part)
-      }
+      let holder = asksReplicas ? client.nearestHolder(of: part, in: map) : part.leader.flatMap { map.address(of: $0) }
+      if let holder { byAddress[holder, default: []].append(part) }
     }
     for (address, parts) in byAddress.sorted(by: { $0.key < $1.key }) {
       let source = RangeSource(client, address: address, parts: parts, rest: rest, at: version)
@@ -161,6 +167,7 @@ extension RangeStream {
   private func replace(_ place: Int, _ effort: inout RangeEffort) throws(ClientError) {
     let source = sources.remove(at: place)
     source.withdraw()
+    asksReplicas = false
     try effort.rest()
     let map = try effort.map()
     try route(try successors(of: source.parts, in: map), of: map, rest: source.rest, &effort)

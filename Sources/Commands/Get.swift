@@ -2,14 +2,6 @@ import ArgumentParser
 import Bytes
 import Client
 
-/// How fresh a read must be.
-enum Consistency: String, CaseIterable, ExpressibleByArgument {
-  /// As if there were one copy: the read sees every write acknowledged before it.
-  case strong
-  /// Whatever the nearest replica has.
-  case eventual
-}
-
 /// `kv get`: reads values.
 struct GetCommand: Executable {
   static let configuration = CommandConfiguration(commandName: "get", abstract: "Read the values of keys.")
@@ -28,8 +20,8 @@ struct GetCommand: Executable {
   @Option(help: ArgumentHelp("Write the output into this file.", valueName: "file"))
   var to: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("strong or eventual.", valueName: "consistency"))
-  var consistency: Consistency = .strong
+  @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
+  var consistency: ConsistencyArgument?
 
   @Option(help: ArgumentHelp("Print records: tsv, json, keys, nul, cdb.", valueName: "format"))
   var format: RecordFormat?
@@ -40,11 +32,17 @@ struct GetCommand: Executable {
   mutating func validate() throws {
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
     if keys.count > 1, wantedFormat == nil { throw ValidationError("several keys need --format") }
-    if file != nil, consistency == .eventual { throw ValidationError("--file excludes --consistency") }
+    if file != nil, consistency?.isRelaxed == true { throw ValidationError("--file excludes --consistency") }
     if proof, file == nil || keys.count > 1 { throw ValidationError("--proof takes --file and one key") }
     if proof, format != nil || global.json { throw ValidationError("--proof has a format of its own") }
-    if at != nil, consistency == .eventual { throw ValidationError("--at excludes --consistency eventual") }
+    if at != nil, consistency?.isRelaxed == true {
+      throw ValidationError(
+        "--at excludes --consistency: what was written up to a version is the same on every replica")
+    }
   }
+
+  /// A record, and how old it may be where that isn't known to be nothing.
+  private typealias Answer = (record: Record, freshness: Freshness?)
 
   private var wantedFormat: RecordFormat? { global.json ? .json : format }
 
@@ -52,7 +50,9 @@ struct GetCommand: Executable {
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     if let file {
       let source = try SnapshotReading(file.text, at: time, global)
-      guard proof else { return try write(output) { (key) throws(CommandError) in try source.get(key) } }
+      guard proof else {
+        return try write(output) { (key) throws(CommandError) in try source.get(key).map { ($0, nil) } }
+      }
       return try writing(output) { (output) throws(CommandError) in try printProof(source, output) }
     }
     let client = try global.client()
@@ -77,35 +77,33 @@ struct GetCommand: Executable {
     return try FileReplacement.write(to.text, body)
   }
 
-  private func get(_ key: Key, _ client: Client, _ version: Version?) throws(CommandError) -> Record? {
-    let found = try asking { () throws(ClientError) in
-      try client.get(key, at: version, eventual: consistency == .eventual)
+  private func get(_ key: Key, _ client: Client, _ version: Version?) throws(CommandError) -> Answer? {
+    let (found, freshness) = try asking { () throws(ClientError) -> (Found?, Freshness?) in
+      guard let consistency, consistency.isRelaxed else { return (try client.get(key, at: version), nil) }
+      return try client.get(key, consistency: consistency.consistency)
     }
-    guard let found else { return nil }
-    if consistency == .eventual {
-      global.sayMore("\(Escaping.text(key.bytes)): read from a replica at most \(found.lagMilliseconds) ms behind")
-    }
-    return Record(key: key, version: found.version, value: found.value)
+    if let freshness, wantedFormat != .json { global.say("\(Escaping.text(key.bytes)): \(freshness.words)") }
+    return found.map { (Record(key: key, version: $0.version, value: $0.value), freshness) }
   }
 
   private func write(
-    _ output: OutputStream, _ find: (Key) throws(CommandError) -> Record?
+    _ output: OutputStream, _ find: (Key) throws(CommandError) -> Answer?
   ) throws(CommandError) -> ExitCode {
     try writing(output) { (output) throws(CommandError) in try read(find, output) }
   }
 
   /// Reads all keys; absent ones are named on standard error and left out.
   private func read(
-    _ find: (Key) throws(CommandError) -> Record?, _ output: OutputStream
+    _ find: (Key) throws(CommandError) -> Answer?, _ output: OutputStream
   ) throws(CommandError) -> ExitCode {
     var code = ExitCode.done
     for argument in keys {
-      guard let record = try find(argument.key) else {
+      guard let (record, freshness) = try find(argument.key) else {
         global.say("\(Escaping.text(argument.bytes)) is absent")
         code = .absent
         continue
       }
-      try print(record, output)
+      try print(record, freshness, output)
     }
     if code == .done || keys.count > 1 {
       try output.write { (bytes) throws(CommandError) in wantedFormat?.appendEnd(to: &bytes) }
@@ -113,8 +111,15 @@ struct GetCommand: Executable {
     return code
   }
 
-  private func print(_ record: Record, _ output: OutputStream) throws(CommandError) {
-    if let wantedFormat {
+  private func print(
+    _ record: Record, _ freshness: Freshness?, _ output: OutputStream
+  ) throws(CommandError) {
+    if let freshness, wantedFormat == .json {
+      var object = JSONFormat.object(record)
+      object.number("node", freshness.node.rawValue)
+      if let lag = freshness.lagMilliseconds { object.number("lag_ms", lag) } else { object.null("lag_ms") }
+      try output.write(object.line)
+    } else if let wantedFormat {
       try output.write { (bytes) throws(CommandError) in try wantedFormat.append(record, to: &bytes) }
     } else if output.isTerminal {
       try output.write(Escaping.escape(record.value) + [UInt8(ascii: "\n")])

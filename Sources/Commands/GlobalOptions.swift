@@ -43,11 +43,11 @@ struct GlobalOptions: ParsableArguments {
     }
   }
 
-  /// A client of the cluster; nothing is sent yet.
-  func client() throws(CommandError) -> Client {
+  /// A client of the cluster, each of whose calls may take as long as was said, or `longest`; nothing is sent yet.
+  func client(longest: Int = .max) throws(CommandError) -> Client {
     let file = try clusterFile()
     return Client(
-      file, timeoutMilliseconds: timeoutMilliseconds,
+      file, timeoutMilliseconds: min(timeoutMilliseconds, longest),
       stateDirectory: file.stateDirectory(environment: ProcessFacts.environment))
   }
 

@@ -17,6 +17,8 @@ struct RangeCommand: Executable {
 
   @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
   var file: ArgumentBytes?
+  @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
+  var consistency: ConsistencyArgument?
 
   @Option(help: ArgumentHelp("At most so many records.", valueName: "count"))
   var limit: Int?
@@ -36,6 +38,10 @@ struct RangeCommand: Executable {
   mutating func validate() throws {
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
     if prefix != nil, min != nil { throw ValidationError("--prefix excludes MIN and MAX") }
+    if at != nil, consistency?.isRelaxed == true {
+      throw ValidationError(
+        "--at excludes --consistency: what was written up to a version is the same on every replica")
+    }
     if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on") }
   }
 
@@ -51,8 +57,9 @@ struct RangeCommand: Executable {
       let client = try global.client()
       let query = RangeQuery(
         min: lower, max: upper, at: try time?.version(asking: client), limit: limit, reverse: reverse,
-        keysOnly: wanted == .keys)
+        keysOnly: wanted == .keys, consistency: consistency?.consistency ?? .strong)
       let stream = try asking { () throws(ClientError) in try client.range(query) }
+      if let freshness = stream.freshness { global.say("version \(stream.version): \(freshness.words)") }
       next = { () throws(CommandError) in try asking { () throws(ClientError) in try stream.next() } }
     }
     while let record = try next() {

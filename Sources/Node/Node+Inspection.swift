@@ -79,6 +79,7 @@ extension Node {
     lengths.append(("reads", groups.reduce(0) { $0 + $1.readCount }))
     lengths.append(("writes", partitions.reduce(0) { $0 + $1.writes.count }))
     lengths.append(("barriers", partitions.reduce(0) { $0 + $1.barriers.count }))
+    lengths.append(("waits for changes", changeWaits.count))
     return lengths
   }
 }

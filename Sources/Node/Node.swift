@@ -39,6 +39,10 @@ public final class Node {
   /// Where others reach the node, as its directory says.
   let address: String
   var isTellingAddress = false
+  private(set) lazy var closedVersions = ClosedVersions(node: self)
+  private(set) lazy var changeWaits = ChangeWaits(node: self)
+  /// The number of partitions whose tables are being looked through for changes.
+  var changeScans = 0
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
   private(set) lazy var checks = Checks(node: self)
@@ -113,6 +117,8 @@ public final class Node {
     planner.tick()
     clocks.tick()
     floorKeeper.tick()
+    closedVersions.tick()
+    changeWaits.tick()
     compactions.advance()
     fences.tick()
     repairFences.tick()

@@ -64,6 +64,26 @@ extension Limits {
   static let heldReadMilliseconds: UInt64 = 60_000
   /// The most versions held at once on a node; ranges beyond that may be refused half way.
   static let heldReads = 65_536
+  /// The most bytes of records in one answer to a request for changes, and the least share of a partition in them.
+  static let changesCredit = ByteCount.mebibytes(4)
+  static let changesShare = ByteCount.kibibytes(64)
+  /// The most bytes of the log that are looked through for one such answer, in each partition.
+  static let changeScanBytes = ByteCount.mebibytes(4)
+  /// How many records of tables are looked at before others get their turn on the worker thread.
+  static let changeScanRecords = 20_000
+  /// The most partitions whose tables are looked through at once.
+  static let changeScans = 64
+  /// The most requests that wait for changes.
+  static let waitingChanges = 16_384
+  /// How often a node asks which versions are closed while reads of its replicas come that don't lead, and while none do.
+  static let closedVersionMilliseconds: UInt64 = 200
+  static let idleClosedVersionMilliseconds: UInt64 = 1_000
+  /// How long after the last such read they are expected.
+  static let followerReadMemory: UInt64 = 60_000
+  /// How long an answer to that question counts.
+  static let closedAnswerMilliseconds: UInt64 = 1_000
+  /// The most answers of a partition whose log index is not applied yet.
+  static let comingVersions = 8
   /// How long after a flush or compaction failed it is tried again.
   static let jobRetryMilliseconds: UInt64 = 1_000
   /// How long after a segment could not be made ahead it is tried again.

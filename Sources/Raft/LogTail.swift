@@ -35,6 +35,11 @@ struct LogTail: Sendable {
     return storage[position(index)].term
   }
 
+  /// An entry; nil where it is compacted or not there yet.
+  func entry(at index: LogIndex) -> LogEntry? {
+    index > base.index && index <= lastIndex ? storage[position(index)] : nil
+  }
+
   /// Whether the log has this very entry.
   func matches(_ index: LogIndex, _ term: Term) -> Bool { self.term(at: index) == term }
 

@@ -117,6 +117,12 @@ extension RaftCore {
     log.compact(through: index)
   }
 
+  /// The first entry in memory; `entry(at:)` gives it and those after it.
+  public var firstIndex: LogIndex { log.firstIndex }
+
+  /// An entry of the log; nil where it is forgotten or not there yet.
+  public func entry(at index: LogIndex) -> LogEntry? { log.entry(at: index) }
+
   /// How far the log may well be forgotten when the state machine is durable up to `flushed`: entries that some peer
   /// lacks are kept, up to `RaftOptions.maxLogBytes`; a follower, which can't know, keeps as much.
   public func compactionIndex(flushed: LogIndex) -> LogIndex {

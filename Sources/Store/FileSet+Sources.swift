@@ -56,7 +56,7 @@ extension FileSet {
   }
 
   /// Parts runs into as few rows as possible in which they lie apart, each sorted by key.
-  private static func chains(_ runs: [FileRun]) -> [[FileRun]] {
+  static func chains(_ runs: [FileRun]) -> [[FileRun]] {
     var chains: [[FileRun]] = []
     for run in runs.sorted(by: { $0.run.properties.minKey < $1.run.properties.minKey }) {
       let fit = chains.firstIndex {

@@ -81,7 +81,7 @@ extension PartitionStore {
       self, query, try VersionStream(memtableSources(isReverse: false) + files, from: query.lower))
   }
 
-  private func memtableSources(isReverse: Bool) -> [RecordSource] {
+  func memtableSources(isReverse: Bool) -> [RecordSource] {
     [memtable, frozen?.memtable].compactMap { memtable in
       memtable.flatMap { $0.isEmpty ? nil : MemtableSource($0, isReverse: isReverse) }
     }

@@ -24,6 +24,9 @@ final class VersionStream {
     }
   }
 
+  /// The oldest version that is folded into the current records of the key under way that were passed; nil where none was.
+  var foldedSince: Version? { last?.since }
+
   /// The next record, valid until the stream moves; nil after the last. Looking doesn't move.
   func peek() throws(StoreError) -> RecordView? {
     while true {

@@ -17,7 +17,7 @@ import Wire
   func basics() throws {
     let client = cluster.client()
     let version = try client.put(key, [1, 2, 3])
-    #expect(try client.get(key) == Found(version: version, value: [1, 2, 3], lagMilliseconds: 0))
+    #expect(try client.get(key) == Found(version: version, value: [1, 2, 3]))
     let deleted = try client.delete(key)
     #expect(try #require(deleted) > version)
     #expect(try client.get(key) == nil)

@@ -88,5 +88,5 @@ extension ArgumentBytes {
     return joined
   }
 
-  private static let takesAnything = ["--at", "--prefix"]
+  private static let takesAnything = ["--at", "--after", "--before", "--prefix", "--exec"]
 }

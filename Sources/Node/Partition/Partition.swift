@@ -32,8 +32,8 @@ final class Partition: GroupMachine {
   var slowWrites = TokenBucket(bytesPerSecond: 1 << 30, burstBytes: Limits.slowBatchBytes.rawValue)
   /// Since when the store is so far behind that no batch may start.
   var stoppedSince: Moment?
-  /// When this replica last knew that it had applied all that its leader had committed.
-  var caughtUpAt: Moment
+  /// Up to which version this replica knows every write.
+  var closed = ClosedVersion()
 
   init(
     node: Node, group: GroupID, replicaID: ReplicaID, directory: String, arc: Arc, store: PartitionStore
@@ -46,7 +46,6 @@ final class Partition: GroupMachine {
     self.store = store
     sessions = try SessionTable(decoding: store.flushedState.sessions)
     lastVersion = store.flushedState.lastVersion
-    caughtUpAt = node.now
   }
 
   /// The consensus half of this replica. A partition is made before its replica, and used only after.
@@ -76,11 +75,12 @@ final class Partition: GroupMachine {
       return node.host.fatal("partition \(group): log entry \(entry.index) can't be applied: \(error)")
     }
     writes.applied(entry, in: self)
+    node.changeWaits.applied(entry, in: self)
   }
 
   func caughtUp() {
     guard let replica else { return }
-    if replica.applied.index >= replica.core.commit, replica.core.leader != .none { caughtUpAt = node.now }
+    closed.applied(replica.applied.index)
     if store.needsFlush { flush() }
     node.planner.reconcile(self)
   }
@@ -117,19 +117,8 @@ final class Partition: GroupMachine {
     }
   }
 
-  /// Gives what this replica has, whatever its age.
-  func getEventually(_ request: WireGetRequest, reply: @escaping Reply) {
-    let at = request.at == 0 ? Version.max : Version(rawValue: request.at)
-    var body = read(Key(request.key.array), at: at)
-    if case .get(var response) = body, let replica {
-      let lag = replica.leads ? 0 : node.now.milliseconds(since: caughtUpAt)
-      response.lagMs = UInt32(clamping: lag)
-      body = .get(response)
-    }
-    reply(body)
-  }
-
-  private func read(_ key: Key, at version: Version) -> WireResponse.OneOf_Body {
+  /// The value of a key in the store as it is.
+  func read(_ key: Key, at version: Version) -> WireResponse.OneOf_Body {
     do throws(StoreError) {
       guard let record = try store.get(key, at: version), record.kind == .value else {
         return .get(WireGetResponse())

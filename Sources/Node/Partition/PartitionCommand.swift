@@ -62,6 +62,13 @@ struct PartitionCommand {
     let value: Range<Int>
   }
 
+  /// The first version of an encoded command; nil where the bytes are none.
+  static func firstVersion(of payload: [UInt8]) -> Version? {
+    var reader = ByteReader(payload)
+    guard (try? reader.u8()) == kindCode, let first = try? reader.u64() else { return nil }
+    return Version(rawValue: first)
+  }
+
   /// Reads an encoded command, write by write, without copying keys and values. Gives the last version in it.
   static func decode(_ payload: [UInt8], each: (AppliedWrite) -> Void) throws(ByteError) -> Version {
     var reader = ByteReader(payload)

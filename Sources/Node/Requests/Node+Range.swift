@@ -4,21 +4,21 @@ import HashRing
 import Store
 import Wire
 
-// The next part of a range over partitions that this node leads, merged into one ordered stream.
+// The next part of a range over partitions of which this node has replicas, merged into one ordered stream.
 extension Node {
   func serve(_ request: WireRangeRequest, deadline: Moment, reply: @escaping Reply) {
+    guard !request.groups.isEmpty, request.groups.count <= Limits.partitions else {
+      return reply(WireFailure.because(.invalid, "a range names its partitions"))
+    }
+    guard let wanted = partitions(request.groups, reply) else { return }
+    guard request.at > 0 else { return serveNewestClosed(request, wanted, reply) }
     let at = Version(rawValue: request.at)
     guard isPinned(at) || heldReads.admits(at, now: now) else {
       return reply(notRetained(at, floor: catalog.catalog?.floor ?? .zero))
     }
-    guard request.at > 0, !request.groups.isEmpty, request.groups.count <= Limits.partitions else {
-      return reply(WireFailure.because(.invalid, "a range names its version and its partitions"))
-    }
-    guard let wanted = partitions(request.groups, reply) else { return }
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
-        if let failure { return reply(failure) }
-        reply(read(request, wanted, at: at))
+        reply(failure ?? read(request, wanted, at: at))
       }
     }
   }
@@ -39,6 +39,38 @@ extension Node {
     return wanted
   }
 
+  /// Reads at the newest version up to which the replicas here know every write, and says how old that is.
+  private func serveNewestClosed(_ request: WireRangeRequest, _ partitions: [Partition], _ reply: @escaping Reply) {
+    let followers = partitions.filter { $0.replica?.leads != true }
+    guard let at = followers.map(\.closed.version).min() else {
+      return versions.latest { [self] version in
+        guard let version else {
+          return reply(WireFailure.because(.unavailable, "the oracle did not answer in time"))
+        }
+        serve(request, partitions, at: version, lag: 0, reply)
+      }
+    }
+    closedVersions.wasUsed()
+    let lags = followers.compactMap(\.lag)
+    guard at > .zero, lags.count == followers.count, let lag = lags.max() else {
+      return reply(WireFailure.because(.unavailable, "node \(id) has not heard yet which versions are closed"))
+    }
+    serve(request, partitions, at: at, lag: lag, reply)
+  }
+
+  private func serve(
+    _ request: WireRangeRequest, _ partitions: [Partition], at version: Version, lag: UInt64, _ reply: @escaping Reply
+  ) {
+    whenAllReadable(partitions, at: version) { [self] failure in
+      let body = failure ?? read(request, partitions, at: version)
+      guard case .range(var response) = body else { return reply(body) }
+      response.at = version.rawValue
+      response.lagMs = UInt32(clamping: lag)
+      response.node = id.rawValue
+      reply(.range(response))
+    }
+  }
+
   /// Calls back once a read at a version may be served by all of some partitions.
   func whenAllReadable(
     _ partitions: [Partition], at version: Version, _ done: @escaping (WireResponse.OneOf_Body?) -> Void
@@ -46,7 +78,7 @@ extension Node {
     var left = partitions.count
     var failure: WireResponse.OneOf_Body?
     for partition in partitions {
-      partition.whenReadable(at: version) { answer in
+      partition.whenReadableAnywhere(at: version) { answer in
         failure = failure ?? answer
         left -= 1
         if left == 0 { done(failure) }

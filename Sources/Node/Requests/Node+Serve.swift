@@ -20,10 +20,15 @@ extension Node {
       guard !write.key.isEmpty else { return reply(WireFailure.because(.invalid, "the key is empty")) }
       route(request, key: write.key.array, deadline, reply)
     case .get(let get):
-      if get.eventual, let partition = localPartition(of: get.key.array), partition.hasState {
-        return partition.getEventually(get, reply: reply)
+      // The latest is the leader's to read.
+      if get.eventual || get.at > 0, let partition = localPartition(of: get.key.array),
+        partition.answers(get, reply: reply)
+      {
+        return
       }
       route(request, key: get.key.array, deadline, reply)
+    case .history(let history):
+      route(request, key: history.key.array, deadline, reply)
     case .range(let range):
       serve(range, deadline: deadline, reply: reply)
     case .map:
@@ -37,6 +42,10 @@ extension Node {
         }
         reply(.now(.with { $0.version = version.rawValue }))
       }
+    case .watch(let watch):
+      serve(watch, deadline: deadline, reply: reply)
+    case .closed(let request):
+      serve(request, reply: reply)
     case .issue, .certificates, .revoke, .renew:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     case .oldestRead(let request):
@@ -75,7 +84,7 @@ extension Node {
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
-      (.client, .check):
+      (.client, .closed), (.client, .check):
       "only nodes may ask this"
     case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
       (.client(_, let canAdminister), .createSnapshot), (.client(_, let canAdminister), .deleteSnapshot),
@@ -146,6 +155,8 @@ extension Node {
       }
     case (.get(let get)?, let partition as Partition):
       whenNotFuture(Version(rawValue: get.at), reply) { partition.get(get, reply: reply) }
+    case (.history(let history)?, let partition as Partition):
+      partition.history(history, reply: reply)
     case (.verify(let verify)?, let partition as Partition):
       verifier.serve(verify, partition, reply: reply)
     case (.versions(let wanted)?, let catalog as CatalogMachine):

@@ -85,11 +85,37 @@ struct RecordCheck {
         }
       }
     }
-    for glimpse in record.glimpses {
+    for glimpse in record.glimpses where glimpse.value != nil {
       count("eventual reads")
       let write = record.writes[glimpse.key]?.first { $0.version == glimpse.version }
       if write?.value != glimpse.value {
         record.fail("an eventual read shows what was never written: \(glimpse.version)")
+      }
+    }
+    checkLags()
+  }
+
+  /// An eventual read is not further behind than it says: it shows every write that was acknowledged before that, or a
+  /// later one.
+  private mutating func checkLags() {
+    var acknowledged: [[UInt8]: [(answered: UInt64, version: Version)]] = [:]
+    for operation in record.operations {
+      if case .done(let version) = operation.outcome, version > .zero {
+        acknowledged[operation.key, default: []].append((operation.answered, version))
+      }
+    }
+    for glimpse in record.glimpses {
+      guard let lag = glimpse.lagMilliseconds else { continue }
+      count("lags of eventual reads")
+      // Clocks drift by up to a tenth, and show whole milliseconds.
+      let age = (lag + lag / 8 + 2) * 1_000_000
+      guard glimpse.sent > age else { continue }
+      let before = glimpse.sent - age
+      let newest = acknowledged[glimpse.key]?.filter { $0.answered < before }.map(\.version).max() ?? .zero
+      // What shows nothing shows a deletion, if one is as new.
+      let shown = glimpse.value == nil ? record.writes[glimpse.key]?.last { $0.value == nil }?.version : glimpse.version
+      if shown ?? .zero < newest {
+        record.fail("an eventual read said that it is \(lag) ms behind, and lacks version \(newest) of longer ago")
       }
     }
   }

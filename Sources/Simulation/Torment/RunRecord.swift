@@ -26,6 +26,18 @@ final class RunRecord {
     let found: [[UInt8]: (version: Version, value: [UInt8])]
   }
 
+  /// What some replica had, and how old it said that may be.
+  struct Glimpse {
+    let key: [UInt8]
+    /// Nil: nothing.
+    let value: [UInt8]?
+    let version: Version
+    /// Nil: it didn't know.
+    let lagMilliseconds: UInt64?
+    /// When it was asked for, by the world's time.
+    let sent: UInt64
+  }
+
   private struct Place: Equatable {
     let term: Term
     let digest: UInt64
@@ -35,7 +47,7 @@ final class RunRecord {
   private(set) var ranges: [RangeAnswer] = []
   /// Versions that were said to be the latest, and when they were asked for.
   private(set) var latest: [(asked: UInt64, version: Version)] = []
-  private(set) var glimpses: [(key: [UInt8], value: [UInt8], version: Version)] = []
+  private(set) var glimpses: [Glimpse] = []
   /// Every key's writes, in the order of their versions.
   private(set) var writes: [[UInt8]: [Applied]] = [:]
   /// Every applied write's version, by request id.
@@ -110,7 +122,13 @@ final class RunRecord {
     if case .done(let version) = operation.outcome, version > .zero { told.append(version) }
   }
 
-  func glimpsed(_ key: [UInt8], _ value: [UInt8], _ version: Version) { glimpses.append((key, value, version)) }
+  func glimpsed(_ key: [UInt8], _ value: [UInt8]?, _ version: Version, lagMilliseconds: UInt32, sent: UInt64) {
+    glimpses.append(
+      Glimpse(
+        key: key, value: value, version: version,
+        lagMilliseconds: lagMilliseconds == .max ? nil : UInt64(lagMilliseconds),
+        sent: sent))
+  }
 
   /// A version at which somebody may read: one that was told, or its neighbour.
   func someVersion(_ random: inout SplitMix64) -> Version {

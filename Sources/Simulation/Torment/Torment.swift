@@ -57,6 +57,7 @@ public final class Torment {
   private let record: RunRecord
   private var report: TormentReport
   private var clients: [TormentClient] = []
+  private var watchers: [TormentWatcher] = []
 
   /// The longest that a cluster may take to become well once all faults are over, in virtual milliseconds.
   static let recoveryMilliseconds: UInt64 = 60_000
@@ -124,6 +125,8 @@ public final class Torment {
         number: $0, world: world, record: record, profile: settings.profile, keys: settings.keys, seed: settings.seed)
     }
     for client in clients { client.next() }
+    watchers = (1...2).map { TormentWatcher(number: $0, world: world, seed: settings.seed) }
+    for watcher in watchers { watcher.next() }
   }
 
   /// The liveness phase: with all faults over, clients get on, and the cluster becomes well.
@@ -140,7 +143,8 @@ public final class Torment {
       record.fail("clients don't get on: \(record.versions.count - before) writes since the faults ended")
     }
     for client in clients { client.isStopping = true }
-    world.run(milliseconds: 30_000) { clients.allSatisfy { !$0.isBusy } }
+    for watcher in watchers { watcher.isStopping = true }
+    world.run(milliseconds: 30_000) { clients.allSatisfy { !$0.isBusy } && watchers.allSatisfy { !$0.isBusy } }
     if clients.contains(where: \.isBusy) { record.fail("a client waits for ever") }
     let isDiminished = settings.profile.sparesNoDisk
     let ailment = world.settle(milliseconds: Torment.recoveryMilliseconds, unless: away, isDiminished: isDiminished)
@@ -155,6 +159,7 @@ public final class Torment {
       var check = RecordCheck(record)
       check.run()
       report.checks.merge(check.counts) { $0 + $1 }
+      report.checks["changes watched"] = WatchCheck.run(watchers.flatMap(\.spans), record)
     }
     report.checks["applied entries compared", default: 0] += record.entries
     for host in world.hosts.values.sorted(by: { $0.id < $1.id }) {

@@ -130,22 +130,46 @@ final class TormentClient {
   /// Looks at what some replica has, whatever its age.
   private func glance(_ key: [UInt8]) {
     isBusy = true
+    let sent = world.time
     ask(Requests.make(.read, key: key, session: session, sequence: 0, isEventual: true)) { [self] body in
-      if case .get(let response)? = body, response.found {
-        record.glimpsed(key, response.value.array, Version(rawValue: response.version))
+      if case .get(let response)? = body {
+        record.glimpsed(
+          key, response.found ? response.value.array : nil, Version(rawValue: response.version),
+          lagMilliseconds: response.lagMs, sent: sent)
       }
       pause()
     }
   }
 
-  /// Reads everything at one version: that of now, or one of the past.
+  /// Reads everything at one version: that of now, one of the past, or the newest that some replicas know.
   private func range() {
     isBusy = true
+    if Int.random(in: 0..<3, using: &random) == 0 { return rangeOfReplicas() }
     guard Bool.random(using: &random) else { return range(at: record.someVersion(&random), since: nil) }
     let began = world.time
     ask(.with { $0.now = WireNowRequest() }) { [self] body in
       guard case .now(let response)? = body else { return pause() }
       range(at: Version(rawValue: response.version), since: began)
+    }
+  }
+
+  /// Reads what one node can read without leading, at the version that it says.
+  private func rangeOfReplicas() {
+    ask(.with { $0.map = WireMapRequest() }) { [self] body in
+      guard case .map(let map)? = body, let node = someNode() else { return pause() }
+      let parts = map.partitions.filter { $0.voters.contains { ReplicaID(rawValue: $0).node == node } }
+      guard !parts.isEmpty else { return pause() }
+      var isOver = false
+      func end(_ body: WireResponse.OneOf_Body?) {
+        guard !isOver else { return }
+        isOver = true
+        if case .range(let response)? = body {
+          record.ranged(parts, response, at: Version(rawValue: response.at), since: nil)
+        }
+        pause()
+      }
+      world.send(Requests.range(parts.map(\.group), at: .zero, isReverse: false), to: node) { end($0) }
+      world.after(milliseconds: UInt64(Requests.timeoutMilliseconds) + 500) { end(nil) }
     }
   }
 

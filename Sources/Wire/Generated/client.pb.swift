@@ -192,6 +192,31 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .clock(newValue)}
   }
 
+  public var history: WireHistoryRequest {
+    get {
+      if case .history(let v)? = _storage._body {return v}
+      return WireHistoryRequest()
+    }
+    set {_uniqueStorage()._body = .history(newValue)}
+  }
+
+  public var watch: WireWatchRequest {
+    get {
+      if case .watch(let v)? = _storage._body {return v}
+      return WireWatchRequest()
+    }
+    set {_uniqueStorage()._body = .watch(newValue)}
+  }
+
+  /// Of peers alone: up to which version followers may answer reads.
+  public var closed: WireClosedRequest {
+    get {
+      if case .closed(let v)? = _storage._body {return v}
+      return WireClosedRequest()
+    }
+    set {_uniqueStorage()._body = .closed(newValue)}
+  }
+
   /// Whether the replicas of a partition hold the same (proof.proto).
   public var verify: WireVerifyRequest {
     get {
@@ -285,6 +310,10 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case oldestRead(WireOldestReadRequest)
     /// Of peers alone: what the node's wall clock shows.
     case clock(WireClockRequest)
+    case history(WireHistoryRequest)
+    case watch(WireWatchRequest)
+    /// Of peers alone: up to which version followers may answer reads.
+    case closed(WireClosedRequest)
     /// Whether the replicas of a partition hold the same (proof.proto).
     case verify(WireVerifyRequest)
     /// Of peers alone: a step of that.
@@ -450,6 +479,30 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .clock(newValue)}
   }
 
+  public var history: WireHistoryResponse {
+    get {
+      if case .history(let v)? = body {return v}
+      return WireHistoryResponse()
+    }
+    set {body = .history(newValue)}
+  }
+
+  public var watch: WireWatchResponse {
+    get {
+      if case .watch(let v)? = body {return v}
+      return WireWatchResponse()
+    }
+    set {body = .watch(newValue)}
+  }
+
+  public var closed: WireClosedResponse {
+    get {
+      if case .closed(let v)? = body {return v}
+      return WireClosedResponse()
+    }
+    set {body = .closed(newValue)}
+  }
+
   public var verify: WireVerifyResponse {
     get {
       if case .verify(let v)? = body {return v}
@@ -534,6 +587,9 @@ public nonisolated struct WireResponse: Sendable {
     case now(WireNowResponse)
     case oldestRead(WireOldestReadResponse)
     case clock(WireClockResponse)
+    case history(WireHistoryResponse)
+    case watch(WireWatchResponse)
+    case closed(WireClosedResponse)
     case verify(WireVerifyResponse)
     case check(WireCheckResponse)
     case repair(WireRepairResponse)
@@ -767,6 +823,9 @@ public nonisolated struct WireGetRequest: Sendable {
   /// Answer from this node's own replica, whatever its age.
   public var eventual: Bool = false
 
+  /// With `eventual`: only if the replica is at most so many milliseconds behind; else the leader answers. 0: whatever.
+  public var maxLagMs: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -786,18 +845,21 @@ public nonisolated struct WireGetResponse: Sendable {
   /// With `eventual`: by how many milliseconds the replica may be behind.
   public var lagMs: UInt32 = 0
 
+  /// With `eventual`: the node that answered.
+  public var node: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
 
-/// The next part of a range over those partitions that this node leads.
+/// The next part of a range over some partitions of which this node has replicas.
 public nonisolated struct WireRangeRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// The partitions wanted of this node; it must lead each.
+  /// The partitions wanted of this node; it must lead each, unless it knows all that was written to it up to `at`.
   public var groups: [UInt32] = []
 
   /// Inclusive.
@@ -808,7 +870,8 @@ public nonisolated struct WireRangeRequest: Sendable {
 
   public var bounded: Bool = false
 
-  /// The version to read at; required.
+  /// The version to read at. 0: the newest up to which the node's replicas know all that was written, whether they lead
+  /// or not.
   public var at: UInt64 = 0
 
   public var reverse: Bool = false
@@ -836,6 +899,136 @@ public nonisolated struct WireRangeResponse: Sendable {
 
   /// There may be more: ask again from beyond the last key.
   public var more: Bool = false
+
+  /// Where none was named: the version read at, and by how many milliseconds it may be behind.
+  public var at: UInt64 = 0
+
+  public var lagMs: UInt32 = 0
+
+  public var node: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The kept versions of one key, the newest first.
+public nonisolated struct WireHistoryRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var key: Data = Data()
+
+  /// Only versions below this one (0: no bound) and above that.
+  public var before: UInt64 = 0
+
+  public var after: UInt64 = 0
+
+  /// At most so many versions (0: no limit) and about so many bytes.
+  public var limit: UInt32 = 0
+
+  public var credit: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireHistoryResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Records, newest first, in the form that Bytes.Record.encode gives them; a tombstone is a deletion.
+  public var records: Data = Data()
+
+  /// There may be more: ask again below the last version.
+  public var more: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The writes to partitions that this node leads, in the order of their versions.
+public nonisolated struct WireWatchRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The partitions wanted of this node, each with the size of its arc as the asker knows it (MapResponse): a partition
+  /// that has been split since must not pass for the whole.
+  public var groups: [UInt32] = []
+
+  public var bits: [UInt32] = []
+
+  /// Only versions above this one.
+  public var after: UInt64 = 0
+
+  /// Up to this version, which has been given out. 0: waits until there is something, or until the request's time is
+  /// over; then the answer holds no records.
+  public var through: UInt64 = 0
+
+  /// The keys: from `min` on; up to but without `max` where `bounded`.
+  public var min: Data = Data()
+
+  public var max: Data = Data()
+
+  public var bounded: Bool = false
+
+  /// About so many bytes.
+  public var credit: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireWatchResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Records in the order of their versions, in the form that Bytes.Record.encode gives them.
+  public var records: Data = Data()
+
+  /// All changes up to this version are among the records, or came before.
+  public var through: UInt64 = 0
+
+  /// To a request that waits: whether there may be something.
+  public var news: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// A node that holds replicas of these partitions asks their leader which versions are closed.
+public nonisolated struct WireClosedRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var groups: [UInt32] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireClosedResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// No write of the partitions below will ever have a version at or below this one, but those up to the log index.
+  public var version: UInt64 = 0
+
+  /// Those of the partitions that the node leads, and for each the log index.
+  public var groups: [UInt32] = []
+
+  public var indexes: [UInt64] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1722,7 +1915,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{1a}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{10}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -2024,6 +2217,45 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._body = .changes(v)
           }
         }()
+        case 60: try {
+          var v: WireHistoryRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .history(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .history(v)
+          }
+        }()
+        case 61: try {
+          var v: WireWatchRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .watch(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .watch(v)
+          }
+        }()
+        case 62: try {
+          var v: WireClosedRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .closed(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .closed(v)
+          }
+        }()
         case 70: try {
           var v: WireIssueRequest?
           var hadOneofValue = false
@@ -2178,6 +2410,18 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .changes(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
       }()
+      case .history?: try {
+        guard case .history(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
+      }()
+      case .watch?: try {
+        guard case .watch(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
+      }()
+      case .closed?: try {
+        guard case .closed(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
+      }()
       case .issue?: try {
         guard case .issue(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 70)
@@ -2220,7 +2464,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{1a}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{10}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2502,6 +2746,45 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .changes(v)
         }
       }()
+      case 60: try {
+        var v: WireHistoryResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .history(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .history(v)
+        }
+      }()
+      case 61: try {
+        var v: WireWatchResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .watch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .watch(v)
+        }
+      }()
+      case 62: try {
+        var v: WireClosedResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .closed(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .closed(v)
+        }
+      }()
       case 70: try {
         var v: WireIssueResponse?
         var hadOneofValue = false
@@ -2651,6 +2934,18 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .changes?: try {
       guard case .changes(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
+    }()
+    case .history?: try {
+      guard case .history(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
+    }()
+    case .watch?: try {
+      guard case .watch(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
+    }()
+    case .closed?: try {
+      guard case .closed(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
     }()
     case .issue?: try {
       guard case .issue(let v)? = self.body else { preconditionFailure() }
@@ -2836,7 +3131,7 @@ nonisolated extension WireWriteResponse: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireGetRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".GetRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}at\0\u{1}eventual\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}at\0\u{1}eventual\0\u{4}9max_lag_ms\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2847,6 +3142,7 @@ nonisolated extension WireGetRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
       case 2: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.eventual) }()
+      case 60: try { try decoder.decodeSingularUInt32Field(value: &self.maxLagMs) }()
       default: break
       }
     }
@@ -2862,6 +3158,9 @@ nonisolated extension WireGetRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.eventual != false {
       try visitor.visitSingularBoolField(value: self.eventual, fieldNumber: 3)
     }
+    if self.maxLagMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.maxLagMs, fieldNumber: 60)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2869,6 +3168,7 @@ nonisolated extension WireGetRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.key != rhs.key {return false}
     if lhs.at != rhs.at {return false}
     if lhs.eventual != rhs.eventual {return false}
+    if lhs.maxLagMs != rhs.maxLagMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2876,7 +3176,7 @@ nonisolated extension WireGetRequest: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireGetResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".GetResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}found\0\u{1}version\0\u{1}value\0\u{3}lag_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}found\0\u{1}version\0\u{1}value\0\u{3}lag_ms\0\u{2}8node\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2888,6 +3188,7 @@ nonisolated extension WireGetResponse: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 2: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.value) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.lagMs) }()
+      case 60: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
       default: break
       }
     }
@@ -2906,6 +3207,9 @@ nonisolated extension WireGetResponse: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.lagMs != 0 {
       try visitor.visitSingularUInt32Field(value: self.lagMs, fieldNumber: 4)
     }
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 60)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2914,6 +3218,7 @@ nonisolated extension WireGetResponse: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.version != rhs.version {return false}
     if lhs.value != rhs.value {return false}
     if lhs.lagMs != rhs.lagMs {return false}
+    if lhs.node != rhs.node {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2991,6 +3296,106 @@ nonisolated extension WireRangeRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireRangeResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RangeResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}records\0\u{1}more\0\u{2}:at\0\u{3}lag_ms\0\u{1}node\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.records) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.more) }()
+      case 60: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
+      case 61: try { try decoder.decodeSingularUInt32Field(value: &self.lagMs) }()
+      case 62: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.records.isEmpty {
+      try visitor.visitSingularBytesField(value: self.records, fieldNumber: 1)
+    }
+    if self.more != false {
+      try visitor.visitSingularBoolField(value: self.more, fieldNumber: 2)
+    }
+    if self.at != 0 {
+      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 60)
+    }
+    if self.lagMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.lagMs, fieldNumber: 61)
+    }
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 62)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRangeResponse, rhs: WireRangeResponse) -> Bool {
+    if lhs.records != rhs.records {return false}
+    if lhs.more != rhs.more {return false}
+    if lhs.at != rhs.at {return false}
+    if lhs.lagMs != rhs.lagMs {return false}
+    if lhs.node != rhs.node {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireHistoryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".HistoryRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}before\0\u{1}after\0\u{1}limit\0\u{1}credit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.before) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.after) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.key.isEmpty {
+      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 1)
+    }
+    if self.before != 0 {
+      try visitor.visitSingularFixed64Field(value: self.before, fieldNumber: 2)
+    }
+    if self.after != 0 {
+      try visitor.visitSingularFixed64Field(value: self.after, fieldNumber: 3)
+    }
+    if self.limit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.limit, fieldNumber: 4)
+    }
+    if self.credit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.credit, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireHistoryRequest, rhs: WireHistoryRequest) -> Bool {
+    if lhs.key != rhs.key {return false}
+    if lhs.before != rhs.before {return false}
+    if lhs.after != rhs.after {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.credit != rhs.credit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireHistoryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".HistoryResponse"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}records\0\u{1}more\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -3016,9 +3421,184 @@ nonisolated extension WireRangeResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WireRangeResponse, rhs: WireRangeResponse) -> Bool {
+  public static func ==(lhs: WireHistoryResponse, rhs: WireHistoryResponse) -> Bool {
     if lhs.records != rhs.records {return false}
     if lhs.more != rhs.more {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireWatchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".WatchRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0\u{1}bits\0\u{1}after\0\u{1}through\0\u{1}min\0\u{1}max\0\u{1}bounded\0\u{1}credit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.groups) }()
+      case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.bits) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.after) }()
+      case 4: try { try decoder.decodeSingularFixed64Field(value: &self.through) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.min) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.max) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.bounded) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.groups.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.groups, fieldNumber: 1)
+    }
+    if !self.bits.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.bits, fieldNumber: 2)
+    }
+    if self.after != 0 {
+      try visitor.visitSingularFixed64Field(value: self.after, fieldNumber: 3)
+    }
+    if self.through != 0 {
+      try visitor.visitSingularFixed64Field(value: self.through, fieldNumber: 4)
+    }
+    if !self.min.isEmpty {
+      try visitor.visitSingularBytesField(value: self.min, fieldNumber: 5)
+    }
+    if !self.max.isEmpty {
+      try visitor.visitSingularBytesField(value: self.max, fieldNumber: 6)
+    }
+    if self.bounded != false {
+      try visitor.visitSingularBoolField(value: self.bounded, fieldNumber: 7)
+    }
+    if self.credit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.credit, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireWatchRequest, rhs: WireWatchRequest) -> Bool {
+    if lhs.groups != rhs.groups {return false}
+    if lhs.bits != rhs.bits {return false}
+    if lhs.after != rhs.after {return false}
+    if lhs.through != rhs.through {return false}
+    if lhs.min != rhs.min {return false}
+    if lhs.max != rhs.max {return false}
+    if lhs.bounded != rhs.bounded {return false}
+    if lhs.credit != rhs.credit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireWatchResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".WatchResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}records\0\u{1}through\0\u{1}news\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.records) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.through) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.news) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.records.isEmpty {
+      try visitor.visitSingularBytesField(value: self.records, fieldNumber: 1)
+    }
+    if self.through != 0 {
+      try visitor.visitSingularFixed64Field(value: self.through, fieldNumber: 2)
+    }
+    if self.news != false {
+      try visitor.visitSingularBoolField(value: self.news, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireWatchResponse, rhs: WireWatchResponse) -> Bool {
+    if lhs.records != rhs.records {return false}
+    if lhs.through != rhs.through {return false}
+    if lhs.news != rhs.news {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireClosedRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClosedRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.groups) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.groups.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.groups, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireClosedRequest, rhs: WireClosedRequest) -> Bool {
+    if lhs.groups != rhs.groups {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireClosedResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClosedResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}groups\0\u{1}indexes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
+      case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.groups) }()
+      case 3: try { try decoder.decodeRepeatedUInt64Field(value: &self.indexes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.version != 0 {
+      try visitor.visitSingularFixed64Field(value: self.version, fieldNumber: 1)
+    }
+    if !self.groups.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.groups, fieldNumber: 2)
+    }
+    if !self.indexes.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.indexes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireClosedResponse, rhs: WireClosedResponse) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.groups != rhs.groups {return false}
+    if lhs.indexes != rhs.indexes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -78,7 +78,7 @@ final class QueuedReads {
   private func judge(_ read: Sent, _ answer: WireResponse.OneOf_Body?) throws {
     switch answer {
     case .get(let get):
-      let found = Found(version: Version(rawValue: get.version), value: get.value.array, lagMilliseconds: 0)
+      let found = Found(version: Version(rawValue: get.version), value: get.value.array)
       clients.take(read.register, get.found ? found : nil, floor: read.floor)
       answered += 1
     case .now(let now):

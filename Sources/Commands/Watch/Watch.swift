@@ -1,0 +1,73 @@
+import ArgumentParser
+import Bytes
+import Client
+
+/// `kv watch`: follows the changes of keys.
+struct WatchCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "watch", abstract: "Follow the changes of a key, a prefix or everything.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(help: ArgumentHelp("Only keys that begin with this.", valueName: "prefix"))
+  var prefix: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Begin behind this version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
+  var after: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Run a shell command for each change, its value on standard input.", valueName: "command"))
+  var exec: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Keep in this file how far the watch has come, and go on there.", valueName: "file"))
+  var checkpoint: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("End after so many changes.", valueName: "count"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("tsv, json.", valueName: "format"))
+  var format: ChangeFormat?
+
+  @Argument(help: ArgumentHelp("The key; without one, all keys.", valueName: "key"))
+  var key: ArgumentBytes?
+
+  mutating func validate() throws {
+    if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
+    if prefix != nil, key != nil { throw ValidationError("--prefix excludes a key") }
+    if exec != nil, format != nil || global.json {
+      throw ValidationError("--exec prints nothing: it excludes --format")
+    }
+    if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on") }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    if let key, let words = RecordBounds.violation(key: key.bytes) { throw .malformed(words) }
+    // Before anything is done that a signal could cut short.
+    let signals = StopSignals()
+    let client = try global.client(longest: Int(GlobalOptions.usualTimeout.milliseconds))
+    let checkpoint = try checkpoint.map { (path) throws(CommandError) in try Checkpoint(path: path.text) }
+    let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
+    let stream = try asking { () throws(ClientError) in try client.watch(query(after: begin)) }
+    global.sayMore("watching behind version \(stream.position)")
+    let follower = WatchFollower(
+      stream: stream, signals: signals, checkpoint: checkpoint, savesEach: exec != nil, limit: limit,
+      milliseconds: global.timeout?.milliseconds, global: global)
+    return try follower.follow { (change) throws(CommandError) in
+      if let exec { return try ChangeCommand.run(exec.bytes, for: change) }
+      try output.write { (bytes) throws(CommandError) in wantedFormat.append(change, namesKey: true, to: &bytes) }
+      try output.flush()
+    }
+  }
+
+  private func beginning(_ client: Client) throws(CommandError) -> Version? {
+    guard let after else { return nil }
+    return try TimeArgument(parsing: after.text).version(asking: client)
+  }
+
+  private var wantedFormat: ChangeFormat { global.json ? .json : format ?? .tsv }
+
+  private func query(after: Version?) -> WatchQuery {
+    if let key { return WatchQuery(key: key.key, after: after) }
+    if let prefix { return WatchQuery(prefix: prefix.key, after: after) }
+    return WatchQuery(after: after)
+  }
+}

@@ -52,10 +52,11 @@ public struct RangeQuery: Equatable, Sendable {
     return true
   }
 
-  /// The request for the next part of the range, of some groups.
-  func request(groups: [GroupID], at version: Version, limit: Int) -> WireRangeRequest {
+  /// The request for the next part of the range, of some partitions.
+  func request(parts: [ClusterMap.Part], at version: Version, limit: Int) -> WireRangeRequest {
     var request = WireRangeRequest()
-    request.groups = groups.map(\.rawValue)
+    request.groups = parts.map(\.group.rawValue)
+    request.arcBits = parts.map { UInt32($0.arc.bits) }
     request.min = Data(min?.bytes ?? [])
     request.max = Data(max?.bytes ?? [])
     request.bounded = max != nil

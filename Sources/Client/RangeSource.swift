@@ -57,10 +57,9 @@ final class RangeSource {
     guard case .none = question, !isDry else { return }
     do throws(ChannelFailure) {
       let link = try client.link(to: address, until: deadline)
-      let groups = parts.map(\.group)
       let time = client.answerTime(until: deadline)
       let request = client.request(
-        .range(rest.request(groups: groups, at: version, limit: limit)), time: time)
+        .range(rest.request(parts: parts, at: version, limit: limit)), time: time)
       link.gather(request)
       question = .asked(link, request.id)
       do throws(ChannelFailure) {

@@ -24,6 +24,9 @@ struct NodeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The zone that the node fails with: a rack, a site.", valueName: "zone"))
   var zone: ArgumentBytes?
 
+  @Option(help: ArgumentHelp("Its part of the load against the weights of the others; 1 unless set.", valueName: "n"))
+  var weight: UInt32?
+
   @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error, critical.", valueName: "level"))
   var logLevel: LogLevel = .info
 
@@ -36,9 +39,18 @@ struct NodeOptions: ParsableArguments {
 
   /// What the server needs to know.
   func serveOptions(partitions: Int?) -> ServeOptions {
-    ServeOptions(
-      directory: directory.text, listen: listen?.text, advertise: advertise?.text, zone: zone?.text ?? "",
+    var options = ServeOptions(
+      directory: directory.text, listen: listen?.text, advertise: advertise?.text, zone: zone?.text,
       partitions: partitions)
+    options.weight = weight
+    return options
+  }
+
+  mutating func validate() throws {
+    if let weight, weight > Limits.weight { throw ValidationError("--weight takes a number up to \(Limits.weight)") }
+    if let zone, zone.bytes.count > Limits.zoneBytes {
+      throw ValidationError("--zone takes a name of at most \(Limits.zoneBytes) bytes")
+    }
   }
 
   /// Runs the node until it is told to stop.

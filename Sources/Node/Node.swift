@@ -46,6 +46,12 @@ public final class Node {
   package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
+  /// Whether it was taken out of the members.
+  var hasDeparted = false
+  /// The zone and weight that the node shall have, until the catalog has them.
+  var wantedPlace: (zone: String?, weight: UInt32?)?
+  /// How fast moving replicas shall arrive, until the catalog has it.
+  var wantedMoveRate: UInt64?
   /// Until when the node drains, and whom it then calls.
   var drainEnd: (deadline: Moment, done: () -> Void)?
 
@@ -106,6 +112,7 @@ public final class Node {
     fences.tick()
     space.tick()
     proposeRetentionIfDue()
+    proposePlaceIfDue()
     pump()
     pipeline.settle()
     if isDraining { finishDrainIfDue() }

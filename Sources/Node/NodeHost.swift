@@ -41,8 +41,10 @@ public protocol NodeHost: AnyObject {
   func fatal(_ reason: String)
   /// Something that an operator should read.
   func log(_ level: Severity, _ message: String)
-  /// The members' addresses have changed.
-  func membersChanged(_ members: [WireMember])
+  /// The members, or their addresses, have changed. Whoever shows the certificate of a `refused` node is turned away.
+  func membersChanged(_ members: [WireMember], refused: [NodeID])
+  /// The node is a member no more, and its directory says so: it is to be ended.
+  func departed(_ departure: WireDeparture)
 }
 
 /// How much a log line matters.

@@ -38,6 +38,11 @@ public enum Server {
     try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)
     guard try kind(options.directory, on: disk) == .empty else {
+      do throws(NodeError) {
+        try NodeIdentity.read(from: options.directory, on: disk).checkMember(of: options.directory)
+      } catch {
+        throw .node(error)
+      }
       throw .usage("\(options.directory) is a node's already: run it with kv serve -d \(options.directory)")
     }
     let token: JoinToken
@@ -50,6 +55,15 @@ public enum Server {
     let address = try Address.advertised(options.advertise, listen: listen)
     try Enrolment.enrol(token, listen: listen, address: address, options, on: disk)
     withExtendedLifetime(lock) {}
+  }
+
+  /// The number of the node whose directory this is.
+  public static func nodeNumber(ofDirectory directory: String) throws(ServerError) -> UInt32 {
+    do throws(NodeError) {
+      return try NodeIdentity.read(from: directory, on: PosixDisk()).nodeID.rawValue
+    } catch {
+      throw .node(error)
+    }
   }
 
   private static func lockDirectory(_ directory: String, on disk: any Disk) throws(ServerError) -> DirectoryLock {
@@ -102,15 +116,15 @@ public enum Server {
     let stored = opened.identity.stored
     let listen = try Address.choose(options.listen ?? stored.listen)
     let credentials = try NodeCredentials.load(from: options.directory, on: PosixDisk())
-    let context = try credentials.serverContext(cluster: stored.cluster)
     var logger = Logger(label: "kv")
     logger[metadataKey: "node"] = "\(stored.node)"
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
-    let keep = options.keepMilliseconds
+    let (keep, place, moveRate) = (options.keepMilliseconds, options.place, options.moveRate)
     let runner = try NodeRunner(
       loop: loop, directory: options.directory, opened: opened, credentials: credentials, logger: logger)
     // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
+    let context = try credentials.serverContext(cluster: stored.cluster, refusing: runner.refusedNodes)
     let bound = UncheckedTransfer(runner)
     do {
       try loop.flatSubmit { [logger] in
@@ -120,6 +134,8 @@ public enum Server {
         ).flatMapThrowing {
           try bound.value.start($0)
           if let keep { bound.value.node.keepVersions(milliseconds: keep) }
+          bound.value.node.wantsPlace(zone: place.zone, weight: place.weight)
+          if let moveRate { bound.value.node.limitMoves(bytesPerSecond: moveRate) }
         }
       }.wait()
     } catch let error as NodeError {
@@ -135,6 +151,12 @@ public enum Server {
     bound.value.stopWorkers()
     try? group.syncShutdownGracefully()
     logger.info("stopped")
+    guard let departure = runner.departure else { return }
+    guard departure == .leaves else {
+      throw .node(
+        .departed(path: options.directory, node: opened.identity.nodeID, cluster: stored.cluster, departure))
+    }
+    announce("kv: node \(stored.node) has left cluster \(stored.cluster)")
   }
 
   private static func greeting(_ opened: OpenedDirectory, _ listen: HostPort, _ directory: String) -> String {

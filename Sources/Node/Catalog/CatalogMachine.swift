@@ -60,6 +60,8 @@ final class CatalogMachine: GroupMachine {
     }
   }
 
+  func isReady(for entry: LogEntry) -> Bool { true }
+
   func apply(_ entry: LogEntry) {
     let outcome = entry.payload.isEmpty ? nil : apply(payload: entry.payload, at: entry.index)
     while let proposal = proposals.first, proposal.index <= entry.index {
@@ -91,21 +93,31 @@ final class CatalogMachine: GroupMachine {
     case .raiseCeiling:
       if let ceiling = catalog?.ceiling { oracle?.raised(to: ceiling) }
       serveWaiting()
-    case .addNode, .setAddress:
+    case .addNode, .setAddress, .setPlace:
       membersAreNews = true
-      node.host.membersChanged(catalog?.members ?? [])
-    case .changePartition, .confirmPartition:
+      tellMembers()
+    case .departNode, .removeNode:
+      membersAreNews = true
+      node.planner.mapChanged()
+      tellMembers()
+      node.leaveIfRemoved()
+    case .changePartition, .confirmPartition, .beginSplit, .confirmSplit:
       node.planner.mapChanged()
     case .raiseFloor:
       node.applyFloor()
     case .replaceReplica:
       membersAreNews = true
       node.planner.mapChanged()
-      node.host.membersChanged(catalog?.members ?? [])
-    case .addToken, .setRetention, .setSpace, nil:
+      tellMembers()
+    case .addToken, .setRetention, .setSpace, .setMoveRate, nil:
       break
     }
     return .applied
+  }
+
+  private func tellMembers() {
+    guard let catalog else { return }
+    node.host.membersChanged(catalog.members, refused: catalog.refused)
   }
 
   func roleChanged() {
@@ -227,10 +239,11 @@ final class CatalogMachine: GroupMachine {
         return done(false)
       }
       restore(catalog, savedIndex: received.point.index)
-      node.host.membersChanged(catalog.members)
+      tellMembers()
       done(true)
       node.applyFloor()
       node.planner.mapChanged()
+      node.leaveIfRemoved()
       node.pump()
     }
   }

@@ -12,7 +12,7 @@ extension Partition {
     guard let replica else { return nil }
     let state = PartitionState(
       replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion,
-      sessions: sessions.encode())
+      sessions: sessions.encode(), isCut: isCut, origin: origin)
     return state.storeState(
       at: SnapshotHeader(
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
@@ -32,6 +32,8 @@ extension Partition {
       do throws(StoreError) {
         try store.install(result)
         replica?.flushed(through: store.flushedState.appliedIndex)
+        beginChildIfDue()
+        if split.preparing != nil { replica?.resume() }
         if store.needsFlush { flush() }
         node.compactions.advance()
       } catch {
@@ -57,7 +59,7 @@ extension Partition {
 
   /// A job that failed left its inputs as they were and may be tried again; one whose outcome on disk is uncertain
   /// stops the node (DESIGN §5).
-  private func failed(_ job: String, _ error: StoreError) {
+  func failed(_ job: String, _ error: StoreError) {
     let words = "partition \(group): \(job) failed: \(error)"
     if case .fatal = error { return node.host.fatal(words) }
     if case .io(let cause) = error, cause.isDiskFull { return node.space.ranOut(cause) }
@@ -72,7 +74,8 @@ extension Partition {
     guard case (var state, let point)? = try? PartitionState.read(cursor.state) else { return nil }
     // Who gets the records must not answer for versions that were dropped from them.
     state.floor = store.retention.floor
-    return CapturedState(point: point, state: state.encode()) {
+    let bytes = (store.levels + store.historyLevels).reduce(UInt64(store.memtableBytes)) { $0 + $1.bytes }
+    return CapturedState(point: point, state: state.encode(), bytes: bytes) {
       var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
       do throws(StoreError) {
         while writer.count < Limits.snapshotChunk.rawValue, let record = try cursor.next() {
@@ -89,7 +92,7 @@ extension Partition {
 
   /// Holds back jobs of the store while another takes shape in its directory; false while one runs.
   func beginReceiving() -> Bool {
-    guard jobs.areIdle, !isReceiving else { return false }
+    guard isIdle else { return false }
     isReceiving = true
     return true
   }
@@ -98,7 +101,7 @@ extension Partition {
   func endReceiving() { isReceiving = false }
 
   func install(_ received: ReceivedState, done: @escaping (Bool) -> Void) {
-    guard var state = PartitionState(untrusted: received.state), state.arc == arc,
+    guard var state = PartitionState(untrusted: received.state), arc.contains(state.arc),
       let sessions = try? SessionTable(decoding: state.sessions)
     else {
       node.host.log(.error, "partition \(group): the state from node \(received.sender) is not this partition's")
@@ -106,6 +109,7 @@ extension Partition {
       return done(false)
     }
     state.replica = replicaID
+    state.origin = origin
     let storeState = state.storeState(at: received.point)
     let retention = Retention(floor: state.floor)
     let storage = node.storage
@@ -121,11 +125,15 @@ extension Partition {
       do throws(StoreError) {
         if let error { throw error }
         store = try storage.openStore(directory)
+        // What comes from another replica holds nothing but the arc's own.
+        (arc, isCut) = (state.arc, false)
+        filterKeys()
         node.applyFloor()
         self.sessions = sessions
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)
         done(true)
+        node.planner.mapChanged()
       } catch StoreError.io(let cause) where cause.isDiskFull {
         node.space.ranOut(cause)
         node.host.run(.background) {
@@ -141,7 +149,7 @@ extension Partition {
   }
 
   /// Whether no job of the store is running, so that it can be ended.
-  var isIdle: Bool { jobs.areIdle && !isReceiving }
+  var isIdle: Bool { jobs.areIdle && !isReceiving && !split.isUnderWay }
 
   /// Ends the replica's store: the catalog has confirmed that it is not wanted any more.
   func destroy() {

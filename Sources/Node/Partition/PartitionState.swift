@@ -13,8 +13,25 @@ struct PartitionState: Equatable {
   let sessions: [UInt8]
   /// The oldest version that the records still tell. In a manifest it stands by itself.
   var floor = Version.zero
+  /// Whether the tables may hold keys outside of the arc: those of a split that no compaction has dropped yet. In a
+  /// transfer there are none.
+  var isCut = false
+  /// Where the replica was split off; nil where it came into being otherwise. It stays with the replica.
+  var origin: Origin?
 
-  init(replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8]) {
+  /// A place in the log of another partition's replica on the same node.
+  struct Origin: Equatable {
+    let group: GroupID
+    let replica: ReplicaID
+    let index: LogIndex
+  }
+
+  init(
+    replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8], isCut: Bool = false,
+    origin: Origin? = nil
+  ) {
+    self.isCut = isCut
+    self.origin = origin
     self.replica = replica
     self.arc = arc
     self.epoch = epoch
@@ -28,6 +45,12 @@ struct PartitionState: Equatable {
     point.membership.encode(into: &membership)
     var extra = ByteWriter()
     extra.u64(replica.rawValue)
+    if isCut || origin != nil {
+      extra.u8(isCut ? 1 : 0)
+      extra.u32(origin?.group.rawValue ?? 0)
+      extra.u64(origin?.replica.rawValue ?? 0)
+      extra.u64(origin?.index.rawValue ?? 0)
+    }
     return StoreState(
       appliedIndex: point.index, appliedTerm: point.term, membership: membership.bytes, arcStart: arc.prefix,
       arcLength: UInt64(arc.bits), epoch: epoch, lastVersion: lastVersion, closedVersion: .zero, sessions: sessions,
@@ -38,6 +61,15 @@ struct PartitionState: Equatable {
   static func read(_ state: StoreState) throws -> (PartitionState, SnapshotHeader) {
     var extra = ByteReader(state.extra)
     let replica = ReplicaID(rawValue: try extra.u64())
+    var isCut = false
+    var origin: Origin?
+    if !extra.isAtEnd {
+      isCut = try extra.u8() == 1
+      let place = Origin(
+        group: GroupID(rawValue: try extra.u32()), replica: ReplicaID(rawValue: try extra.u64()),
+        index: LogIndex(rawValue: try extra.u64()))
+      if place.group != .catalog { origin = place }
+    }
     try extra.finish()
     var reader = ByteReader(state.membership)
     let membership = try Membership(from: &reader)
@@ -45,7 +77,8 @@ struct PartitionState: Equatable {
     let arc = try Arc(validating: state.arcLength, prefix: state.arcStart)
     return (
       PartitionState(
-        replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions),
+        replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions,
+        isCut: isCut, origin: origin),
       SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership)
     )
   }

@@ -26,7 +26,7 @@ extension Node {
     }
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
-        if let failure { return reply(failure) }
+        if let failure = failure ?? arcFailure(request, wanted) { return reply(failure) }
         reply(read(request, wanted, at: at))
       }
     }
@@ -44,6 +44,16 @@ extension Node {
         if left == 0 { done(failure) }
       }
     }
+  }
+
+  /// The answer to who takes a partition to own more than it does: a range that went on would miss the other half.
+  private func arcFailure(_ request: WireRangeRequest, _ partitions: [Partition]) -> WireResponse.OneOf_Body? {
+    let bits = Dictionary(zip(request.groups, request.arcBits)) { first, _ in first }
+    for partition in partitions {
+      let isKnown = bits[partition.group.rawValue].map { $0 == UInt32(partition.arc.bits) } ?? !partition.wasSplit
+      guard isKnown, partition.split.proposed == nil else { return partition.notLeader }
+    }
+    return nil
   }
 
   private func read(_ request: WireRangeRequest, _ partitions: [Partition], at version: Version)

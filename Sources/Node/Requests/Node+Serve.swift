@@ -41,7 +41,7 @@ extension Node {
       reply(.oldestRead(oldestRead(request)))
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
-    case .invite, .enrol, .versions, .propose:
+    case .invite, .enrol, .versions, .propose, .leave, .plan, .split, .moveRate:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
   }
@@ -56,15 +56,20 @@ extension Node {
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
       "only nodes may ask this"
-    case (.client(_, let canAdminister), .invite): canAdminister ? nil : "this needs a certificate of role admin"
+    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .leave),
+      (.client(_, let canAdminister), .split), (.client(_, let canAdminister), .moveRate):
+      canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
     }
   }
 
   private func localPartition(of key: [UInt8]) -> Partition? {
-    guard let group = catalog.catalog?.map.lookup(Position(ofBytes: key)).group else { return nil }
-    return replicas[group]?.machine as? Partition
+    let position = Position(ofBytes: key)
+    guard let group = catalog.catalog?.map.lookup(position).group,
+      let partition = replicas[group]?.machine as? Partition, partition.owns(position)
+    else { return nil }
+    return partition
   }
 
   private func route(_ request: WireRequest, key: [UInt8], _ deadline: Moment, _ reply: @escaping Reply) {
@@ -81,7 +86,7 @@ extension Node {
     case (.write(let write)?, let partition as Partition):
       do {
         let pending = try PendingWrite(write, deadline: deadline, reply: reply)
-        guard partition.arc.contains(Position(of: pending.key)), replica.leads else {
+        guard partition.serves(Position(of: pending.key)), replica.leads else {
           return reply(partition.notLeader)
         }
         if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
@@ -112,6 +117,16 @@ extension Node {
       self.invite(invite, reply: reply)
     case (.enrol(let enrol)?, _ as CatalogMachine):
       self.enrol(enrol, reply: reply)
+    case (.leave(let leave)?, _ as CatalogMachine):
+      self.leave(leave, reply: reply)
+    case (.plan(let plan)?, _ as CatalogMachine):
+      self.plan(plan, reply: reply)
+    case (.split(let split)?, _ as CatalogMachine):
+      self.split(split, reply: reply)
+    case (.moveRate(let request)?, let catalog as CatalogMachine):
+      catalog.propose(.with { $0.setMoveRate = request.rate }) { outcome in
+        if case .applied = outcome { reply(.moveRate(WireMoveRateResponse())) } else { reply(outcome.body) }
+      }
     default:
       reply(WireFailure.because(.invalid, "the request does not fit its group"))
     }

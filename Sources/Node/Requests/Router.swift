@@ -25,7 +25,8 @@ final class Router {
 
   /// A request on its way.
   private final class Routed {
-    let group: GroupID
+    /// Where the key is, as far as the map says: a split moves it to another group.
+    var group: GroupID
     let request: WireRequest
     let deadline: Moment
     let reply: Reply
@@ -44,6 +45,15 @@ final class Router {
       self.request = request
       self.deadline = deadline
       self.reply = reply
+    }
+
+    /// The key that it is about, if it is about one.
+    var key: [UInt8]? {
+      switch request.body {
+      case .write(let write): write.key.array
+      case .get(let get): get.key.array
+      default: nil
+      }
     }
 
     /// Whether repeating the request could apply it twice: never, writes carry ids and the rest is idempotent.
@@ -76,6 +86,9 @@ final class Router {
 
   private func attempt(_ routed: Routed) {
     guard node.now < routed.deadline else { return giveUp(routed) }
+    if let key = routed.key, let map = node.catalog.catalog?.map {
+      routed.group = map.lookup(Position(ofBytes: key)).group
+    }
     if let replica = node.replicas[routed.group], replica.core.isLeader {
       return node.serve(routed.request, by: replica, deadline: routed.deadline) { [self] body in
         settle(routed, body, from: node.id)

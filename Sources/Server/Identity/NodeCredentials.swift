@@ -52,18 +52,22 @@ struct NodeCredentials: Sendable {
   }
 
   /// The context in which others connect to the node.
-  func serverContext(cluster: String) throws(ServerError) -> TLSContext {
+  func serverContext(cluster: String, refusing refused: RefusedNodes) throws(ServerError) -> TLSContext {
     do throws(TLSError) {
-      return try TLSContext.server(certificate: certificate, key: key, ca: authority, cluster: cluster)
+      return try TLSContext.server(
+        certificate: certificate, key: key, ca: authority, cluster: cluster,
+        revoked: { _, identity in refused.contains(identity) })
     } catch {
       throw .tls(error)
     }
   }
 
   /// The context in which the node connects to others.
-  func clientContext(cluster: String) throws(ServerError) -> TLSContext {
+  func clientContext(cluster: String, refusing refused: RefusedNodes) throws(ServerError) -> TLSContext {
     do throws(TLSError) {
-      return try TLSContext.client(certificate: certificate, key: key, ca: authority, cluster: cluster)
+      return try TLSContext.client(
+        certificate: certificate, key: key, ca: authority, cluster: cluster,
+        revoked: { _, identity in refused.contains(identity) })
     } catch {
       throw .tls(error)
     }

@@ -5,7 +5,7 @@ public struct DiskOperation: Sendable {
   /// The calls that a fault can hit.
   public enum Kind: Sendable {
     case open, create, read, size, write, truncate, sync
-    case rename, remove, createDirectory, syncDirectory, list, freeBytes
+    case rename, link, remove, createDirectory, syncDirectory, list, freeBytes
   }
 
   /// Which call.

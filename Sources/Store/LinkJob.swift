@@ -1,5 +1,5 @@
 import Bytes
-public import Environment
+import Environment
 import Table
 
 /// Makes another store of the same tables, which the two share by hard links: how a partition is cut in half without

@@ -23,7 +23,6 @@ struct LinkTests {
         lower.apply(record)
         if Int.random(in: 0..<40, using: &random) == 0 { try lower.settle(model.state) }
       }
-      #expect(lower.linkJob(to: "/other", state: model.state) == nil || lower.memtableBytes == 0, "seed \(seed)")
       try lower.settle(model.state)
       let job = try #require(lower.linkJob(to: "/other", state: model.state))
       try job.run()
@@ -47,10 +46,7 @@ struct LinkTests {
         guard round == 0 else { break }
         // What belongs to the other goes, and the files of one are not missed by the other.
         for store in [lower, upper] {
-          while let job = store.fullCompaction() {
-            try store.install(job.run())
-            break
-          }
+          if let job = store.fullCompaction() { try store.install(job.run()) }
           try store.compactFully()
         }
       }

@@ -70,6 +70,6 @@ final class PlacementDriver {
     guard child.parent != 0, let parent = node.replicas[GroupID(rawValue: child.parent)]?.machine as? Partition,
       let arc = try? Arc(validating: UInt64(child.bits), prefix: child.prefix)
     else { return false }
-    return parent.arc.contains(arc) && parent.hasState
+    return parent.split.concerns(GroupID(rawValue: child.group)) || parent.arc.contains(arc) && parent.hasState
   }
 }

@@ -19,6 +19,9 @@ struct SplitProgress {
   /// Applied; the child begins as soon as the partition's own files say so.
   var begun: (child: GroupID, replica: ReplicaID, index: LogIndex, leads: Bool)?
 
+  /// Whether a child's replica is just being made here.
+  func concerns(_ child: GroupID) -> Bool { preparing == child || begun?.child == child }
+
   /// Whether a job of it is under way, or must not be lost.
   var isUnderWay: Bool { isBusy || begun != nil }
 }
@@ -145,8 +148,12 @@ extension Partition {
 
   /// Has the store show nothing but the partition's own keys.
   func filterKeys() {
-    let arc = arc
-    store.keyFilter = isCut ? { key in arc.contains(Position(ofBytes: key)) } : nil
+    guard isCut else {
+      store.keyFilter = nil
+      return
+    }
+    let own = arc
+    store.keyFilter = { own.contains(Position(ofBytes: $0)) }
   }
 
   /// Begins the child's replica once the partition's files say that it was cut off.

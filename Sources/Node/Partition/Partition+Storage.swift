@@ -127,6 +127,7 @@ extension Partition {
         store = try storage.openStore(directory)
         // What comes from another replica holds nothing but the arc's own.
         (arc, isCut) = (state.arc, false)
+        (split.preparing, split.isPrepared) = (nil, false)
         filterKeys()
         node.applyFloor()
         self.sessions = sessions

@@ -115,7 +115,6 @@ final class Partition: GroupMachine {
     if store.needsFlush { flush() }
     beginChildIfDue()
     campaignIfNew()
-    if split.preparing != nil { replica?.resume() }
     node.planner.reconcile(self)
   }
 

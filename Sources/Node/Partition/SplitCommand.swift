@@ -17,7 +17,8 @@ struct SplitCommand: Equatable {
   let replicas: [(parent: ReplicaID, child: ReplicaID)]
 
   static func == (left: SplitCommand, right: SplitCommand) -> Bool {
-    left.child == right.child && left.bits == right.bits && left.replicas.elementsEqual(right.replicas, by: ==)
+    left.child == right.child && left.bits == right.bits
+      && left.replicas.elementsEqual(right.replicas) { $0 == $1 }
   }
 
   /// Whether a log entry is one.

@@ -1,6 +1,7 @@
 import Bytes
 import Environment
 import Raft
+import Store
 import Wire
 
 /// The replica states on their way to and from this node, chunk by chunk: the receiver's credit for one chunk brings

@@ -24,7 +24,7 @@ public struct DiskOperation: Sendable {
 
   static func isStep(_ kind: Kind) -> Bool {
     switch kind {
-    case .create, .write, .truncate, .sync, .rename, .remove, .createDirectory, .syncDirectory: true
+    case .create, .write, .truncate, .sync, .rename, .link, .remove, .createDirectory, .syncDirectory: true
     case .open, .read, .size, .list, .freeBytes: false
     }
   }

@@ -68,6 +68,9 @@ final class Nemesis {
     do {
       try world.start(id)
       fenced[id] = nil
+    } catch NodeError.departed {
+      // It was killed between the note of that and its end.
+      world.lose(id)
     } catch {
       world.say("node \(id) does not start: \(error)")
       fenced[id] = "\(error)"

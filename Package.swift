@@ -44,7 +44,7 @@ let package = Package(
     .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .target(
       name: "Node",
-      dependencies: ["Bytes", "Environment", "HashRing", "Log", "Raft", "Store", "Table", "Wire"],
+      dependencies: ["Bytes", "Environment", "HashRing", "Log", "Merkle", "Raft", "Store", "Table", "Wire"],
       swiftSettings: strict),
     .target(
       name: "Server",
@@ -66,6 +66,7 @@ let package = Package(
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
     .testTarget(name: "EnvironmentTests", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
     .testTarget(name: "HashRingTests", dependencies: ["Bytes", "HashRing"], swiftSettings: strict),
+    .testTarget(name: "MerkleTests", dependencies: ["Bytes", "Merkle"], swiftSettings: strict),
     .testTarget(name: "RaftTests", dependencies: ["Bytes", "Raft"], swiftSettings: strict),
     .testTarget(name: "LogTests", dependencies: ["Bytes", "Environment", "Log", "Simulation"], swiftSettings: strict),
     .testTarget(
@@ -73,7 +74,7 @@ let package = Package(
     .testTarget(
       name: "TableTests", dependencies: ["Bytes", "Environment", "Simulation", "Table"], swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
+      name: "StoreTests", dependencies: ["Bytes", "Environment", "Log", "Merkle", "Simulation", "Store", "Table"],
       swiftSettings: strict),
     .testTarget(
       name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],

@@ -86,7 +86,8 @@ struct KVCommand: ParsableCommand {
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, StatusCommand.self, LeaveCommand.self, PlanCommand.self, SplitCommand.self, DemoCommand.self,
+      RangeCommand.self, VerifyCommand.self, RepairCommand.self, StatusCommand.self, LeaveCommand.self,
+      PlanCommand.self, SplitCommand.self, DemoCommand.self,
       BenchCommand.self, BenchEngineCommand.self,
       DebugCommand.self, VersionCommand.self,
     ])

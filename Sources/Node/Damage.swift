@@ -17,9 +17,46 @@ struct Damage {
 
   /// Notes what a read met.
   mutating func note(_ error: StoreError) {
-    guard case .corrupt = error, found.count < Limits.damageListed, !found.contains("\(error)") else { return }
-    found.append("\(error)")
+    if case .corrupt = error { note("\(error)") }
+  }
+
+  /// Notes what a check found.
+  mutating func note(_ damage: StoreDamage) {
+    note("\(damage.path): damaged at byte \(damage.offset): \(damage.words)")
+  }
+
+  private mutating func note(_ words: String) {
+    guard found.count < Limits.damageListed, !found.contains(words) else { return }
+    found.append(words)
     inTables += 1
+  }
+}
+
+/// Tells the catalog of replicas here whose files are damaged, so that it has others lead.
+final class DamageReports {
+  private unowned let node: Node
+  private var underWay: Set<ReplicaID> = []
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  /// Files of a partition's replica here were found damaged.
+  func report(_ partition: Partition) {
+    let (group, replica) = (partition.group, partition.replicaID)
+    guard node.catalog.catalog?.isDamaged(replica, of: group) == false, underWay.insert(replica).inserted else {
+      return
+    }
+    let command = WireCatalogCommand.with {
+      $0.reportDamage = .with {
+        $0.group = group.rawValue
+        $0.replica = replica.rawValue
+      }
+    }
+    node.proposeToCatalog(command) { [self] _ in
+      // Refused or lost: the next read of what is damaged tells again.
+      underWay.remove(replica)
+    }
   }
 }
 

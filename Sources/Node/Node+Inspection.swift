@@ -20,7 +20,9 @@ extension Node {
   /// partition doesn't own any more. None in an entry that is empty or of another kind.
   package func writes(in entry: LogEntry, of group: GroupID) throws(ByteError) -> [LoggedWrite] {
     let partition = replicas[group]?.machine as? Partition
-    guard entry.kind == .command, !entry.payload.isEmpty, !SplitCommand.isOne(entry.payload) else { return [] }
+    guard entry.kind == .command, !entry.payload.isEmpty, !SplitCommand.isOne(entry.payload),
+      CheckMark(payload: entry.payload) == nil
+    else { return [] }
     var writes: [LoggedWrite] = []
     _ = try PartitionCommand.decode(entry.payload) { write in
       guard partition?.owns(Position(ofBytes: entry.payload, range: write.key)) ?? true else { return }
@@ -90,6 +92,8 @@ extension Node {
       ("log writes", pipeline.waitingCount), ("transfers", transfers.count), ("oracle", catalog.waitingCount),
     ]
     let groups = order.compactMap { replicas[$0] }
+    lengths.append(("held checks", checks.count))
+    lengths.append(("checks", verifier.count))
     lengths.append(("held messages", groups.reduce(0) { $0 + $1.heldCount }))
     lengths.append(("reads", groups.reduce(0) { $0 + $1.readCount }))
     lengths.append(("writes", partitions.reduce(0) { $0 + $1.writes.count }))

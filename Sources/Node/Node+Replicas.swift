@@ -155,6 +155,7 @@ extension Node {
     guard let replica = replicas[group], let partition = replica.machine as? Partition, partition.isIdle else {
       return false
     }
+    checks.drop(group)
     partition.roleChanged()
     remove(group)
     pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)

@@ -38,6 +38,11 @@ public final class Node {
   var heldReads = HeldReads()
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
+  private(set) lazy var checks = Checks(node: self)
+  private(set) lazy var verifier = Verifier(node: self)
+  private(set) lazy var backgroundChecks = BackgroundChecks(node: self)
+  private(set) lazy var damageReports = DamageReports(node: self)
+  private(set) lazy var repairFences = RepairFences(node: self)
   private(set) lazy var clocks = ClockWatch(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
@@ -110,6 +115,10 @@ public final class Node {
     floorKeeper.tick()
     compactions.advance()
     fences.tick()
+    repairFences.tick()
+    checks.tick()
+    verifier.tick()
+    backgroundChecks.tick()
     space.tick()
     proposeRetentionIfDue()
     proposePlaceIfDue()

@@ -31,6 +31,18 @@ final class Memtable: @unchecked Sendable {
   /// Whether there are no records.
   var isEmpty: Bool { count == 0 }
 
+  /// The same records once more, in a memtable of their own.
+  func copy() -> Memtable {
+    let copy = Memtable()
+    let source = MemtableSource(self, isReverse: false)
+    source.seek(nil, .max)
+    while source.isValid {
+      copy.insert(source.view)
+      source.advance()
+    }
+    return copy
+  }
+
   /// A place between records: the slot of a leaf, which may be one past its last.
   struct Place {
     var leaf: MemtableNode

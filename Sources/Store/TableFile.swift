@@ -8,30 +8,29 @@ import Table
 final class TableFile: Sendable {
   let entry: TableEntry
   let reader: TableReader
-  private let trash: Trash
-  private let isObsolete = Atomic<Bool>(false)
+  private let hold: FileHold
 
   init(_ entry: TableEntry, reader: TableReader, trash: Trash) {
     self.entry = entry
     self.reader = reader
-    self.trash = trash
+    hold = FileHold(reader.path, trash: trash)
   }
 
-  deinit {
-    if isObsolete.load(ordering: .acquiring) { trash.add(reader.path) }
+  private init(_ file: TableFile, _ entry: TableEntry) {
+    self.entry = entry
+    reader = file.reader
+    hold = file.hold
   }
 
-  /// The same table in another level.
+  /// The same table in another level; who holds either holds the file.
   func moved(to level: Int) -> TableFile {
     var entry = entry
     entry.level = level
-    return TableFile(entry, reader: reader, trash: trash)
+    return TableFile(self, entry)
   }
 
   /// Lets the file be removed once nobody holds it.
-  func retire() {
-    isObsolete.store(true, ordering: .releasing)
-  }
+  func retire() { hold.isObsolete.store(true, ordering: .releasing) }
 
   var minKey: Key { reader.properties.minKey }
   var maxKey: Key { reader.properties.maxKey }
@@ -45,6 +44,22 @@ final class TableFile: Sendable {
     return reader.runs.allSatisfy {
       !retention.holds(from: $0.properties.minVersion, to: $0.properties.maxEdge)
     }
+  }
+}
+
+/// Keeps a file in existence: when the last holder of one that is obsolete lets go, its path goes to the trash.
+private final class FileHold: Sendable {
+  let isObsolete = Atomic<Bool>(false)
+  private let path: String
+  private let trash: Trash
+
+  init(_ path: String, trash: Trash) {
+    self.path = path
+    self.trash = trash
+  }
+
+  deinit {
+    if isObsolete.load(ordering: .acquiring) { trash.add(path) }
   }
 }
 

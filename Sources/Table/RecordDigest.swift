@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 
 /// A sum of hashes over records: equal sums say that two sets of records are, but for an accident of 2^-128, the same,
 /// whatever their order and files. It finds what code or memory did to records on their way through a compaction;
@@ -36,12 +36,13 @@ public struct RecordDigest: Equatable, Sendable {
   }
 
   /// Appends the sum: its two halves as u64.
-  func encode(into writer: inout ByteWriter) {
+  public func encode(into writer: inout ByteWriter) {
     writer.u64(low)
     writer.u64(high)
   }
 
-  init(from reader: inout ByteReader) throws(ByteError) {
+  /// Reads a sum that `encode` wrote.
+  public init(from reader: inout ByteReader) throws(ByteError) {
     low = try reader.u64()
     high = try reader.u64()
   }

@@ -57,6 +57,9 @@ struct TableIndex: Sendable {
     return UnsafeRawBufferPointer(rebasing: all[start..<start + Int(separator.keyCount)])
   }
 
+  /// The key that parts a data block from the next.
+  func separator(_ index: Int) -> Key { Key(keys.withRawBytes { Array(slice($0, separators[index])) }) }
+
   /// Where a data block lies.
   func handle(_ index: Int) -> BlockHandle { separators[index].handle }
 

@@ -23,7 +23,7 @@ public final class TableRun: Sendable {
   /// What the run says about itself.
   public let properties: RunProperties
   private let entry: RunEntry
-  private let storage: TableStorage
+  let storage: TableStorage
   private let resident: RunIndex?
 
   init(_ entry: RunEntry, of storage: TableStorage) throws(TableError) {

@@ -9,7 +9,8 @@ struct ScriptTests {
   @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
     arguments: [
-      "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "members",
+      "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof",
+      "members",
     ])
   func script(name: String) throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts/\(name).sh").path

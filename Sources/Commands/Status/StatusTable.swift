@@ -167,6 +167,10 @@ extension StatusTable {
       object.number("arriving_bytes", group.arrivingBytes)
       object.number("arriving_ms", group.arrivingMs)
     }
+    if group.checkedMs > 0 {
+      object.number("checked_ms", group.checkedMs)
+      object.string("check_outcome", CheckReport.name(of: group.checkOutcome))
+    }
     object.version("last_version", Version(rawValue: group.lastVersion))
     return object
   }

@@ -71,6 +71,11 @@ struct Catalog {
     partition(group).flatMap { $0.preferred == 0 ? nil : NodeID(rawValue: $0.preferred) }
   }
 
+  /// Whether files of a replica are known to be damaged.
+  func isDamaged(_ replica: ReplicaID, of group: GroupID) -> Bool {
+    state.damaged.contains { $0.group == group.rawValue && $0.replica == replica.rawValue }
+  }
+
   /// Whether this state is younger than a replica's id. An older one, as a node has it after a restart until its log
   /// is applied, doesn't list the replica either, and says nothing of it: it must not end it.
   func hasGivenOut(_ replica: ReplicaID) -> Bool { replica.incarnation < state.nextIncarnation }
@@ -150,6 +155,7 @@ extension Catalog {
     case .setMoveRate(let rate): state.moveRate = rate
     case .beginSplit(let intent): try apply(intent)
     case .confirmSplit(let confirmation): try apply(confirmation)
+    case .reportDamage(let damage): try apply(damage)
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
   }
@@ -201,6 +207,14 @@ extension Catalog {
     }
     state.nextIncarnation += 1
     try self.replace(place, with: partition)
+  }
+
+  private mutating func apply(_ damage: WireReplicaDamage) throws(Refusal) {
+    let replica = ReplicaID(rawValue: damage.replica)
+    guard let entry = partition(GroupID(rawValue: damage.group)),
+      entry.replicas.contains(where: { $0.id == damage.replica })
+    else { throw .stale("partition \(damage.group) has no replica \(replica)") }
+    if !isDamaged(replica, of: GroupID(rawValue: damage.group)) { state.damaged.append(damage) }
   }
 
   private mutating func replaceCatalogReplica(_ lost: ReplicaID) throws(Refusal) {
@@ -263,6 +277,9 @@ extension Catalog {
     var next = state
     next.partitions[place] = partition
     next.partitions[place].epoch += 1
+    next.damaged.removeAll { damage in
+      damage.group == partition.group && !partition.replicas.contains { $0.id == damage.replica }
+    }
     next.epoch += 1
     do {
       map = try Catalog.map(of: next)

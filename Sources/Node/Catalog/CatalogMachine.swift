@@ -101,7 +101,7 @@ final class CatalogMachine: GroupMachine {
       node.planner.mapChanged()
       tellMembers()
       node.leaveIfRemoved()
-    case .changePartition, .confirmPartition, .beginSplit, .confirmSplit:
+    case .changePartition, .confirmPartition, .beginSplit, .confirmSplit, .reportDamage:
       node.planner.mapChanged()
     case .raiseFloor:
       node.applyFloor()

@@ -104,6 +104,12 @@ extension PlacementDriver {
     return nextPreference(catalog)
   }
 
+  /// The nodes of a partition's voters whose files are sound; all of them where none is.
+  private func fitToLead(_ entry: PartitionEntry, _ catalog: Catalog) -> [NodeID] {
+    let sound = entry.voters.filter { !catalog.isDamaged($0, of: entry.group) }
+    return (sound.isEmpty ? entry.voters : sound).map(\.node)
+  }
+
   /// Whether a node was heard from lately, as the catalog's leader knows.
   private func isHeard(_ id: NodeID, _ catalog: Catalog, _ replica: GroupReplica) -> Bool {
     guard id != node.id, let member = catalog.node(id) else { return id == node.id }
@@ -117,7 +123,7 @@ extension PlacementDriver {
     let answers = Planner.leaders(
       for: entries.map {
         LeaderQuestion(
-          group: $0.group, voters: $0.voters.map(\.node), current: catalog.preferredLeader(of: $0.group))
+          group: $0.group, voters: fitToLead($0, catalog), current: catalog.preferredLeader(of: $0.group))
       }, avoiding: Set(catalog.nodes.filter { $0.departure != .stays }.map { NodeID(rawValue: $0.id) }))
     for (entry, answer) in zip(entries.sorted { $0.group < $1.group }, answers)
     where catalog.preferredLeader(of: entry.group) != answer.leader

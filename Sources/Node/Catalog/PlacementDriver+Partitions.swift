@@ -59,11 +59,14 @@ extension PlacementDriver {
   /// Hands a leadership to another voter that can take it, if there is one.
   @discardableResult
   func handOver(_ replica: GroupReplica, except leaving: [ReplicaID]) -> Bool {
-    let heirs = replica.core.membership.voters.filter {
+    let able = replica.core.membership.voters.filter {
       $0 != replica.id && !leaving.contains($0) && isCaughtUp($0, replica) && !isFull($0.node)
     }
-    // Rather to one that stays than to one that is about to go itself.
-    guard let target = heirs.first(where: { mayLead($0.node) }) ?? heirs.first else { return false }
+    // Rather to one that stays than to one that is about to go itself, and rather to one whose files are sound.
+    let staying = able.filter { mayLead($0.node) }
+    let heirs = staying.isEmpty ? able : staying
+    let sound = heirs.first { node.catalog.catalog?.isDamaged($0, of: replica.group) == false }
+    guard let target = sound ?? heirs.first else { return false }
     replica.transferLeadership(to: target)
     return true
   }
@@ -121,7 +124,8 @@ extension PlacementDriver {
         handOver(replica, except: [])
       } else if let preferred = node.catalog.catalog?.preferredLeader(of: partition.group), preferred != node.id,
         mayLead(preferred),
-        let target = replica.core.membership.voters.first(where: { $0.node == preferred }), isCaughtUp(target, replica)
+        let target = replica.core.membership.voters.first(where: { $0.node == preferred }), isCaughtUp(target, replica),
+        node.catalog.catalog?.isDamaged(target, of: partition.group) == false
       {
         replica.transferLeadership(to: target)
       }

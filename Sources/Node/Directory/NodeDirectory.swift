@@ -25,6 +25,8 @@ public enum NodeDirectory {
   static func catalogPath(_ directory: String) -> String { directory + "/catalog" }
   static func logPath(_ directory: String) -> String { directory + "/log" }
   static func reservePath(_ directory: String) -> String { directory + "/reserve" }
+  /// The mark by which a partition's store is known as one that was found wrong, in words; it is not opened.
+  static func fenceMark(_ partition: String) -> String { partition + "/FENCED" }
   static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
 
   /// What a directory is.

@@ -13,6 +13,8 @@ public struct NodeOptions: Sendable {
   public var logBudget = Limits.logBudget
   /// How many bytes of its log a group keeps in memory for followers that lag.
   public var keptLogBytes = 2 << 20
+  /// How often the replicas of each partition are compared without being asked, in milliseconds; 0: never.
+  public var checkMilliseconds: UInt64 = 86_400_000
 
   /// The defaults. A node has many stores: small memtables keep their sum, and the log that they pin, small.
   public init() {

@@ -9,11 +9,28 @@ extension NodeStorage {
   func setAside(_ group: GroupID) -> DiskError? {
     let path = partitionDirectory(group)
     guard disk.exists(path) else { return nil }
+    do throws(DiskError) {
+      try disk.rename(path, to: nextPlaceAside(group))
+      try disk.syncDirectory(NodeDirectory.partitionsPath(directory))
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Where `setAside` would put a partition's files.
+  func nextPlaceAside(_ group: GroupID) -> String {
+    let path = partitionDirectory(group)
     var number = 1
     while disk.exists("\(path).damaged.\(number)") { number += 1 }
+    return "\(path).damaged.\(number)"
+  }
+
+  /// Marks a partition's store such that it is not opened again, durably. Gives the reason where that failed.
+  func markFenced(_ group: GroupID, because words: String) -> DiskError? {
+    let mark = NodeDirectory.fenceMark(partitionDirectory(group))
     do throws(DiskError) {
-      try disk.rename(path, to: "\(path).damaged.\(number)")
-      try disk.syncDirectory(NodeDirectory.partitionsPath(directory))
+      try disk.replace(mark, with: Array("\(words)\n".utf8))
       return nil
     } catch {
       return error

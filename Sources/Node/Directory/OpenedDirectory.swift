@@ -110,7 +110,7 @@ public struct OpenedDirectory {
         guard let number = UInt32(name), number > 0, "\(number)" == name else { continue }
         // A directory without CURRENT is what is left of a replica that was being made or removed.
         guard storage.disk.exists("\(parent)/\(name)/CURRENT") else { continue }
-        let store = Result { () throws(StoreError) in try storage.openStore("\(parent)/\(name)") }
+        let store = Result { () throws(StoreError) in try open("\(parent)/\(name)", storage) }
         stores.append((GroupID(rawValue: number), store))
       }
     } catch {
@@ -118,6 +118,7 @@ public struct OpenedDirectory {
     }
     for case (_, .failure(let error)) in stores {
       if case .corrupt = error { continue }
+      if case .io(let cause) = error, cause.isNotFound { continue }
       throw .store(error)
     }
     return try withoutUnborn(stores.sorted { $0.group < $1.group })
@@ -145,6 +146,20 @@ public struct OpenedDirectory {
       do throws(StoreError) { try store.destroy() } catch { throw .store(error) }
     }
     return kept
+  }
+}
+
+extension OpenedDirectory {
+  /// Opens a store, unless it was found wrong and marked.
+  private static func open(_ directory: String, _ storage: NodeStorage) throws(StoreError) -> PartitionStore {
+    let mark = NodeDirectory.fenceMark(directory)
+    guard !storage.disk.exists(mark) else {
+      let words = (try? storage.disk.contents(of: mark, limit: 4096)) ?? []
+      throw .corrupt(
+        path: mark, offset: 0, expected: "a replica that was not found wrong",
+        found: String(decoding: words.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+    }
+    return try storage.openStore(directory)
   }
 }
 

@@ -99,9 +99,11 @@ extension Partition {
     // A state on its way here would wait for this entry, and this entry for its files.
     guard !isReceiving else { return node.transfers.giveUp(group) }
     split.preparing = command.child
-    let state = PartitionState(
+    var state = PartitionState(
       replica: child, arc: halves.upper, epoch: store.flushedState.epoch, lastVersion: lastVersion,
       sessions: sessions.encode(), isCut: true, origin: .init(group: group, replica: replicaID, index: index))
+    // What was ever applied to this half alone isn't known.
+    state.applied = nil
     let directory = node.storage.partitionDirectory(command.child)
     guard let job = store.linkJob(to: directory, state: state.storeState(at: command.childPoint)) else {
       return flush()

@@ -3,6 +3,7 @@ import Environment
 import HashRing
 import Raft
 import Store
+import Table
 import Wire
 
 // The store's life beneath the log: flushes, compactions, and the whole state on its way from and to other replicas.
@@ -10,12 +11,23 @@ extension Partition {
   /// The state beside the records as of the last applied entry.
   private var presentState: StoreState? {
     guard let replica else { return nil }
-    let state = PartitionState(
+    var state = PartitionState(
       replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion,
       sessions: sessions.encode(), isCut: isCut, origin: origin)
+    state.applied = isCut ? nil : appliedSum
     return state.storeState(
       at: SnapshotHeader(
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
+  }
+
+  /// The sum over all records ever applied: of those that the disk has or is getting, and of the memtable. So nothing
+  /// is added up while a write is applied.
+  var appliedSum: RecordDigest? {
+    guard case (let state, _)? = try? PartitionState.read(store.pendingState), var sum = state.applied else {
+      return nil
+    }
+    sum.add(store.memtableDigest)
+    return sum
   }
 
   var flushedIndex: LogIndex { store.flushedState.appliedIndex }
@@ -113,6 +125,7 @@ extension Partition {
     let storeState = state.storeState(at: received.point)
     let retention = Retention(floor: state.floor)
     let storage = node.storage
+    node.checks.drop(group)
     node.host.run(.background) { () -> StoreError? in
       do throws(StoreError) {
         try received.sink.finish(state: storeState, retention: retention)

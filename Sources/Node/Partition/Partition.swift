@@ -18,7 +18,7 @@ final class Partition: GroupMachine {
   var isCut: Bool
   /// From which partition's replica it was cut, and where in that one's log.
   let origin: PartitionState.Origin?
-  var store: PartitionStore
+  var store: PartitionStore { didSet { filterKeys() } }
   var sessions: SessionTable
   /// The version of the last write applied.
   var lastVersion: Version
@@ -27,6 +27,8 @@ final class Partition: GroupMachine {
   /// Until when a replica that was cut off asks for votes by itself, and when next.
   var campaignsUntil: Moment?
   var nextCampaign = Moment(rawValue: 0)
+  /// When reads met damage here and the leadership was handed over for it, of late.
+  var damagedReads = DamagedReads()
 
   // While leading:
   let writes = WriteQueue()
@@ -69,6 +71,10 @@ final class Partition: GroupMachine {
     guard !entry.payload.isEmpty else { return writes.endOvertaken(by: entry, in: self) }
     guard !SplitCommand.isOne(entry.payload) else {
       apply(splitIn: entry)
+      return writes.endOvertaken(by: entry, in: self)
+    }
+    if let mark = CheckMark(payload: entry.payload) {
+      node.checks.reached(mark, at: entry.index, self)
       return writes.endOvertaken(by: entry, in: self)
     }
     do {
@@ -158,7 +164,7 @@ final class Partition: GroupMachine {
           $0.value = .init(record.value)
         })
     } catch {
-      return node.failure(error, of: group)
+      return refuse(error)
     }
   }
 

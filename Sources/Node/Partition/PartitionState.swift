@@ -2,6 +2,7 @@ import Bytes
 import HashRing
 import Raft
 import Store
+import Table
 
 /// A partition's replicated state beside its records, as manifests and transfers hold it.
 struct PartitionState: Equatable {
@@ -18,6 +19,11 @@ struct PartitionState: Equatable {
   var isCut = false
   /// Where the replica was split off; nil where it came into being otherwise. It stays with the replica.
   var origin: Origin?
+  /// The sum over all records ever applied; nil where it wasn't kept from the first on.
+  var applied: RecordDigest? = .zero
+
+  /// The bytes by which a manifest tells of a split.
+  private static let cutBytes = 21
 
   /// A place in the log of another partition's replica on the same node.
   struct Origin: Equatable {
@@ -45,6 +51,7 @@ struct PartitionState: Equatable {
     point.membership.encode(into: &membership)
     var extra = ByteWriter()
     extra.u64(replica.rawValue)
+    applied?.encode(into: &extra)
     if isCut || origin != nil {
       extra.u8(isCut ? 1 : 0)
       extra.u32(origin?.group.rawValue ?? 0)
@@ -61,6 +68,9 @@ struct PartitionState: Equatable {
   static func read(_ state: StoreState) throws -> (PartitionState, SnapshotHeader) {
     var extra = ByteReader(state.extra)
     let replica = ReplicaID(rawValue: try extra.u64())
+    // Both may be missing; their sizes tell them apart.
+    let hasSum = extra.remaining != 0 && extra.remaining != PartitionState.cutBytes
+    let applied = hasSum ? try RecordDigest(from: &extra) : nil
     var isCut = false
     var origin: Origin?
     if !extra.isAtEnd {
@@ -75,12 +85,11 @@ struct PartitionState: Equatable {
     let membership = try Membership(from: &reader)
     try reader.finish()
     let arc = try Arc(validating: state.arcLength, prefix: state.arcStart)
-    return (
-      PartitionState(
-        replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions,
-        isCut: isCut, origin: origin),
-      SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership)
-    )
+    var read = PartitionState(
+      replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions,
+      isCut: isCut, origin: origin)
+    read.applied = applied
+    return (read, SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership))
   }
 
   /// The form in which a transfer's trailer holds the state.
@@ -92,6 +101,7 @@ struct PartitionState: Equatable {
     writer.u64(lastVersion.rawValue)
     writer.string(sessions)
     writer.u64(floor.rawValue)
+    applied?.encode(into: &writer)
     return writer.bytes
   }
 
@@ -105,6 +115,7 @@ struct PartitionState: Equatable {
       lastVersion = Version(rawValue: try reader.u64())
       sessions = try reader.string(limit: bytes.count)
       floor = Version(rawValue: try reader.u64())
+      applied = reader.isAtEnd ? nil : try RecordDigest(from: &reader)
       try reader.finish()
     } catch {
       return nil

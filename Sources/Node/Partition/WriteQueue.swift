@@ -87,7 +87,7 @@ final class WriteQueue {
     do throws(StoreError) {
       present = try partition.store.get(write.key, at: .max).flatMap { $0.kind == .value ? $0 : nil }
     } catch {
-      write.reply(partition.node.failure(error, of: partition.group))
+      write.reply(partition.refuse(error))
       return false
     }
     let holds =

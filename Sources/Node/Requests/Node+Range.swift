@@ -64,7 +64,9 @@ extension Node {
       heldReads.wasRead(at: version, isLast: !response.more, now: now)
       return .range(response)
     } catch {
-      return failure(error)
+      let place = error.path
+      let concerned = partitions.first { partition in place?.hasPrefix(partition.directory + "/") ?? false }
+      return concerned?.refuse(error) ?? failure(error)
     }
   }
 

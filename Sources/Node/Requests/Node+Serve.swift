@@ -41,6 +41,16 @@ extension Node {
       reply(.oldestRead(oldestRead(request)))
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
+    case .verify(let verify) where verify.check == 0:
+      route(request, ofPartition: verify.group, deadline, reply)
+    case .verify(let verify):
+      route(request, ofCheck: verify.check, deadline, reply) { reply(.verify(verifier.progress(verify.check))) }
+    case .repair(let repair):
+      route(request, ofCheck: repair.check, deadline, reply) { verifier.repair(repair, reply: reply) }
+    case .check(let step) where step.step == .fence:
+      repairFences.fence(step) { reply(.check($0)) }
+    case .check(let step):
+      reply(.check(checks.answer(step)))
     case .invite, .enrol, .versions, .propose, .leave, .plan, .split, .moveRate:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
@@ -54,10 +64,12 @@ extension Node {
     switch (caller, body) {
     case (.stranger, .enrol), (.node, _): nil
     case (.stranger, _): "a peer without a certificate may only enrol"
-    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock):
+    case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
+      (.client, .check):
       "only nodes may ask this"
-    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .leave),
-      (.client(_, let canAdminister), .split), (.client(_, let canAdminister), .moveRate):
+    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
+      (.client(_, let canAdminister), .leave), (.client(_, let canAdminister), .split),
+      (.client(_, let canAdminister), .moveRate):
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
@@ -75,6 +87,35 @@ extension Node {
   private func route(_ request: WireRequest, key: [UInt8], _ deadline: Moment, _ reply: @escaping Reply) {
     guard let map = catalog.catalog?.map else { return reply(stillJoining) }
     router.route(request, to: map.lookup(Position(ofBytes: key)).group, deadline: deadline, reply: reply)
+  }
+
+  private func route(
+    _ request: WireRequest, ofPartition group: UInt32, _ deadline: Moment, _ reply: @escaping Reply
+  ) {
+    guard let map = catalog.catalog?.map else { return reply(stillJoining) }
+    guard let entry = map.lookup(GroupID(rawValue: group)) else {
+      return reply(WireFailure.because(.invalid, "there is no partition \(group); `kv status --json` lists them"))
+    }
+    router.route(request, to: entry.group, deadline: deadline, reply: reply)
+  }
+
+  /// Brings a request to the node that leads a check; here, it is served.
+  private func route(
+    _ request: WireRequest, ofCheck number: UInt64, _ deadline: Moment, _ reply: @escaping Reply, serve: () -> Void
+  ) {
+    let target = Verifier.leader(of: number)
+    guard target != id else { return serve() }
+    guard catalog.catalog?.node(target) != nil, request.hops < Limits.hops, calls.hasRoom else {
+      return reply(WireFailure.because(.unavailable, "node \(target), which leads the check, can't be reached"))
+    }
+    var request = request
+    request.hops += 1
+    call(target, request, deadline: deadline) { result in
+      switch result {
+      case .answered(let body): reply(body)
+      case .lost: reply(WireFailure.because(.unavailable, "node \(target), which leads the check, did not answer"))
+      }
+    }
   }
 
   /// Carries out a request for which this node's replica leads, or led a moment ago.
@@ -98,6 +139,8 @@ extension Node {
       }
     case (.get(let get)?, let partition as Partition):
       whenNotFuture(Version(rawValue: get.at), reply) { partition.get(get, reply: reply) }
+    case (.verify(let verify)?, let partition as Partition):
+      verifier.serve(verify, partition, reply: reply)
     case (.versions(let wanted)?, let catalog as CatalogMachine):
       guard wanted.count <= Limits.versionsPerRequest else {
         return reply(WireFailure.because(.invalid, "at most \(Limits.versionsPerRequest) versions at once"))

@@ -29,6 +29,17 @@ extension Node {
     if damage.inTables > 0 {
       status.problems.append("\(damage.inTables) places in tables can't be read; kv status --json lists them as damage")
     }
+    for partition in partitions where catalog.catalog?.isDamaged(partition.replicaID, of: partition.group) == true {
+      status.problems.append(
+        "partition \(partition.group): files of its replica on node \(id) are damaged; "
+          + "kv repair --partition \(partition.group) replaces it")
+    }
+    status.problems += partitions.compactMap { partition in
+      guard partition.replica?.leads == true, let report = backgroundChecks.result(of: partition.group)?.report,
+        report.replicas.contains(where: { $0.outcome == .differs })
+      else { return nil }
+      return "partition \(partition.group): its replicas differ; kv verify --partition \(partition.group) says in what"
+    }
     for (group, fence) in fences.all {
       status.groups.append(
         .with {
@@ -80,6 +91,7 @@ extension Node {
         case .stop: 2
         }
       status.lastVersion = partition.lastVersion.rawValue
+      if replica.leads { status.add(backgroundChecks.result(of: replica.group)) }
     }
     return status
   }

@@ -210,6 +210,15 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .confirmSplit(newValue)}
   }
 
+  /// Files of a replica can't be read: others shall lead.
+  public var reportDamage: WireReplicaDamage {
+    get {
+      if case .reportDamage(let v)? = body {return v}
+      return WireReplicaDamage()
+    }
+    set {body = .reportDamage(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -234,6 +243,8 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case setMoveRate(UInt64)
     case beginSplit(WireCatalogCommand.SplitIntent)
     case confirmSplit(WireCatalogCommand.SplitConfirmation)
+    /// Files of a replica can't be read: others shall lead.
+    case reportDamage(WireReplicaDamage)
 
   }
 
@@ -390,53 +401,123 @@ public nonisolated struct WireCatalogCommand: Sendable {
   public init() {}
 }
 
-/// All that the catalog knows.
-public nonisolated struct WireCatalogState: Sendable {
+/// A replica some of whose files can't be read, as long as it is one.
+public nonisolated struct WireReplicaDamage: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var cluster: String = String()
+  public var group: UInt32 = 0
 
-  /// The newest format that log commands and files may use (kv-architecture(7)).
-  public var format: UInt32 = 0
-
-  public var ceiling: UInt64 = 0
-
-  public var nextNode: UInt32 = 0
-
-  public var nextIncarnation: UInt32 = 0
-
-  public var nextGroup: UInt32 = 0
-
-  public var epoch: UInt64 = 0
-
-  public var replicasWanted: UInt32 = 0
-
-  public var nodes: [WireCatalogNode] = []
-
-  public var partitions: [WireCatalogPartition] = []
-
-  public var tokens: [WireCatalogToken] = []
-
-  /// The certificate of the cluster's authority, DER.
-  public var authority: Data = Data()
-
-  /// How long old versions are kept, in milliseconds; 0: 24 hours.
-  public var retentionMs: UInt64 = 0
-
-  /// The oldest version still readable.
-  public var floor: UInt64 = 0
-
-  /// The nodes that are members no more, ascending: their certificates are refused.
-  public var removedNodes: [UInt32] = []
-
-  /// As set_move_rate.
-  public var moveRate: UInt64 = 0
+  public var replica: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+}
+
+/// All that the catalog knows.
+public nonisolated struct WireCatalogState: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var cluster: String {
+    get {_storage._cluster}
+    set {_uniqueStorage()._cluster = newValue}
+  }
+
+  /// The newest format that log commands and files may use (kv-architecture(7)).
+  public var format: UInt32 {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
+
+  public var ceiling: UInt64 {
+    get {_storage._ceiling}
+    set {_uniqueStorage()._ceiling = newValue}
+  }
+
+  public var nextNode: UInt32 {
+    get {_storage._nextNode}
+    set {_uniqueStorage()._nextNode = newValue}
+  }
+
+  public var nextIncarnation: UInt32 {
+    get {_storage._nextIncarnation}
+    set {_uniqueStorage()._nextIncarnation = newValue}
+  }
+
+  public var nextGroup: UInt32 {
+    get {_storage._nextGroup}
+    set {_uniqueStorage()._nextGroup = newValue}
+  }
+
+  public var epoch: UInt64 {
+    get {_storage._epoch}
+    set {_uniqueStorage()._epoch = newValue}
+  }
+
+  public var replicasWanted: UInt32 {
+    get {_storage._replicasWanted}
+    set {_uniqueStorage()._replicasWanted = newValue}
+  }
+
+  public var nodes: [WireCatalogNode] {
+    get {_storage._nodes}
+    set {_uniqueStorage()._nodes = newValue}
+  }
+
+  public var partitions: [WireCatalogPartition] {
+    get {_storage._partitions}
+    set {_uniqueStorage()._partitions = newValue}
+  }
+
+  public var tokens: [WireCatalogToken] {
+    get {_storage._tokens}
+    set {_uniqueStorage()._tokens = newValue}
+  }
+
+  /// The certificate of the cluster's authority, DER.
+  public var authority: Data {
+    get {_storage._authority}
+    set {_uniqueStorage()._authority = newValue}
+  }
+
+  /// How long old versions are kept, in milliseconds; 0: 24 hours.
+  public var retentionMs: UInt64 {
+    get {_storage._retentionMs}
+    set {_uniqueStorage()._retentionMs = newValue}
+  }
+
+  /// The oldest version still readable.
+  public var floor: UInt64 {
+    get {_storage._floor}
+    set {_uniqueStorage()._floor = newValue}
+  }
+
+  /// The nodes that are members no more, ascending: their certificates are refused.
+  public var removedNodes: [UInt32] {
+    get {_storage._removedNodes}
+    set {_uniqueStorage()._removedNodes = newValue}
+  }
+
+  /// As set_move_rate.
+  public var moveRate: UInt64 {
+    get {_storage._moveRate}
+    set {_uniqueStorage()._moveRate = newValue}
+  }
+
+  public var damaged: [WireReplicaDamage] {
+    get {_storage._damaged}
+    set {_uniqueStorage()._damaged = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireCatalogNode: Sendable {
@@ -673,7 +754,7 @@ nonisolated extension WireDeparture: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{1e}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{14}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -796,6 +877,19 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .replaceReplica(v)
         }
       }()
+      case 20: try {
+        var v: WireReplicaDamage?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .reportDamage(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .reportDamage(v)
+        }
+      }()
       case 40: try {
         var v: WireCatalogCommand.NodeDeparture?
         var hadOneofValue = false
@@ -914,6 +1008,10 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .replaceReplica?: try {
       guard case .replaceReplica(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .reportDamage?: try {
+      guard case .reportDamage(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
     case .departNode?: try {
       guard case .departNode(let v)? = self.body else { preconditionFailure() }
@@ -1291,9 +1389,9 @@ nonisolated extension WireCatalogCommand.PartitionConfirmation: SwiftProtobuf.Me
   }
 }
 
-nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{4}$removed_nodes\0\u{3}move_rate\0")
+nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReplicaDamage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1301,96 +1399,204 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.cluster) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.ceiling) }()
-      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.nextNode) }()
-      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.nextIncarnation) }()
-      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.nextGroup) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
-      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.replicasWanted) }()
-      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.nodes) }()
-      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.partitions) }()
-      case 11: try { try decoder.decodeRepeatedMessageField(value: &self.tokens) }()
-      case 12: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
-      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.retentionMs) }()
-      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.floor) }()
-      case 50: try { try decoder.decodeRepeatedUInt32Field(value: &self.removedNodes) }()
-      case 51: try { try decoder.decodeSingularUInt64Field(value: &self.moveRate) }()
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.cluster.isEmpty {
-      try visitor.visitSingularStringField(value: self.cluster, fieldNumber: 1)
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
     }
-    if self.format != 0 {
-      try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 2)
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
     }
-    if self.ceiling != 0 {
-      try visitor.visitSingularUInt64Field(value: self.ceiling, fieldNumber: 3)
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireReplicaDamage, rhs: WireReplicaDamage) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CatalogState"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{4}\u{14}removed_nodes\0\u{3}move_rate\0")
+
+  fileprivate class _StorageClass {
+    var _cluster: String = String()
+    var _format: UInt32 = 0
+    var _ceiling: UInt64 = 0
+    var _nextNode: UInt32 = 0
+    var _nextIncarnation: UInt32 = 0
+    var _nextGroup: UInt32 = 0
+    var _epoch: UInt64 = 0
+    var _replicasWanted: UInt32 = 0
+    var _nodes: [WireCatalogNode] = []
+    var _partitions: [WireCatalogPartition] = []
+    var _tokens: [WireCatalogToken] = []
+    var _authority: Data = Data()
+    var _retentionMs: UInt64 = 0
+    var _floor: UInt64 = 0
+    var _removedNodes: [UInt32] = []
+    var _moveRate: UInt64 = 0
+    var _damaged: [WireReplicaDamage] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _cluster = source._cluster
+      _format = source._format
+      _ceiling = source._ceiling
+      _nextNode = source._nextNode
+      _nextIncarnation = source._nextIncarnation
+      _nextGroup = source._nextGroup
+      _epoch = source._epoch
+      _replicasWanted = source._replicasWanted
+      _nodes = source._nodes
+      _partitions = source._partitions
+      _tokens = source._tokens
+      _authority = source._authority
+      _retentionMs = source._retentionMs
+      _floor = source._floor
+      _removedNodes = source._removedNodes
+      _moveRate = source._moveRate
+      _damaged = source._damaged
     }
-    if self.nextNode != 0 {
-      try visitor.visitSingularUInt32Field(value: self.nextNode, fieldNumber: 4)
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
     }
-    if self.nextIncarnation != 0 {
-      try visitor.visitSingularUInt32Field(value: self.nextIncarnation, fieldNumber: 5)
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._cluster) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._format) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._ceiling) }()
+        case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._nextNode) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._nextIncarnation) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._nextGroup) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._epoch) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._replicasWanted) }()
+        case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._nodes) }()
+        case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._partitions) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._tokens) }()
+        case 12: try { try decoder.decodeSingularBytesField(value: &_storage._authority) }()
+        case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._retentionMs) }()
+        case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._floor) }()
+        case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._damaged) }()
+        case 50: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._removedNodes) }()
+        case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
+        default: break
+        }
+      }
     }
-    if self.nextGroup != 0 {
-      try visitor.visitSingularUInt32Field(value: self.nextGroup, fieldNumber: 6)
-    }
-    if self.epoch != 0 {
-      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 7)
-    }
-    if self.replicasWanted != 0 {
-      try visitor.visitSingularUInt32Field(value: self.replicasWanted, fieldNumber: 8)
-    }
-    if !self.nodes.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.nodes, fieldNumber: 9)
-    }
-    if !self.partitions.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.partitions, fieldNumber: 10)
-    }
-    if !self.tokens.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.tokens, fieldNumber: 11)
-    }
-    if !self.authority.isEmpty {
-      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 12)
-    }
-    if self.retentionMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.retentionMs, fieldNumber: 13)
-    }
-    if self.floor != 0 {
-      try visitor.visitSingularUInt64Field(value: self.floor, fieldNumber: 14)
-    }
-    if !self.removedNodes.isEmpty {
-      try visitor.visitPackedUInt32Field(value: self.removedNodes, fieldNumber: 50)
-    }
-    if self.moveRate != 0 {
-      try visitor.visitSingularUInt64Field(value: self.moveRate, fieldNumber: 51)
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if !_storage._cluster.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._cluster, fieldNumber: 1)
+      }
+      if _storage._format != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._format, fieldNumber: 2)
+      }
+      if _storage._ceiling != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._ceiling, fieldNumber: 3)
+      }
+      if _storage._nextNode != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nextNode, fieldNumber: 4)
+      }
+      if _storage._nextIncarnation != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nextIncarnation, fieldNumber: 5)
+      }
+      if _storage._nextGroup != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nextGroup, fieldNumber: 6)
+      }
+      if _storage._epoch != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._epoch, fieldNumber: 7)
+      }
+      if _storage._replicasWanted != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._replicasWanted, fieldNumber: 8)
+      }
+      if !_storage._nodes.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._nodes, fieldNumber: 9)
+      }
+      if !_storage._partitions.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._partitions, fieldNumber: 10)
+      }
+      if !_storage._tokens.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._tokens, fieldNumber: 11)
+      }
+      if !_storage._authority.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._authority, fieldNumber: 12)
+      }
+      if _storage._retentionMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._retentionMs, fieldNumber: 13)
+      }
+      if _storage._floor != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._floor, fieldNumber: 14)
+      }
+      if !_storage._damaged.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._damaged, fieldNumber: 30)
+      }
+      if !_storage._removedNodes.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._removedNodes, fieldNumber: 50)
+      }
+      if _storage._moveRate != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._moveRate, fieldNumber: 51)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireCatalogState, rhs: WireCatalogState) -> Bool {
-    if lhs.cluster != rhs.cluster {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.ceiling != rhs.ceiling {return false}
-    if lhs.nextNode != rhs.nextNode {return false}
-    if lhs.nextIncarnation != rhs.nextIncarnation {return false}
-    if lhs.nextGroup != rhs.nextGroup {return false}
-    if lhs.epoch != rhs.epoch {return false}
-    if lhs.replicasWanted != rhs.replicasWanted {return false}
-    if lhs.nodes != rhs.nodes {return false}
-    if lhs.partitions != rhs.partitions {return false}
-    if lhs.tokens != rhs.tokens {return false}
-    if lhs.authority != rhs.authority {return false}
-    if lhs.retentionMs != rhs.retentionMs {return false}
-    if lhs.floor != rhs.floor {return false}
-    if lhs.removedNodes != rhs.removedNodes {return false}
-    if lhs.moveRate != rhs.moveRate {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._cluster != rhs_storage._cluster {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._ceiling != rhs_storage._ceiling {return false}
+        if _storage._nextNode != rhs_storage._nextNode {return false}
+        if _storage._nextIncarnation != rhs_storage._nextIncarnation {return false}
+        if _storage._nextGroup != rhs_storage._nextGroup {return false}
+        if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._replicasWanted != rhs_storage._replicasWanted {return false}
+        if _storage._nodes != rhs_storage._nodes {return false}
+        if _storage._partitions != rhs_storage._partitions {return false}
+        if _storage._tokens != rhs_storage._tokens {return false}
+        if _storage._authority != rhs_storage._authority {return false}
+        if _storage._retentionMs != rhs_storage._retentionMs {return false}
+        if _storage._floor != rhs_storage._floor {return false}
+        if _storage._removedNodes != rhs_storage._removedNodes {return false}
+        if _storage._moveRate != rhs_storage._moveRate {return false}
+        if _storage._damaged != rhs_storage._damaged {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -29,153 +29,191 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
 }
 
 /// One request. Every request gets exactly one response with the same id, unless the connection ends first.
-public nonisolated struct WireRequest: Sendable {
+public nonisolated struct WireRequest: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Chosen by the sender, unique among its requests under way on this connection.
-  public var id: UInt64 = 0
+  public var id: UInt64 {
+    get {_storage._id}
+    set {_uniqueStorage()._id = newValue}
+  }
 
   /// How long the sender will wait, in milliseconds from sending.
-  public var timeoutMs: UInt32 = 0
+  public var timeoutMs: UInt32 {
+    get {_storage._timeoutMs}
+    set {_uniqueStorage()._timeoutMs = newValue}
+  }
 
   /// How many nodes have passed the request on; a node refuses to pass it on for ever.
-  public var hops: UInt32 = 0
+  public var hops: UInt32 {
+    get {_storage._hops}
+    set {_uniqueStorage()._hops = newValue}
+  }
 
-  public var body: WireRequest.OneOf_Body? = nil
+  public var body: OneOf_Body? {
+    get {return _storage._body}
+    set {_uniqueStorage()._body = newValue}
+  }
 
   public var write: WireWriteRequest {
     get {
-      if case .write(let v)? = body {return v}
+      if case .write(let v)? = _storage._body {return v}
       return WireWriteRequest()
     }
-    set {body = .write(newValue)}
+    set {_uniqueStorage()._body = .write(newValue)}
   }
 
   public var get: WireGetRequest {
     get {
-      if case .get(let v)? = body {return v}
+      if case .get(let v)? = _storage._body {return v}
       return WireGetRequest()
     }
-    set {body = .get(newValue)}
+    set {_uniqueStorage()._body = .get(newValue)}
   }
 
   public var range: WireRangeRequest {
     get {
-      if case .range(let v)? = body {return v}
+      if case .range(let v)? = _storage._body {return v}
       return WireRangeRequest()
     }
-    set {body = .range(newValue)}
+    set {_uniqueStorage()._body = .range(newValue)}
   }
 
   public var map: WireMapRequest {
     get {
-      if case .map(let v)? = body {return v}
+      if case .map(let v)? = _storage._body {return v}
       return WireMapRequest()
     }
-    set {body = .map(newValue)}
+    set {_uniqueStorage()._body = .map(newValue)}
   }
 
   public var status: WireStatusRequest {
     get {
-      if case .status(let v)? = body {return v}
+      if case .status(let v)? = _storage._body {return v}
       return WireStatusRequest()
     }
-    set {body = .status(newValue)}
+    set {_uniqueStorage()._body = .status(newValue)}
   }
 
   public var invite: WireInviteRequest {
     get {
-      if case .invite(let v)? = body {return v}
+      if case .invite(let v)? = _storage._body {return v}
       return WireInviteRequest()
     }
-    set {body = .invite(newValue)}
+    set {_uniqueStorage()._body = .invite(newValue)}
   }
 
   public var enrol: WireEnrolRequest {
     get {
-      if case .enrol(let v)? = body {return v}
+      if case .enrol(let v)? = _storage._body {return v}
       return WireEnrolRequest()
     }
-    set {body = .enrol(newValue)}
+    set {_uniqueStorage()._body = .enrol(newValue)}
   }
 
   /// Of peers alone: the oracle's versions.
   public var versions: WireVersionsRequest {
     get {
-      if case .versions(let v)? = body {return v}
+      if case .versions(let v)? = _storage._body {return v}
       return WireVersionsRequest()
     }
-    set {body = .versions(newValue)}
+    set {_uniqueStorage()._body = .versions(newValue)}
   }
 
   /// Of peers alone: a command for the catalog's log, as catalog.proto defines it.
   public var propose: WireCatalogProposal {
     get {
-      if case .propose(let v)? = body {return v}
+      if case .propose(let v)? = _storage._body {return v}
       return WireCatalogProposal()
     }
-    set {body = .propose(newValue)}
+    set {_uniqueStorage()._body = .propose(newValue)}
   }
 
   /// The oracle's latest version, by anybody: where a range begins.
   public var now: WireNowRequest {
     get {
-      if case .now(let v)? = body {return v}
+      if case .now(let v)? = _storage._body {return v}
       return WireNowRequest()
     }
-    set {body = .now(newValue)}
+    set {_uniqueStorage()._body = .now(newValue)}
   }
 
   /// Of peers alone: what is being read, before the floor is raised.
   public var oldestRead: WireOldestReadRequest {
     get {
-      if case .oldestRead(let v)? = body {return v}
+      if case .oldestRead(let v)? = _storage._body {return v}
       return WireOldestReadRequest()
     }
-    set {body = .oldestRead(newValue)}
+    set {_uniqueStorage()._body = .oldestRead(newValue)}
   }
 
   /// Of peers alone: what the node's wall clock shows.
   public var clock: WireClockRequest {
     get {
-      if case .clock(let v)? = body {return v}
+      if case .clock(let v)? = _storage._body {return v}
       return WireClockRequest()
     }
-    set {body = .clock(newValue)}
+    set {_uniqueStorage()._body = .clock(newValue)}
   }
 
   public var leave: WireLeaveRequest {
     get {
-      if case .leave(let v)? = body {return v}
+      if case .leave(let v)? = _storage._body {return v}
       return WireLeaveRequest()
     }
-    set {body = .leave(newValue)}
+    set {_uniqueStorage()._body = .leave(newValue)}
   }
 
   public var plan: WirePlanRequest {
     get {
-      if case .plan(let v)? = body {return v}
+      if case .plan(let v)? = _storage._body {return v}
       return WirePlanRequest()
     }
-    set {body = .plan(newValue)}
+    set {_uniqueStorage()._body = .plan(newValue)}
   }
 
   public var split: WireSplitRequest {
     get {
-      if case .split(let v)? = body {return v}
+      if case .split(let v)? = _storage._body {return v}
       return WireSplitRequest()
     }
-    set {body = .split(newValue)}
+    set {_uniqueStorage()._body = .split(newValue)}
   }
 
   public var moveRate: WireMoveRateRequest {
     get {
-      if case .moveRate(let v)? = body {return v}
+      if case .moveRate(let v)? = _storage._body {return v}
       return WireMoveRateRequest()
     }
-    set {body = .moveRate(newValue)}
+    set {_uniqueStorage()._body = .moveRate(newValue)}
+  }
+
+  /// Whether the replicas of a partition hold the same (proof.proto).
+  public var verify: WireVerifyRequest {
+    get {
+      if case .verify(let v)? = _storage._body {return v}
+      return WireVerifyRequest()
+    }
+    set {_uniqueStorage()._body = .verify(newValue)}
+  }
+
+  /// Of peers alone: a step of that.
+  public var check: WireCheckRequest {
+    get {
+      if case .check(let v)? = _storage._body {return v}
+      return WireCheckRequest()
+    }
+    set {_uniqueStorage()._body = .check(newValue)}
+  }
+
+  public var repair: WireRepairRequest {
+    get {
+      if case .repair(let v)? = _storage._body {return v}
+      return WireRepairRequest()
+    }
+    set {_uniqueStorage()._body = .repair(newValue)}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -202,10 +240,17 @@ public nonisolated struct WireRequest: Sendable {
     case plan(WirePlanRequest)
     case split(WireSplitRequest)
     case moveRate(WireMoveRateRequest)
+    /// Whether the replicas of a partition hold the same (proof.proto).
+    case verify(WireVerifyRequest)
+    /// Of peers alone: a step of that.
+    case check(WireCheckRequest)
+    case repair(WireRepairRequest)
 
   }
 
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireResponse: Sendable {
@@ -354,6 +399,30 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .moveRate(newValue)}
   }
 
+  public var verify: WireVerifyResponse {
+    get {
+      if case .verify(let v)? = body {return v}
+      return WireVerifyResponse()
+    }
+    set {body = .verify(newValue)}
+  }
+
+  public var check: WireCheckResponse {
+    get {
+      if case .check(let v)? = body {return v}
+      return WireCheckResponse()
+    }
+    set {body = .check(newValue)}
+  }
+
+  public var repair: WireRepairResponse {
+    get {
+      if case .repair(let v)? = body {return v}
+      return WireRepairResponse()
+    }
+    set {body = .repair(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -374,6 +443,9 @@ public nonisolated struct WireResponse: Sendable {
     case plan(WirePlanResponse)
     case split(WireSplitResponse)
     case moveRate(WireMoveRateResponse)
+    case verify(WireVerifyResponse)
+    case check(WireCheckResponse)
+    case repair(WireRepairResponse)
 
   }
 
@@ -1008,6 +1080,18 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
       set {_uniqueStorage()._arrivingMs = newValue}
     }
 
+    /// When the replicas were last compared, in milliseconds since 1970, and what that came to; 0: not since this node
+    /// leads.
+    public var checkedMs: UInt64 {
+      get {_storage._checkedMs}
+      set {_uniqueStorage()._checkedMs = newValue}
+    }
+
+    public var checkOutcome: WireCheckedReplica.Outcome {
+      get {_storage._checkOutcome}
+      set {_uniqueStorage()._checkOutcome = newValue}
+    }
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public nonisolated enum Role: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -1452,319 +1536,412 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{1d}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{12}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{c}\u{4}\u{6}")
+
+  fileprivate class _StorageClass {
+    var _id: UInt64 = 0
+    var _timeoutMs: UInt32 = 0
+    var _hops: UInt32 = 0
+    var _body: WireRequest.OneOf_Body?
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _id = source._id
+      _timeoutMs = source._timeoutMs
+      _hops = source._hops
+      _body = source._body
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.timeoutMs) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.hops) }()
-      case 10: try {
-        var v: WireWriteRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .write(let m) = current {v = m}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._id) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._timeoutMs) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._hops) }()
+        case 10: try {
+          var v: WireWriteRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .write(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .write(v)
+          }
+        }()
+        case 11: try {
+          var v: WireGetRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .get(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .get(v)
+          }
+        }()
+        case 12: try {
+          var v: WireRangeRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .range(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .range(v)
+          }
+        }()
+        case 13: try {
+          var v: WireMapRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .map(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .map(v)
+          }
+        }()
+        case 14: try {
+          var v: WireStatusRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .status(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .status(v)
+          }
+        }()
+        case 15: try {
+          var v: WireInviteRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .invite(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .invite(v)
+          }
+        }()
+        case 16: try {
+          var v: WireEnrolRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .enrol(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .enrol(v)
+          }
+        }()
+        case 17: try {
+          var v: WireVersionsRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .versions(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .versions(v)
+          }
+        }()
+        case 18: try {
+          var v: WireCatalogProposal?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .propose(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .propose(v)
+          }
+        }()
+        case 19: try {
+          var v: WireNowRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .now(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .now(v)
+          }
+        }()
+        case 20: try {
+          var v: WireOldestReadRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .oldestRead(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .oldestRead(v)
+          }
+        }()
+        case 21: try {
+          var v: WireClockRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .clock(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .clock(v)
+          }
+        }()
+        case 30: try {
+          var v: WireVerifyRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .verify(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .verify(v)
+          }
+        }()
+        case 31: try {
+          var v: WireCheckRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .check(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .check(v)
+          }
+        }()
+        case 32: try {
+          var v: WireRepairRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .repair(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .repair(v)
+          }
+        }()
+        case 50: try {
+          var v: WireLeaveRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .leave(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .leave(v)
+          }
+        }()
+        case 51: try {
+          var v: WirePlanRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .plan(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .plan(v)
+          }
+        }()
+        case 52: try {
+          var v: WireSplitRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .split(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .split(v)
+          }
+        }()
+        case 53: try {
+          var v: WireMoveRateRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .moveRate(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .moveRate(v)
+          }
+        }()
+        default: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .write(v)
-        }
-      }()
-      case 11: try {
-        var v: WireGetRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .get(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .get(v)
-        }
-      }()
-      case 12: try {
-        var v: WireRangeRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .range(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .range(v)
-        }
-      }()
-      case 13: try {
-        var v: WireMapRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .map(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .map(v)
-        }
-      }()
-      case 14: try {
-        var v: WireStatusRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .status(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .status(v)
-        }
-      }()
-      case 15: try {
-        var v: WireInviteRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .invite(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .invite(v)
-        }
-      }()
-      case 16: try {
-        var v: WireEnrolRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .enrol(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .enrol(v)
-        }
-      }()
-      case 17: try {
-        var v: WireVersionsRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .versions(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .versions(v)
-        }
-      }()
-      case 18: try {
-        var v: WireCatalogProposal?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .propose(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .propose(v)
-        }
-      }()
-      case 19: try {
-        var v: WireNowRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .now(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .now(v)
-        }
-      }()
-      case 20: try {
-        var v: WireOldestReadRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .oldestRead(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .oldestRead(v)
-        }
-      }()
-      case 21: try {
-        var v: WireClockRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .clock(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .clock(v)
-        }
-      }()
-      case 50: try {
-        var v: WireLeaveRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .leave(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .leave(v)
-        }
-      }()
-      case 51: try {
-        var v: WirePlanRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .plan(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .plan(v)
-        }
-      }()
-      case 52: try {
-        var v: WireSplitRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .split(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .split(v)
-        }
-      }()
-      case 53: try {
-        var v: WireMoveRateRequest?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .moveRate(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .moveRate(v)
-        }
-      }()
-      default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.id != 0 {
-      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
-    }
-    if self.timeoutMs != 0 {
-      try visitor.visitSingularUInt32Field(value: self.timeoutMs, fieldNumber: 2)
-    }
-    if self.hops != 0 {
-      try visitor.visitSingularUInt32Field(value: self.hops, fieldNumber: 3)
-    }
-    switch self.body {
-    case .write?: try {
-      guard case .write(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    }()
-    case .get?: try {
-      guard case .get(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    }()
-    case .range?: try {
-      guard case .range(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
-    }()
-    case .map?: try {
-      guard case .map(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
-    }()
-    case .status?: try {
-      guard case .status(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
-    }()
-    case .invite?: try {
-      guard case .invite(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
-    }()
-    case .enrol?: try {
-      guard case .enrol(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
-    }()
-    case .versions?: try {
-      guard case .versions(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
-    }()
-    case .propose?: try {
-      guard case .propose(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
-    }()
-    case .now?: try {
-      guard case .now(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
-    }()
-    case .oldestRead?: try {
-      guard case .oldestRead(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
-    }()
-    case .clock?: try {
-      guard case .clock(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
-    }()
-    case .leave?: try {
-      guard case .leave(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 50)
-    }()
-    case .plan?: try {
-      guard case .plan(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 51)
-    }()
-    case .split?: try {
-      guard case .split(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 52)
-    }()
-    case .moveRate?: try {
-      guard case .moveRate(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
-    }()
-    case nil: break
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._id != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._id, fieldNumber: 1)
+      }
+      if _storage._timeoutMs != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._timeoutMs, fieldNumber: 2)
+      }
+      if _storage._hops != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._hops, fieldNumber: 3)
+      }
+      switch _storage._body {
+      case .write?: try {
+        guard case .write(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      }()
+      case .get?: try {
+        guard case .get(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      }()
+      case .range?: try {
+        guard case .range(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      }()
+      case .map?: try {
+        guard case .map(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+      }()
+      case .status?: try {
+        guard case .status(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      }()
+      case .invite?: try {
+        guard case .invite(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+      }()
+      case .enrol?: try {
+        guard case .enrol(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      }()
+      case .versions?: try {
+        guard case .versions(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      }()
+      case .propose?: try {
+        guard case .propose(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+      }()
+      case .now?: try {
+        guard case .now(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      }()
+      case .oldestRead?: try {
+        guard case .oldestRead(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      }()
+      case .clock?: try {
+        guard case .clock(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      }()
+      case .verify?: try {
+        guard case .verify(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+      }()
+      case .check?: try {
+        guard case .check(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+      }()
+      case .repair?: try {
+        guard case .repair(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+      }()
+      case .leave?: try {
+        guard case .leave(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 50)
+      }()
+      case .plan?: try {
+        guard case .plan(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 51)
+      }()
+      case .split?: try {
+        guard case .split(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 52)
+      }()
+      case .moveRate?: try {
+        guard case .moveRate(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
+      }()
+      case nil: break
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireRequest, rhs: WireRequest) -> Bool {
-    if lhs.id != rhs.id {return false}
-    if lhs.timeoutMs != rhs.timeoutMs {return false}
-    if lhs.hops != rhs.hops {return false}
-    if lhs.body != rhs.body {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._timeoutMs != rhs_storage._timeoutMs {return false}
+        if _storage._hops != rhs_storage._hops {return false}
+        if _storage._body != rhs_storage._body {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1772,7 +1949,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{1d}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{12}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1950,6 +2127,45 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .clock(v)
         }
       }()
+      case 30: try {
+        var v: WireVerifyResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .verify(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .verify(v)
+        }
+      }()
+      case 31: try {
+        var v: WireCheckResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .check(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .check(v)
+        }
+      }()
+      case 32: try {
+        var v: WireRepairResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .repair(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .repair(v)
+        }
+      }()
       case 50: try {
         var v: WireLeaveResponse?
         var hadOneofValue = false
@@ -2067,6 +2283,18 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .clock?: try {
       guard case .clock(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+    }()
+    case .verify?: try {
+      guard case .verify(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .check?: try {
+      guard case .check(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
+    case .repair?: try {
+      guard case .repair(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
     }()
     case .leave?: try {
       guard case .leave(let v)? = self.body else { preconditionFailure() }
@@ -2836,7 +3064,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{1f}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{4}\u{13}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
 
   fileprivate class _StorageClass {
     var _group: UInt32 = 0
@@ -2861,6 +3089,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
     var _arrivedBytes: UInt64 = 0
     var _arrivingBytes: UInt64 = 0
     var _arrivingMs: UInt64 = 0
+    var _checkedMs: UInt64 = 0
+    var _checkOutcome: WireCheckedReplica.Outcome = .notChecked
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -2893,6 +3123,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       _arrivedBytes = source._arrivedBytes
       _arrivingBytes = source._arrivingBytes
       _arrivingMs = source._arrivingMs
+      _checkedMs = source._checkedMs
+      _checkOutcome = source._checkOutcome
     }
   }
 
@@ -2930,6 +3162,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._compactionDebt) }()
         case 18: try { try decoder.decodeSingularUInt32Field(value: &_storage._pressure) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._fenced) }()
+        case 30: try { try decoder.decodeSingularUInt64Field(value: &_storage._checkedMs) }()
+        case 31: try { try decoder.decodeSingularEnumField(value: &_storage._checkOutcome) }()
         case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivedBytes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingBytes) }()
         case 52: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingMs) }()
@@ -2998,6 +3232,12 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       if _storage._fenced != false {
         try visitor.visitSingularBoolField(value: _storage._fenced, fieldNumber: 19)
       }
+      if _storage._checkedMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._checkedMs, fieldNumber: 30)
+      }
+      if _storage._checkOutcome != .notChecked {
+        try visitor.visitSingularEnumField(value: _storage._checkOutcome, fieldNumber: 31)
+      }
       if _storage._arrivedBytes != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._arrivedBytes, fieldNumber: 50)
       }
@@ -3038,6 +3278,8 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         if _storage._arrivedBytes != rhs_storage._arrivedBytes {return false}
         if _storage._arrivingBytes != rhs_storage._arrivingBytes {return false}
         if _storage._arrivingMs != rhs_storage._arrivingMs {return false}
+        if _storage._checkedMs != rhs_storage._checkedMs {return false}
+        if _storage._checkOutcome != rhs_storage._checkOutcome {return false}
         return true
       }
       if !storagesAreEqual {return false}

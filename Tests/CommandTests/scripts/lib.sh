@@ -91,10 +91,11 @@ await_healthy() {
   kv status --wait healthy --timeout 60s >/dev/null
 }
 
-# three_nodes: a cluster of three nodes in $work/node1 to node3, made as a user makes it; their process ids in $nodes.
+# three_nodes ARGUMENT…: a cluster of three nodes in $work/node1 to node3, made as a user makes it, the first started
+# with the arguments; their process ids in $nodes.
 three_nodes() {
   local index words
-  start node1 serve -d node1 --listen "127.0.0.1:$(free_port)"
+  start node1 serve -d node1 --listen "127.0.0.1:$(free_port)" "$@"
   nodes=("$started")
   export KV_CLUSTER=$work/node1/cluster.kv
   await_healthy

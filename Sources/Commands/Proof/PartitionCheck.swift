@@ -1,0 +1,89 @@
+import Bytes
+import Client
+import Wire
+
+/// Compares the replicas of one partition after the other, and waits for what comes of it.
+struct PartitionCheck {
+  /// What came of one partition.
+  enum Result {
+    case checked(WireCheckReport, check: UInt64)
+    /// Nothing could be found out, and why.
+    case failed(String)
+  }
+
+  let client: Client
+  var prefix: [UInt8] = []
+  /// The most bytes that each replica reads in a second; 0: no limit.
+  var rate: UInt64 = 0
+  /// Compares sums that are kept anyway, and reads nothing.
+  var isQuick = false
+
+  /// How often a check that its leader lost is begun anew.
+  private static let attempts = 3
+  private static let shortestPause: UInt64 = 20
+  private static let longestPause: UInt64 = 250
+
+  /// The partitions that there are, or those of them that are named, ascending.
+  func partitions(_ named: [UInt32]) throws(CommandError) -> [UInt32] {
+    let known = try asking { () throws(ClientError) in try client.map() }.partitions.map(\.group).sorted()
+    if let stranger = named.first(where: { !known.contains($0) }) {
+      throw .usage("there is no partition \(stranger); there are \(known.first ?? 0) to \(known.last ?? 0)")
+    }
+    return named.isEmpty ? known : Array(Set(named)).sorted()
+  }
+
+  /// Compares the replicas of a partition, or waits for what was begun. `show` is told how far it is.
+  func run(
+    _ group: UInt32, begun: UInt64? = nil, show: (_ done: UInt64, _ total: UInt64) -> Void
+  ) throws(CommandError) -> Result {
+    var begun = begun
+    var last = "the partition's leader changed again and again"
+    for _ in 0..<Self.attempts {
+      defer { begun = nil }
+      do throws(ClientError) {
+        if let result = try attempt(group, begun: begun, show: show) { return result }
+      } catch {
+        guard error.mayPass else { throw .client(error) }
+        last = "\(error)"
+      }
+    }
+    return .failed(last)
+  }
+
+  /// Begins the check of a partition, to be waited for by `run`; nil where nobody could begin it now.
+  func begin(_ group: UInt32) throws(CommandError) -> UInt64? {
+    do throws(ClientError) {
+      let answer = try client.verify(
+        .with {
+          $0.group = group
+          $0.quick = isQuick
+        })
+      return answer.check == 0 ? nil : answer.check
+    } catch {
+      guard error.mayPass else { throw .client(error) }
+      return nil
+    }
+  }
+
+  /// One attempt; nil where the node that led it has lost it.
+  private func attempt(
+    _ group: UInt32, begun: UInt64?, show: (_ done: UInt64, _ total: UInt64) -> Void
+  ) throws(ClientError) -> Result? {
+    var request = WireVerifyRequest.with {
+      $0.group = group
+      $0.prefix = .init(prefix)
+      $0.rate = rate
+      $0.quick = isQuick
+    }
+    if let begun { request.check = begun }
+    var pause = Self.shortestPause
+    while true {
+      let answer = try client.verify(request)
+      if answer.done { return answer.hasReport ? .checked(answer.report, check: answer.check) : nil }
+      request.check = answer.check
+      show(answer.bytesDone, answer.bytesTotal)
+      ProcessFacts.sleep(milliseconds: pause)
+      pause = min(2 * pause, Self.longestPause)
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Bytes
+import Client
+import Wire
+
+/// `kv verify`: proves that the replicas of every partition hold the same, from what their disks hold.
+struct VerifyCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Compare the replicas of every partition, and find damage.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(help: ArgumentHelp("Only this partition; may be given several times.", valueName: "number"))
+  var partition: [UInt32] = []
+
+  @Option(help: ArgumentHelp("Only keys that begin with this.", valueName: "prefix"))
+  var prefix: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("Let each node read at most so many bytes a second: 20M.", valueName: "bytes"))
+  var rate: ByteRate?
+
+  @Flag(help: "Compare sums that are kept anyway, and read nothing.")
+  var quick = false
+
+  mutating func validate() throws {
+    if quick, prefix != nil { throw ValidationError("--quick and --prefix exclude each other") }
+    if quick, rate != nil { throw ValidationError("--quick reads nothing: it takes no --rate") }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    var check = PartitionCheck(client: try global.client())
+    check.prefix = prefix?.bytes ?? []
+    check.rate = rate?.bytesPerSecond ?? 0
+    check.isQuick = quick
+    let groups = try check.partitions(partition)
+    var progress = CheckProgress(partitions: groups.count, quiet: global.quiet)
+    var tally = CheckTally()
+    // Quick ones cost nothing but time on the way: all at once.
+    var begun: [UInt32: UInt64] = [:]
+    if quick { for group in groups { begun[group] = try check.begin(group) } }
+    for group in groups {
+      let result = try check.run(group, begun: begun[group]) { progress.show($0, of: $1) }
+      progress.next()
+      progress.clear()
+      tally.note(result, group)
+      try print(result, group, output)
+      try output.flush()
+    }
+    tally.say(global)
+    return tally.exitCode
+  }
+
+  private func print(_ result: PartitionCheck.Result, _ group: UInt32, _ output: OutputStream) throws(CommandError) {
+    switch result {
+    case .checked(let message, _):
+      let report = CheckReport(message: message)
+      if global.json { return try output.write(report.object(global.cluster?.text).line) }
+      for line in report.text { try output.line(line) }
+      if let repair = report.repairLine(global.cluster?.text) { try output.line("  repair: \(repair)") }
+    case .failed(let words):
+      guard global.json else { return try output.line("partition \(group): NOT CHECKED: \(words)") }
+      var object = JSONObject()
+      object.number("partition", group)
+      object.string("outcome", "not checked")
+      object.string("error", words)
+      try output.write(object.line)
+    }
+  }
+}
+
+/// What came of the checks of several partitions.
+struct CheckTally {
+  private(set) var equal = 0
+  /// Those with something wrong, and those of them that a repair can mend.
+  private(set) var damaged: [UInt32] = []
+  private(set) var mendable: [UInt32] = []
+  private(set) var notChecked: [UInt32] = []
+  private var records: UInt64 = 0
+
+  mutating func note(_ result: PartitionCheck.Result, _ group: UInt32) {
+    guard case .checked(let message, _) = result else { return notChecked.append(group) }
+    switch CheckReport(message: message).outcome {
+    case .equal:
+      equal += 1
+      records += message.replicas.first?.records ?? 0
+    case .damaged:
+      damaged.append(group)
+      if !message.wrong.isEmpty { mendable.append(group) }
+    case .notChecked: notChecked.append(group)
+    }
+  }
+
+  /// Damage comes first; that something could not be checked is a failure too.
+  var exitCode: ExitCode { damaged.isEmpty ? notChecked.isEmpty ? .done : .unavailable : .damage }
+
+  /// Says it all in a line or two.
+  func say(_ global: GlobalOptions) {
+    if !damaged.isEmpty {
+      StandardError.say("damage in \(damaged.count) of \(equal + damaged.count + notChecked.count) partitions")
+      if !mendable.isEmpty {
+        StandardError.say("to mend it: \(CheckReport.repairLine(mendable, global.cluster?.text))")
+      }
+    }
+    if !notChecked.isEmpty {
+      StandardError.say(
+        "\(notChecked.count) of \(equal + damaged.count + notChecked.count) partitions could not be checked on every "
+          + "replica; `kv status` shows the cluster")
+    }
+    if damaged.isEmpty, notChecked.isEmpty { global.say("\(equal) partitions are equal: \(records) records") }
+  }
+}

@@ -1,0 +1,40 @@
+import Bytes
+import Environment
+import Store
+import Wire
+
+/// How often of late a partition's leader gave its leadership away because a read met damage.
+struct DamagedReads {
+  private var handedOver: [Moment] = []
+
+  /// Whether another replica may yet have what this one can't read: unless the leadership has come back several times,
+  /// which says that the others can't read it either, or can't lead.
+  mutating func mayHandOver(now: Moment) -> Bool {
+    handedOver.removeAll { now.milliseconds(since: $0) > Limits.damagedReadMilliseconds }
+    return handedOver.count < Limits.damagedReadHandOvers
+  }
+
+  /// Notes that it did so.
+  mutating func noteHandOver(now: Moment) { handedOver.append(now) }
+}
+
+extension Partition {
+  /// The answer to a read that this replica's store could not do. Where others may have what is damaged here, one of
+  /// them is made leader, and who asked is sent on.
+  func refuse(_ error: StoreError) -> WireResponse.OneOf_Body {
+    let answer = node.failure(error, of: group)
+    guard case .corrupt = error, case .failure(let failure) = answer, let replica, replica.leads else { return answer }
+    node.damageReports.report(self)
+    // While one is under way, what is asked waits for the other leader.
+    if replica.core.status.transferTarget == .none {
+      guard damagedReads.mayHandOver(now: node.now), node.planner.handOver(replica, except: []) else { return answer }
+      damagedReads.noteHandOver(now: node.now)
+    }
+    return WireFailure.because(.notLeader, failure.message)
+  }
+}
+
+extension StoreError {
+  /// The file that is damaged, if that is what it says.
+  var path: String? { if case .corrupt(let path, _, _, _) = self { path } else { nil } }
+}

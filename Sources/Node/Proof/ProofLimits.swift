@@ -1,0 +1,38 @@
+import Bytes
+
+extension Limits {
+  /// A partition's arc is compared in 2^12 slices: a million records in 244 of a thousand, or as many as there are.
+  static let sliceBits = 12
+  /// The bytes that one slice of work reads from the disk.
+  static let scanStepBytes = 4 << 20
+  /// The most checks of partitions at once through one leader, and the most replicas held for checks on a node.
+  static let checks = 8
+  static let heldChecks = 64
+  /// The most quick checks at once: they hold nothing.
+  static let quickChecks = partitions
+  /// A check that nobody asks after ends, and a replica held for one that isn't heard of is let go.
+  static let checkPatienceMilliseconds: UInt64 = 30_000
+  /// How long replicas may take to apply a check's log entry.
+  static let checkMarkMilliseconds: UInt64 = 10_000
+  /// How long a node may take to answer a step of a check, and may be silent before it counts as gone.
+  static let checkAnswerMilliseconds: UInt64 = 2_000
+  static let checkSilenceMilliseconds: UInt64 = 10_000
+  /// How often replicas that scan are asked how far they are.
+  static let checkPollMilliseconds: UInt64 = 100
+  /// So often in so long a time a leader gives its leadership away because a read met damage.
+  static let damagedReadHandOvers = 3
+  static let damagedReadMilliseconds: UInt64 = 30_000
+  /// The bytes a second that each replica reads for a check which nobody asked for.
+  static let backgroundCheckRate: UInt64 = 4 << 20
+  /// The most pins that a check heeds.
+  static let checkPins = 4096
+  /// How long what came of a check is kept for a repair.
+  static let checkReportMilliseconds: UInt64 = 600_000
+  /// The records that one answer lists, and the differences that a report does.
+  static let listedRecords = 256
+  static let differences = 1_000
+  /// How long a node may take to fence a replica.
+  static let fenceAnswerMilliseconds: UInt64 = 10_000
+  /// How long a leader that is to be replaced waits for another to take its leadership over.
+  static let fenceHandOverMilliseconds: UInt64 = 3_000
+}

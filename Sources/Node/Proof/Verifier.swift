@@ -1,0 +1,110 @@
+import Bytes
+import Environment
+import Raft
+import Wire
+
+/// The checks that this node leads, and what came of them.
+final class Verifier {
+  private unowned let node: Node
+  private var runs: [UInt64: Run] = [:]
+
+  private struct Run {
+    let check: CheckRun
+    /// Until when it is waited for or, once done, kept.
+    var expires: Moment
+  }
+
+  init(node: Node) {
+    self.node = node
+  }
+
+  /// The number of checks under way.
+  var count: Int { runs.values.count { $0.check.report == nil } }
+  private func count(quick: Bool) -> Int {
+    runs.values.count { $0.check.report == nil && $0.check.question.isQuick == quick }
+  }
+
+  func tick() {
+    for (number, run) in runs.sorted(by: { $0.key < $1.key }) {
+      guard node.now < run.expires else {
+        runs[number] = nil
+        run.check.abandon()
+        continue
+      }
+      run.check.tick()
+    }
+  }
+
+  /// Begins a check of a partition that this node leads.
+  func serve(_ request: WireVerifyRequest, _ partition: Partition, reply: Reply) {
+    guard let replica = partition.replica, replica.leads else { return reply(partition.notLeader) }
+    guard count(quick: request.quick) < (request.quick ? Limits.quickChecks : Limits.checks) else {
+      return reply(
+        WireFailure.because(.unavailable, "node \(node.id) leads \(count) checks already; try again"))
+    }
+    guard request.prefix.count <= Limits.keyBytes.rawValue else {
+      return reply(WireFailure.because(.invalid, "the prefix is longer than a key"))
+    }
+    guard !request.quick || request.prefix.isEmpty else {
+      return reply(WireFailure.because(.invalid, "a quick check knows no sums for a prefix"))
+    }
+    let question = CheckRun.Question(
+      group: partition.group, prefix: request.prefix.array, rate: request.rate, isQuick: request.quick)
+    let number = begin(question, replica)
+    reply(.verify(progress(number)))
+  }
+
+  /// Begins a check; gives its number.
+  func begin(_ question: CheckRun.Question, _ replica: GroupReplica) -> UInt64 {
+    let random = node.host.randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) }
+    // Says who leads the check, whoever leads the partition by then.
+    let number = UInt64(node.id.rawValue) << 32 | random
+    let check = CheckRun(
+      node: node, number: number, question: question, voters: replica.core.membership.voters.sorted()
+    ) { [self] in node.backgroundChecks.note($0, of: question) }
+    runs[number] = Run(
+      check: check, expires: node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds))
+    check.start()
+    return number
+  }
+
+  /// Keeps a check that nobody asks after from ending.
+  func touch(_ number: UInt64) {
+    let patience =
+      runs[number]?.check.report == nil ? Limits.checkPatienceMilliseconds : Limits.checkReportMilliseconds
+    runs[number]?.expires = node.now.advanced(milliseconds: patience)
+  }
+
+  /// Whether a check is known here, done or not.
+  func holds(_ number: UInt64) -> Bool { runs[number] != nil }
+
+  /// What came of a check, if it is known here and done.
+  func report(of number: UInt64) -> WireCheckReport? { runs[number]?.check.report }
+
+  /// Brings a step to a replica's node.
+  func send(_ step: WireCheckRequest, _ done: @escaping (WireCheckResponse?) -> Void) {
+    let target = ReplicaID(rawValue: step.replica).node
+    guard target != node.id else { return node.repairFences.fence(step) { done($0) } }
+    let deadline = node.now.advanced(milliseconds: Limits.fenceAnswerMilliseconds)
+    node.call(target, .with { $0.check = step }, deadline: deadline) { result in
+      if case .answered(.check(let answer)) = result { done(answer) } else { done(nil) }
+    }
+  }
+
+  /// The node that leads a check.
+  static func leader(of number: UInt64) -> NodeID { NodeID(rawValue: UInt32(truncatingIfNeeded: number >> 32)) }
+
+  /// How far a check is.
+  func progress(_ number: UInt64) -> WireVerifyResponse {
+    // Not known here: another node led, or this one restarted. Who asked begins anew.
+    guard let run = runs[number] else { return .with { $0.done = true } }
+    touch(number)
+    return .with {
+      $0.check = number
+      ($0.bytesDone, $0.bytesTotal) = run.check.progress
+      guard let report = run.check.report else { return }
+      $0.done = true
+      $0.report = report
+    }
+  }
+}

@@ -44,26 +44,31 @@ extension Node {
   /// Another node refuses this one's certificate: it is a member no more, and may have missed that.
   public func wasRefused(by peer: NodeID) {
     guard !hasDeparted else { return }
-    let leaves = catalog.catalog?.node(id)?.departure == .leaves
-    host.log(leaves ? .info : .error, "node \(peer) says that this node is a member no more")
-    depart(leaves ? .leaves : .isLost)
+    guard catalog.catalog?.node(id)?.departure == .leaves else {
+      host.log(.error, "node \(peer) refuses this node's certificate: it was declared lost, or the certificate revoked")
+      hasDeparted = true
+      return host.departed(.isLost)
+    }
+    host.log(.info, "node \(peer) says that this node is a member no more")
+    depart()
   }
 
   /// Ends the node where the catalog says that it is a member no more.
   func leaveIfRemoved() {
     guard let catalog = catalog.catalog, !hasDeparted else { return }
-    if catalog.state.removedNodes.contains(id.rawValue) { depart(.leaves) }
+    if catalog.state.removedNodes.contains(id.rawValue) { depart() }
   }
 
-  private func depart(_ departure: WireDeparture) {
+  /// Has the directory say that the node has left, and ends it.
+  private func depart() {
     hasDeparted = true
     let storage = storage
     host.run(.background) {
-      storage.saveDeparture(departure)
+      storage.saveDeparture(.leaves)
     } then: { [self] failure in
       // Its peers say the same at each start.
       if let failure { host.log(.error, "that the node is a member no more can't be noted: \(failure)") }
-      host.departed(departure)
+      host.departed(.leaves)
     }
   }
 }

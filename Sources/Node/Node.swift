@@ -57,6 +57,8 @@ public final class Node {
   var wantedPlace: (zone: String?, weight: UInt32?)?
   /// How fast moving replicas shall arrive, until the catalog has it.
   var wantedMoveRate: UInt64?
+  /// What the node has done.
+  public internal(set) var counters = NodeCounters()
   /// Until when the node drains, and whom it then calls.
   var drainEnd: (deadline: Moment, done: () -> Void)?
 

@@ -17,8 +17,11 @@ final class NodeRunner: NodeHost {
   let loop: any EventLoop
   let logger: Logger
   let clock: any Clock = SystemClock()
-  let clientContext: TLSContext
-  let authority: any Authority
+  private(set) var clientContext: TLSContext
+  private let systemAuthority: SystemAuthority
+  let revocations: Revocations
+  private lazy var renewal = CertificateRenewal(runner: self, directory: directory)
+  private let directory: String
   private let opened: OpenedDirectory
   private let clusterFilePath: String
   private let workers: Workers
@@ -29,21 +32,24 @@ final class NodeRunner: NodeHost {
   private(set) var isStopping = false
   /// Why the node is a member no more; nil while it is one.
   private(set) var departure: WireDeparture?
-  /// The nodes that are turned away.
-  let refusedNodes: RefusedNodes
+  /// How long requests took.
+  var requests = RequestMeter()
   private(set) lazy var node = Node(host: self, opened: opened)
 
   init(
-    loop: any EventLoop, directory: String, opened: OpenedDirectory, credentials: NodeCredentials, logger: Logger
+    loop: any EventLoop, opened: OpenedDirectory, credentials: NodeCredentials, revocations: Revocations,
+    logger: Logger, options: ServeOptions
   ) throws(ServerError) {
+    directory = options.directory
+    self.revocations = revocations
     clusterFilePath = directory + "/cluster.kv"
     self.loop = loop
     self.opened = opened
     self.logger = logger
     workers = Workers(loop: loop)
-    refusedNodes = RefusedNodes()
-    clientContext = try credentials.clientContext(cluster: opened.identity.cluster, refusing: refusedNodes)
-    authority = SystemAuthority(credentials: credentials)
+    clientContext = try credentials.clientContext(cluster: opened.identity.cluster, revocations: revocations)
+    systemAuthority = SystemAuthority(
+      credentials: credentials, nodeLifetimeSeconds: options.certificateLifetimeSeconds)
   }
 
   /// Starts the node behind a listener that is already bound.
@@ -55,8 +61,14 @@ final class NodeRunner: NodeHost {
     ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.tick() }
   }
 
+  /// The established connections that others have made to this node.
+  var connectionCount: Int { listener?.connections.count ?? 0 }
+  /// The other nodes to which there is a connection.
+  var connectedPeers: Int { links.values.count(where: \.isOpen) }
+
   private func tick() {
     for peer in links.keys.sorted() { links[peer]?.tick() }
+    renewal.tick()
     node.tick()
   }
 
@@ -81,6 +93,29 @@ final class NodeRunner: NodeHost {
   func lostTouch(with peer: NodeID) {
     node.disconnected(peer)
     schedulePump()
+  }
+
+  // MARK: Identity
+
+  /// The node's own certificate, and what it signs with the cluster's.
+  var authority: any Authority { systemAuthority }
+  /// The node's key and certificate.
+  var credentials: NodeCredentials { systemAuthority.credentials }
+
+  /// Has connections from now on use another certificate.
+  func use(_ credentials: NodeCredentials) throws(ServerError) {
+    let cluster = opened.identity.cluster
+    let server = try credentials.serverContext(cluster: cluster, revocations: revocations)
+    clientContext = try credentials.clientContext(cluster: cluster, revocations: revocations)
+    listener?.context = server
+    systemAuthority.credentials = credentials
+  }
+
+  func revoked(_ serials: [[UInt8]]) {
+    revocations.replace(with: serials)
+    guard !serials.isEmpty else { return }
+    listener?.close { revocations.contains($0.peerSerial) }
+    for link in links.values { link.closeIfRevoked(revocations) }
   }
 
   // MARK: NodeHost
@@ -124,7 +159,7 @@ final class NodeRunner: NodeHost {
 
   func membersChanged(_ members: [WireMember], refused: [NodeID]) {
     turnAway(refused)
-    for member in members where member.id != opened.identity.nodeID.rawValue && !refusedNodes.contains(member.id) {
+    for member in members where member.id != opened.identity.nodeID.rawValue && !revocations.refuses(member.id) {
       let peer = NodeID(rawValue: member.id)
       guard let address = HostPort(parsing: member.address) else {
         logger.warning("node \(peer) has the address '\(member.address)', which is none")
@@ -141,7 +176,7 @@ final class NodeRunner: NodeHost {
 
   /// Refuses new connections of nodes at once, and closes theirs that are open once they can have heard why.
   private func turnAway(_ nodes: [NodeID]) {
-    refusedNodes.replace(with: nodes.map(\.rawValue))
+    revocations.refuse(nodes.map(\.rawValue))
     let known = nodes.filter { links[$0] != nil }
     guard !known.isEmpty else { return }
     let bound = NIOLoopBound(self, eventLoop: loop)

@@ -28,7 +28,7 @@ struct PlanTable {
         "\(node.before)", "\(node.after)",
       ]
     }
-    var lines = StatusTable.aligned(rows)
+    var lines = TextTable.aligned(rows)
     lines += plan.moves.map { move in
       let size = move.to > 0 ? sizes[move.group].map { ", \(StatusTable.size($0))" } ?? "" : ""
       return switch (move.from, move.to) {

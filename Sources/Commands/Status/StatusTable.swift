@@ -18,11 +18,14 @@ struct StatusTable {
   /// The table, and below it what is wrong.
   var text: String {
     var rows = [
-      ["NODE", "ADDRESS", "ZONE", "WEIGHT", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "UPTIME", "PID"]
+      [
+        "NODE", "ADDRESS", "ZONE", "WEIGHT", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "CERTIFICATE",
+        "UPTIME", "PID",
+      ]
     ]
     rows += reports.map(row)
     let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
-    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + StatusTable.aligned(rows)
+    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + TextTable.aligned(rows)
     lines += arrivals
     lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
@@ -33,13 +36,14 @@ struct StatusTable {
     let zone = member.zone.isEmpty ? "-" : Escaping.text(Array(member.zone.utf8))
     guard let status = report.status else {
       let state = member.departure == 2 ? "lost" : "no answer"
-      return ["\(member.id)", member.address, zone, "\(member.share)", state] + Array(repeating: "-", count: 6)
+      return ["\(member.id)", member.address, zone, "\(member.share)", state] + Array(repeating: "-", count: 7)
     }
     let leads = status.groups.count { $0.role == .leader }
     return [
       "\(status.node)", member.address, zone, "\(member.share)", StatusTable.state(member), "\(leads)",
       "\(status.groups.count)",
       StatusTable.size(status.residentBytes), StatusTable.size(status.diskFreeBytes),
+      StatusTable.left(untilSeconds: status.certificateExpires),
       StatusTable.duration(milliseconds: status.uptimeMs), "\(status.pid)",
     ]
   }
@@ -66,17 +70,6 @@ struct StatusTable {
     }
   }
 
-  /// Rows with their cells one below the other.
-  static func aligned(_ rows: [[String]]) -> [String] {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-      let line = cells.joined(separator: "  ")
-      return String(line[...(line.lastIndex { $0 != " " } ?? line.startIndex)])
-    }
-  }
-
   /// A number of bytes in the unit that keeps it short.
   static func size(_ bytes: UInt64) -> String {
     let (unit, shift): (String, UInt64) =
@@ -88,6 +81,12 @@ struct StatusTable {
       }
     let tenths = (bytes * 10) >> shift
     return tenths >= 100 ? "\(tenths / 10) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
+  }
+
+  /// How long it is until a moment, in seconds since 1970.
+  static func left(untilSeconds end: UInt64) -> String {
+    let now = ProcessFacts.wallMilliseconds / 1000
+    return end > now ? duration(milliseconds: (end - now) * 1000) : "expired"
   }
 
   /// A length of time in its two largest units.

@@ -42,6 +42,11 @@ final class CatalogMachine: GroupMachine {
   func restore(_ catalog: Catalog, savedIndex: LogIndex) {
     self.catalog = catalog
     self.savedIndex = savedIndex
+    tellRevoked()
+  }
+
+  private func tellRevoked() {
+    node.host.revoked(catalog?.revokedSerials ?? [])
   }
 
   /// The number of requests that wait for the catalog's log.
@@ -109,7 +114,9 @@ final class CatalogMachine: GroupMachine {
       membersAreNews = true
       node.planner.mapChanged()
       tellMembers()
-    case .addToken, .setRetention, .setSpace, .setMoveRate, nil:
+    case .revokeCertificates:
+      tellRevoked()
+    case .addToken, .setRetention, .setSpace, .setMoveRate, .addCertificate, nil:
       break
     }
     return .applied

@@ -28,7 +28,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
     case .damagedLog(let damage): "the log is damaged: " + damage.joined(separator: "; ")
     case .foreign(let path, let words): "\(path): \(words)"
     case .departed(let path, let node, let cluster, let departure):
-      "\(path): node \(node) \(departure == .isLost ? "was declared lost and taken out of" : "has left") cluster \(cluster); "
+      "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "
+        + "cluster \(cluster); "
         + "to join again, remove the directory and use kv join with a new token"
     }
   }

@@ -160,4 +160,5 @@ public final class SimulatedHost: NodeHost {
     isDead = true
     world.departed(id)
   }
+  public func revoked(_ serials: [[UInt8]]) {}
 }

@@ -102,6 +102,23 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .addToken(newValue)}
   }
 
+  /// The authority has signed a certificate.
+  public var addCertificate: WireCertificate {
+    get {
+      if case .addCertificate(let v)? = body {return v}
+      return WireCertificate()
+    }
+    set {body = .addCertificate(newValue)}
+  }
+
+  public var revokeCertificates: WireCatalogCommand.CertificateRevocation {
+    get {
+      if case .revokeCertificates(let v)? = body {return v}
+      return WireCatalogCommand.CertificateRevocation()
+    }
+    set {body = .revokeCertificates(newValue)}
+  }
+
   public var changePartition: WireCatalogCommand.PartitionChange {
     get {
       if case .changePartition(let v)? = body {return v}
@@ -226,6 +243,9 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case raiseCeiling(UInt64)
     case addNode(WireCatalogNode)
     case addToken(WireCatalogToken)
+    /// The authority has signed a certificate.
+    case addCertificate(WireCertificate)
+    case revokeCertificates(WireCatalogCommand.CertificateRevocation)
     case changePartition(WireCatalogCommand.PartitionChange)
     case confirmPartition(WireCatalogCommand.PartitionConfirmation)
     case setAddress(WireCatalogCommand.NodeAddress)
@@ -336,6 +356,22 @@ public nonisolated struct WireCatalogCommand: Sendable {
     public var group: UInt32 = 0
 
     public var replica: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// Certificates are taken back: connections of their holders end, and none begins.
+  public nonisolated struct CertificateRevocation: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var serials: [Data] = []
+
+    /// Milliseconds since 1970.
+    public var wallMs: UInt64 = 0
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -482,6 +518,12 @@ public nonisolated struct WireCatalogState: @unchecked Sendable {
   public var authority: Data {
     get {_storage._authority}
     set {_uniqueStorage()._authority = newValue}
+  }
+
+  /// Certificates that are valid still, revoked ones among them.
+  public var certificates: [WireCertificate] {
+    get {_storage._certificates}
+    set {_uniqueStorage()._certificates = newValue}
   }
 
   /// How long old versions are kept, in milliseconds; 0: 24 hours.
@@ -754,7 +796,7 @@ nonisolated extension WireDeparture: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{14}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{14}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -958,6 +1000,32 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .confirmSplit(v)
         }
       }()
+      case 60: try {
+        var v: WireCertificate?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .addCertificate(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .addCertificate(v)
+        }
+      }()
+      case 61: try {
+        var v: WireCatalogCommand.CertificateRevocation?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .revokeCertificates(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .revokeCertificates(v)
+        }
+      }()
       default: break
       }
     }
@@ -1036,6 +1104,14 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .confirmSplit?: try {
       guard case .confirmSplit(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 45)
+    }()
+    case .addCertificate?: try {
+      guard case .addCertificate(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
+    }()
+    case .revokeCertificates?: try {
+      guard case .revokeCertificates(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
     }()
     case nil: break
     }
@@ -1264,6 +1340,41 @@ nonisolated extension WireCatalogCommand.ReplicaLoss: SwiftProtobuf.Message, Swi
   }
 }
 
+nonisolated extension WireCatalogCommand.CertificateRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".CertificateRevocation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serials\0\u{3}wall_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.serials) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.wallMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.serials.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.serials, fieldNumber: 1)
+    }
+    if self.wallMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.wallMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.CertificateRevocation, rhs: WireCatalogCommand.CertificateRevocation) -> Bool {
+    if lhs.serials != rhs.serials {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireCatalogCommand.NodeAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".NodeAddress"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}address\0")
@@ -1426,7 +1537,7 @@ nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{4}\u{14}removed_nodes\0\u{3}move_rate\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{4}\u{14}removed_nodes\0\u{3}move_rate\0\u{2}\u{9}certificates\0")
 
   fileprivate class _StorageClass {
     var _cluster: String = String()
@@ -1441,6 +1552,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _partitions: [WireCatalogPartition] = []
     var _tokens: [WireCatalogToken] = []
     var _authority: Data = Data()
+    var _certificates: [WireCertificate] = []
     var _retentionMs: UInt64 = 0
     var _floor: UInt64 = 0
     var _removedNodes: [UInt32] = []
@@ -1468,6 +1580,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       _partitions = source._partitions
       _tokens = source._tokens
       _authority = source._authority
+      _certificates = source._certificates
       _retentionMs = source._retentionMs
       _floor = source._floor
       _removedNodes = source._removedNodes
@@ -1508,6 +1621,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._damaged) }()
         case 50: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._removedNodes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
+        case 60: try { try decoder.decodeRepeatedMessageField(value: &_storage._certificates) }()
         default: break
         }
       }
@@ -1567,6 +1681,9 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       if _storage._moveRate != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._moveRate, fieldNumber: 51)
       }
+      if !_storage._certificates.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._certificates, fieldNumber: 60)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1588,6 +1705,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._partitions != rhs_storage._partitions {return false}
         if _storage._tokens != rhs_storage._tokens {return false}
         if _storage._authority != rhs_storage._authority {return false}
+        if _storage._certificates != rhs_storage._certificates {return false}
         if _storage._retentionMs != rhs_storage._retentionMs {return false}
         if _storage._floor != rhs_storage._floor {return false}
         if _storage._removedNodes != rhs_storage._removedNodes {return false}

@@ -62,7 +62,8 @@ struct ClusterHealth {
     if leader.voters.count < wanted {
       problems.append("\(name) has \(leader.voters.count) of \(wanted) voters")
     }
-    for learner in leader.learners {
+    // Every node holds the catalog; more than have a vote in it learn it for good.
+    for learner in leader.learners where group > 0 || leader.voters.count < wanted {
       problems.append("\(name): the replica on node \(ReplicaID(rawValue: learner).node) is still a learner")
     }
     let known = Dictionary(members.map { ($0.replica, $0) }) { first, _ in first }

@@ -136,6 +136,8 @@ public final class Node {
 
   /// Takes a frame from another node in.
   public func receive(_ frame: PeerFrame, from sender: NodeID) {
+    // Whoever was struck out may come back with an old directory, and believe in its old groups.
+    guard catalog.catalog?.isStruckOut(sender) != true else { return }
     switch frame {
     case .batch(let batch):
       for message in batch { receive(message, from: sender) }

@@ -103,6 +103,10 @@ public enum Server {
       let address = try Address.advertised(options.advertise, listen: listen)
       try ClusterMaker.make(options, listen: listen, address: address, on: disk)
     case .node:
+      guard options.from.isEmpty else {
+        throw .usage(
+          "--from makes a new cluster, and \(options.directory) is a node's already: name an empty directory")
+      }
       guard options.partitions == nil else {
         throw .usage("--partitions is for a cluster's first start; this directory is a node's already")
       }

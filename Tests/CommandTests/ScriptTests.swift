@@ -18,6 +18,7 @@ struct ScriptTests {
     arguments: [
       "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof",
       "members",
+      "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover",
     ])
   func script(name: String) throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts/\(name).sh").path

@@ -108,9 +108,9 @@ final class CatalogMachine: GroupMachine {
       node.leaveIfRemoved()
     case .changePartition, .confirmPartition, .beginSplit, .confirmSplit, .reportDamage:
       node.planner.mapChanged()
-    case .raiseFloor:
-      node.applyFloor()
-    case .replaceReplica:
+    case .raiseFloor, .createSnapshot, .deleteSnapshot:
+      node.applyRetention()
+    case .replaceReplica, .recover:
       membersAreNews = true
       node.planner.mapChanged()
       tellMembers()
@@ -248,7 +248,7 @@ final class CatalogMachine: GroupMachine {
       restore(catalog, savedIndex: received.point.index)
       tellMembers()
       done(true)
-      node.applyFloor()
+      node.applyRetention()
       node.planner.mapChanged()
       node.leaveIfRemoved()
       node.pump()

@@ -17,6 +17,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   case foreign(path: String, words: String)
   /// The directory is of a node that is a member no more.
   case departed(path: String, node: NodeID, cluster: String, WireDeparture)
+  /// The records with which a new cluster shall begin could not be had.
+  case seed(words: String)
 
   /// What happened, for people.
   public var description: String {
@@ -31,6 +33,7 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
       "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "
         + "cluster \(cluster); "
         + "to join again, remove the directory and use kv join with a new token"
+    case .seed(let words): words
     }
   }
 }

@@ -92,6 +92,7 @@ extension Partition {
     guard case (var state, let point)? = try? PartitionState.read(cursor.state) else { return nil }
     // Who gets the records must not answer for versions that were dropped from them.
     state.floor = store.retention.floor
+    state.pins = store.retention.pins
     let bytes = (store.levels + store.historyLevels).reduce(UInt64(store.memtableBytes)) { $0 + $1.bytes }
     return CapturedState(point: point, state: state.encode(), bytes: bytes) {
       var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
@@ -129,7 +130,7 @@ extension Partition {
     state.replica = replicaID
     state.origin = origin
     let storeState = state.storeState(at: received.point)
-    let retention = Retention(floor: state.floor)
+    let retention = Retention(floor: state.floor, pins: state.pins)
     let storage = node.storage
     node.checks.drop(group)
     node.host.run(.background) { () -> StoreError? in
@@ -148,7 +149,7 @@ extension Partition {
         (arc, isCut) = (state.arc, false)
         (split.preparing, split.isPrepared) = (nil, false)
         filterKeys()
-        node.applyFloor()
+        node.applyRetention()
         self.sessions = sessions
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)

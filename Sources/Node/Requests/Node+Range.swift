@@ -8,31 +8,39 @@ import Wire
 extension Node {
   func serve(_ request: WireRangeRequest, deadline: Moment, reply: @escaping Reply) {
     let at = Version(rawValue: request.at)
-    guard heldReads.admits(at, now: now) else {
+    guard isPinned(at) || heldReads.admits(at, now: now) else {
       return reply(notRetained(at, floor: catalog.catalog?.floor ?? .zero))
     }
     guard request.at > 0, !request.groups.isEmpty, request.groups.count <= Limits.partitions else {
       return reply(WireFailure.because(.invalid, "a range names its version and its partitions"))
     }
-    var wanted: [Partition] = []
-    for group in Set(request.groups).sorted() {
-      guard let partition = replicas[GroupID(rawValue: group)]?.machine as? Partition else {
-        return reply(
-          WireFailure.because(
-            .notLeader, "node \(id) has no replica of partition \(group)",
-            leader: router.leader(of: GroupID(rawValue: group))))
-      }
-      wanted.append(partition)
-    }
+    guard let wanted = partitions(request.groups, reply) else { return }
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
-        if let failure = failure ?? arcFailure(request, wanted) { return reply(failure) }
+        if let failure = failure ?? arcFailure(request.groups, request.arcBits, wanted) { return reply(failure) }
         reply(read(request, wanted, at: at))
       }
     }
   }
 
-  private func whenAllReadable(
+  /// The partitions of these groups; nil after a reply that says which has no replica here.
+  func partitions(_ groups: [UInt32], _ reply: @escaping Reply) -> [Partition]? {
+    var wanted: [Partition] = []
+    for group in Set(groups).sorted() {
+      guard let partition = replicas[GroupID(rawValue: group)]?.machine as? Partition else {
+        reply(
+          WireFailure.because(
+            .notLeader, "node \(id) has no replica of partition \(group)",
+            leader: router.leader(of: GroupID(rawValue: group))))
+        return nil
+      }
+      wanted.append(partition)
+    }
+    return wanted
+  }
+
+  /// Calls back once a read at a version may be served by all of some partitions.
+  func whenAllReadable(
     _ partitions: [Partition], at version: Version, _ done: @escaping (WireResponse.OneOf_Body?) -> Void
   ) {
     var left = partitions.count
@@ -47,8 +55,8 @@ extension Node {
   }
 
   /// The answer to who takes a partition to own more than it does: a range that went on would miss the other half.
-  private func arcFailure(_ request: WireRangeRequest, _ partitions: [Partition]) -> WireResponse.OneOf_Body? {
-    let bits = Dictionary(zip(request.groups, request.arcBits)) { first, _ in first }
+  func arcFailure(_ groups: [UInt32], _ bits: [UInt32], _ partitions: [Partition]) -> WireResponse.OneOf_Body? {
+    let bits = Dictionary(zip(groups, bits)) { first, _ in first }
     for partition in partitions {
       let isKnown = bits[partition.group.rawValue].map { $0 == UInt32(partition.arc.bits) } ?? !partition.wasSplit
       guard isKnown, partition.split.proposed == nil else { return partition.notLeader }
@@ -61,7 +69,8 @@ extension Node {
   {
     do throws(StoreError) {
       let response = try read(request, partitions.map(\.store), at: version)
-      heldReads.wasRead(at: version, isLast: !response.more, now: now)
+      // What a snapshot holds need not be held by its readers.
+      if !isPinned(version) { heldReads.wasRead(at: version, isLast: !response.more, now: now) }
       return .range(response)
     } catch {
       let place = error.path

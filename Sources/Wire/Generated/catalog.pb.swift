@@ -236,6 +236,32 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .reportDamage(newValue)}
   }
 
+  /// A version that stays readable below the floor.
+  public var createSnapshot: WireNamedSnapshot {
+    get {
+      if case .createSnapshot(let v)? = body {return v}
+      return WireNamedSnapshot()
+    }
+    set {body = .createSnapshot(newValue)}
+  }
+
+  /// The name of one that need not any more.
+  public var deleteSnapshot: String {
+    get {
+      if case .deleteSnapshot(let v)? = body {return v}
+      return String()
+    }
+    set {body = .deleteSnapshot(newValue)}
+  }
+
+  public var recover: WireRecovery {
+    get {
+      if case .recover(let v)? = body {return v}
+      return WireRecovery()
+    }
+    set {body = .recover(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -265,6 +291,11 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case confirmSplit(WireCatalogCommand.SplitConfirmation)
     /// Files of a replica can't be read: others shall lead.
     case reportDamage(WireReplicaDamage)
+    /// A version that stays readable below the floor.
+    case createSnapshot(WireNamedSnapshot)
+    /// The name of one that need not any more.
+    case deleteSnapshot(String)
+    case recover(WireRecovery)
 
   }
 
@@ -555,11 +586,42 @@ public nonisolated struct WireCatalogState: @unchecked Sendable {
     set {_uniqueStorage()._damaged = newValue}
   }
 
+  /// By ascending name.
+  public var snapshots: [WireNamedSnapshot] {
+    get {_storage._snapshots}
+    set {_uniqueStorage()._snapshots = newValue}
+  }
+
+  /// What was done for lack of a quorum, the earliest first.
+  public var recoveries: [WireRecovery] {
+    get {_storage._recoveries}
+    set {_uniqueStorage()._recoveries = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// One node went on alone: `kv recover`.
+public nonisolated struct WireRecovery: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// When, in milliseconds since 1970.
+  public var timeMs: UInt64 = 0
+
+  public var survivor: UInt32 = 0
+
+  /// The nodes that are struck out for ever.
+  public var lost: [UInt32] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct WireCatalogNode: Sendable {
@@ -796,7 +858,7 @@ nonisolated extension WireDeparture: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{14}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{8}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -930,6 +992,40 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.body = .reportDamage(v)
+        }
+      }()
+      case 30: try {
+        var v: WireNamedSnapshot?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .createSnapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .createSnapshot(v)
+        }
+      }()
+      case 31: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .deleteSnapshot(v)
+        }
+      }()
+      case 32: try {
+        var v: WireRecovery?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .recover(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .recover(v)
         }
       }()
       case 40: try {
@@ -1080,6 +1176,18 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .reportDamage?: try {
       guard case .reportDamage(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
+    case .createSnapshot?: try {
+      guard case .createSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .deleteSnapshot?: try {
+      guard case .deleteSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 31)
+    }()
+    case .recover?: try {
+      guard case .recover(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
     }()
     case .departNode?: try {
       guard case .departNode(let v)? = self.body else { preconditionFailure() }
@@ -1537,7 +1645,7 @@ nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{4}\u{14}removed_nodes\0\u{3}move_rate\0\u{2}\u{9}certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{a}snapshots\0\u{1}recoveries\0\u{4}\u{9}removed_nodes\0\u{3}move_rate\0\u{2}\u{9}certificates\0")
 
   fileprivate class _StorageClass {
     var _cluster: String = String()
@@ -1558,6 +1666,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _removedNodes: [UInt32] = []
     var _moveRate: UInt64 = 0
     var _damaged: [WireReplicaDamage] = []
+    var _snapshots: [WireNamedSnapshot] = []
+    var _recoveries: [WireRecovery] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1586,6 +1696,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       _removedNodes = source._removedNodes
       _moveRate = source._moveRate
       _damaged = source._damaged
+      _snapshots = source._snapshots
+      _recoveries = source._recoveries
     }
   }
 
@@ -1619,6 +1731,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._retentionMs) }()
         case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._floor) }()
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._damaged) }()
+        case 40: try { try decoder.decodeRepeatedMessageField(value: &_storage._snapshots) }()
+        case 41: try { try decoder.decodeRepeatedMessageField(value: &_storage._recoveries) }()
         case 50: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._removedNodes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
         case 60: try { try decoder.decodeRepeatedMessageField(value: &_storage._certificates) }()
@@ -1675,6 +1789,12 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._damaged.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._damaged, fieldNumber: 30)
       }
+      if !_storage._snapshots.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._snapshots, fieldNumber: 40)
+      }
+      if !_storage._recoveries.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._recoveries, fieldNumber: 41)
+      }
       if !_storage._removedNodes.isEmpty {
         try visitor.visitPackedUInt32Field(value: _storage._removedNodes, fieldNumber: 50)
       }
@@ -1711,10 +1831,52 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._removedNodes != rhs_storage._removedNodes {return false}
         if _storage._moveRate != rhs_storage._moveRate {return false}
         if _storage._damaged != rhs_storage._damaged {return false}
+        if _storage._snapshots != rhs_storage._snapshots {return false}
+        if _storage._recoveries != rhs_storage._recoveries {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Recovery"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.timeMs) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.survivor) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.lost) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.timeMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.timeMs, fieldNumber: 1)
+    }
+    if self.survivor != 0 {
+      try visitor.visitSingularUInt32Field(value: self.survivor, fieldNumber: 2)
+    }
+    if !self.lost.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.lost, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRecovery, rhs: WireRecovery) -> Bool {
+    if lhs.timeMs != rhs.timeMs {return false}
+    if lhs.survivor != rhs.survivor {return false}
+    if lhs.lost != rhs.lost {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

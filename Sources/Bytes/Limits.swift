@@ -13,4 +13,8 @@ public enum Limits {
   public static let partitions = 4096
   /// The most nodes that one cluster has: each is a member of the catalog's Raft group, which takes so many.
   public static let nodes = 64
+  /// The longest name of a zone, in bytes.
+  public static let zoneBytes = 100
+  /// The greatest weight of a node.
+  public static let weight: UInt32 = 1_000_000
 }

@@ -10,9 +10,10 @@ extension Client {
   ///   - signingRequest: PKCS #10, DER, of the joiner's own key.
   ///   - address: where the joiner will listen: `HOST:PORT`.
   ///   - zone: where it stands; empty: nowhere in particular.
+  ///   - weight: its part of the load against the weights of the others; nil: 1.
   ///   - format: the newest cluster format that it supports.
   public static func enrol(
-    token: String, signingRequest: [UInt8], address: String, zone: String, format: UInt32,
+    token: String, signingRequest: [UInt8], address: String, zone: String, weight: UInt32? = nil, format: UInt32,
     timeoutMilliseconds: Int = 10_000
   ) throws(ClientError) -> WireEnrolResponse {
     let parsed: JoinToken
@@ -24,7 +25,7 @@ extension Client {
     let client = Client(
       joining: parsed, timeout: timeoutMilliseconds, surroundings: SystemSurroundings(.joiner(parsed), state: nil))
     let answer = try client.enrol(
-      parsed, signingRequest: signingRequest, address: address, zone: zone, format: format)
+      parsed, signingRequest: signingRequest, address: address, zone: zone, weight: weight, format: format)
     try check(answer, parsed)
     return answer
   }
@@ -37,7 +38,7 @@ extension Client {
 
   /// The cluster knows a repeated request by its secret and key: a lost answer is asked for again.
   func enrol(
-    _ token: JoinToken, signingRequest: [UInt8], address: String, zone: String, format: UInt32
+    _ token: JoinToken, signingRequest: [UInt8], address: String, zone: String, weight: UInt32? = nil, format: UInt32
   ) throws(ClientError) -> WireEnrolResponse {
     var request = WireEnrolRequest()
     request.secret = Data(token.secret)
@@ -45,6 +46,7 @@ extension Client {
     request.address = address
     request.zone = zone
     request.format = format
+    if let weight { request.weight = weight }
     return try call(.enrol(request), Attempts("join")) { body in
       if case .enrol(let answer) = body { answer } else { nil }
     }

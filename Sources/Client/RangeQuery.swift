@@ -72,10 +72,11 @@ public struct RangeQuery: Equatable, Sendable {
     contains(record.key) && (record.key != min || below.map { record.version < $0 } ?? true)
   }
 
-  /// The request for the next part of what changed, of some groups.
-  func request(groups: [GroupID], at version: Version, changes: ChangeSpan) -> WireChangesRequest {
+  /// The request for the next part of what changed, of some partitions.
+  func request(parts: [ClusterMap.Part], at version: Version, changes: ChangeSpan) -> WireChangesRequest {
     .with {
-      $0.groups = groups.map(\.rawValue)
+      $0.groups = parts.map(\.group.rawValue)
+      $0.arcBits = parts.map { UInt32($0.arc.bits) }
       $0.min = Data(min?.bytes ?? [])
       $0.below = below?.rawValue ?? 0
       $0.max = Data(max?.bytes ?? [])
@@ -88,10 +89,11 @@ public struct RangeQuery: Equatable, Sendable {
     }
   }
 
-  /// The request for the next part of the range, of some groups.
-  func request(groups: [GroupID], at version: Version, limit: Int) -> WireRangeRequest {
+  /// The request for the next part of the range, of some partitions.
+  func request(parts: [ClusterMap.Part], at version: Version, limit: Int) -> WireRangeRequest {
     var request = WireRangeRequest()
-    request.groups = groups.map(\.rawValue)
+    request.groups = parts.map(\.group.rawValue)
+    request.arcBits = parts.map { UInt32($0.arc.bits) }
     request.min = Data(min?.bytes ?? [])
     request.max = Data(max?.bytes ?? [])
     request.bounded = max != nil

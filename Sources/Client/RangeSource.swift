@@ -57,13 +57,12 @@ final class RangeSource {
     guard case .none = question, !isDry else { return }
     do throws(ChannelFailure) {
       let link = try client.link(to: address, until: deadline)
-      let groups = parts.map(\.group)
       let time = client.answerTime(until: deadline)
       let body: WireRequest.OneOf_Body =
         if let changes = rest.changes {
-          .changes(rest.request(groups: groups, at: version, changes: changes))
+          .changes(rest.request(parts: parts, at: version, changes: changes))
         } else {
-          .range(rest.request(groups: groups, at: version, limit: limit))
+          .range(rest.request(parts: parts, at: version, limit: limit))
         }
       let request = client.request(body, time: time)
       link.gather(request)

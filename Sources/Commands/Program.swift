@@ -88,7 +88,8 @@ struct KVCommand: ParsableCommand {
       CertCommand.self, CompletionCommand.self,
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
       RangeCommand.self, HistoryCommand.self, WatchCommand.self, VerifyCommand.self, RepairCommand.self,
-      RecoverCommand.self, SnapshotCommand.self, StatusCommand.self, DemoCommand.self, BenchCommand.self,
+      RecoverCommand.self, SnapshotCommand.self, StatusCommand.self, LeaveCommand.self, PlanCommand.self,
+      SplitCommand.self, DemoCommand.self, BenchCommand.self,
       BenchEngineCommand.self, DebugCommand.self, VersionCommand.self,
     ])
 

@@ -40,6 +40,8 @@ public protocol Disk: Sendable {
   func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile
   /// Gives a file another name, replacing what has it.
   func rename(_ path: String, to newPath: String) throws(DiskError)
+  /// Gives a file a second name, in a directory of the same file system; fails where that is taken (EEXIST).
+  func link(_ path: String, to newPath: String) throws(DiskError)
   /// Removes a file or an empty directory.
   func remove(_ path: String) throws(DiskError)
   /// Makes a directory, mode 0700; no error if it exists.

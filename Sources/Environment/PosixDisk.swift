@@ -21,6 +21,10 @@ public struct PosixDisk: Disk {
     _ = try checked("rename", path) { Glibc.rename(path, newPath) }
   }
 
+  public func link(_ path: String, to newPath: String) throws(DiskError) {
+    _ = try checked("link", path) { Glibc.link(path, newPath) }
+  }
+
   public func remove(_ path: String) throws(DiskError) {
     if unlink(path) == 0 { return }
     // Linux answers EISDIR for a directory, POSIX asks for EPERM.

@@ -23,6 +23,13 @@ public struct Position: RawRepresentable, Hashable, Comparable, Sendable, Custom
     rawValue = bytes.withUnsafeBytes { XXH3.hash($0) }
   }
 
+  /// The position of the key that lies in a range of these bytes.
+  public init(ofBytes bytes: [UInt8], range: Range<Int>) {
+    precondition(range.upperBound <= bytes.count, "a key outside of its bytes")
+    // SAFETY: the hash only reads, within the array, while the call lasts; the range lies within it.
+    rawValue = bytes.withUnsafeBytes { XXH3.hash(UnsafeRawBufferPointer(rebasing: $0[range])) }
+  }
+
   /// The position of the key with these bytes.
   public init(ofBytes bytes: UnsafeRawBufferPointer) {
     rawValue = XXH3.hash(bytes)

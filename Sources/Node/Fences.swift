@@ -109,7 +109,7 @@ final class Fences {
         try store.install(result)
         let partition = try Partition(
           node: node, group: group, replicaID: wanted, directory: node.storage.partitionDirectory(group),
-          arc: state.arc, store: store)
+          arc: state.arc, store: store, isCut: state.isCut, origin: state.origin)
         fences[group] = nil
         node.replace(group, id: wanted, machine: partition, point: point)
       } catch {

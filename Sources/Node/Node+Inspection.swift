@@ -16,11 +16,16 @@ extension Node {
     package let value: [UInt8]?
   }
 
-  /// The writes in a partition's log entry; none in one that is empty or of another kind.
-  package static func writes(in entry: LogEntry) throws(ByteError) -> [LoggedWrite] {
-    guard entry.kind == .command, !entry.payload.isEmpty, CheckMark(payload: entry.payload) == nil else { return [] }
+  /// The writes in an entry of a partition's log that are done when it is applied here next: not those of keys that the
+  /// partition doesn't own any more. None in an entry that is empty or of another kind.
+  package func writes(in entry: LogEntry, of group: GroupID) throws(ByteError) -> [LoggedWrite] {
+    let partition = replicas[group]?.machine as? Partition
+    guard entry.kind == .command, !entry.payload.isEmpty, !SplitCommand.isOne(entry.payload),
+      CheckMark(payload: entry.payload) == nil
+    else { return [] }
     var writes: [LoggedWrite] = []
     _ = try PartitionCommand.decode(entry.payload) { write in
+      guard partition?.owns(Position(ofBytes: entry.payload, range: write.key)) ?? true else { return }
       writes.append(
         LoggedWrite(
           session: [write.id.session.high, write.id.session.low], sequence: write.id.sequence, version: write.version,
@@ -53,6 +58,20 @@ extension Node {
       records += 1
     }
     return ReplicaImage(applied: replica.applied.index, digest: digest, records: records)
+  }
+
+  /// Whether a node is a member, as far as this one knows; nil where it knows nothing.
+  package func isMember(_ id: NodeID) -> Bool? { catalog.catalog.map { $0.node(id) != nil } }
+
+  /// Whether nothing is on the move and all replicas that are led here have as many voters as are wanted, as far as this
+  /// node knows.
+  package var isSettled: Bool {
+    guard let catalog = catalog.catalog, catalog.movingCount == 0, catalog.nodes.allSatisfy({ $0.departure == .stays })
+    else { return false }
+    return replicas.values.allSatisfy { replica in
+      let membership = replica.core.membership
+      return !replica.leads || !membership.isJoint && membership.voters.count >= catalog.replicasWanted
+    }
   }
 
   /// The groups that have a replica here, ascending.

@@ -42,7 +42,8 @@ extension Node {
     let replica = ReplicaID(node: id, incarnation: max(1, opened.identity.stored.catalogIncarnation))
     let start = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
     if let (state, point) = opened.catalog { catalog.restore(state, savedIndex: point.index) }
-    host.membersChanged(opened.catalog?.state.members ?? opened.identity.stored.members)
+    host.membersChanged(
+      opened.catalog?.state.members ?? opened.identity.stored.members, refused: opened.catalog?.state.refused ?? [])
     guard let loss = opened.loss(of: .catalog, after: opened.catalog?.point) else {
       return addReplica(
         .catalog, id: replica, machine: catalog, point: opened.catalog?.point ?? start,
@@ -63,7 +64,7 @@ extension Node {
       }
       let partition = try Partition(
         node: self, group: group, replicaID: state.replica, directory: storage.partitionDirectory(group),
-        arc: state.arc, store: store)
+        arc: state.arc, store: store, isCut: state.isCut, origin: state.origin)
       addReplica(group, id: state.replica, machine: partition, point: point, recovered: opened.recovered[group])
     } catch {
       throw .malformed(path: storage.partitionDirectory(group), words: "\(error)")
@@ -77,6 +78,13 @@ extension Node {
     applyRetention()
     planner.mapChanged()
     host.log(.info, "group \(group): replica \(id) takes the place of the damaged one")
+  }
+
+  /// Sets a replica going that the log knows nothing of yet.
+  func start(_ group: GroupID, id: ReplicaID, machine: any GroupMachine, at point: SnapshotHeader) {
+    addReplica(group, id: id, machine: machine, point: point, recovered: nil)
+    applyRetention()
+    planner.mapChanged()
   }
 
   private func addReplica(
@@ -131,6 +139,9 @@ extension Node {
       addReplica(group, id: replica, machine: partition, point: point, recovered: nil)
       applyRetention()
       host.log(.info, "partition \(group): replica \(replica) made")
+    } catch StoreError.exists {
+      // What is left of a split that came to nothing here: out of the way, and tried again with the next look.
+      if let failure = storage.setAside(group) { host.log(.error, "partition \(group): \(failure)") }
     } catch StoreError.io(let error) where error.isDiskFull {
       // Tried again when there is room.
       space.ranOut(error)

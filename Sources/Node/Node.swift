@@ -58,6 +58,12 @@ public final class Node {
   package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
+  /// Whether it was taken out of the members.
+  var hasDeparted = false
+  /// The zone and weight that the node shall have, until the catalog has them.
+  var wantedPlace: (zone: String?, weight: UInt32?)?
+  /// How fast moving replicas shall arrive, until the catalog has it.
+  var wantedMoveRate: UInt64?
   /// What the node has done.
   public internal(set) var counters = NodeCounters()
   /// Until when the node drains, and whom it then calls.
@@ -127,6 +133,7 @@ public final class Node {
     backgroundChecks.tick()
     space.tick()
     proposeRetentionIfDue()
+    proposePlaceIfDue()
     tellAddressIfDue()
     pump()
     pipeline.settle()

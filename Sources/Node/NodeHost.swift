@@ -41,8 +41,10 @@ public protocol NodeHost: AnyObject {
   func fatal(_ reason: String)
   /// Something that an operator should read.
   func log(_ level: Severity, _ message: String)
-  /// The members' addresses have changed.
-  func membersChanged(_ members: [WireMember])
+  /// The members, or their addresses, have changed. Whoever shows the certificate of a `refused` node is turned away.
+  func membersChanged(_ members: [WireMember], refused: [NodeID])
+  /// The node is a member no more, and its directory says so: it is to be ended.
+  func departed(_ departure: WireDeparture)
   /// All certificates that are revoked by now, by serial number: none of them opens a connection any more, and those
   /// that they have opened end.
   func revoked(_ serials: [[UInt8]])

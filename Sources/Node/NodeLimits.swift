@@ -120,4 +120,12 @@ extension Limits {
   static let snapshotNameBytes = 100
   /// How long a join token can be made to last.
   static let tokenMilliseconds: UInt64 = 7 * 86_400_000
+  /// A peer that was heard from so lately counts as alive for what must not go to a dead one: three heartbeats.
+  static let freshNanoseconds: UInt64 = 300_000_000
+  /// A node that was heard from so lately is not declared lost unless that is forced.
+  static let lostSilenceMilliseconds: UInt64 = 2_000
+  /// How soon the leader of a partition that was split off asks for votes again, until the others have split it off too.
+  static let splitCampaignMilliseconds: UInt64 = 100
+  /// For how long it does.
+  static let splitCampaignsMilliseconds: UInt64 = 5_000
 }

@@ -164,6 +164,7 @@ extension RaftCore {
       }
     return RaftStatus.Peer(
       id: peer.id, match: peer.match, next: peer.next, flow: flow, recentlyActive: isRecent(peer),
+      silence: peer.id == id ? 0 : clock - peer.lastActive,
       inflight: peer.inflights.count, paused: peer.isPaused || peer.state == .snapshot)
   }
 

@@ -36,6 +36,8 @@ public struct RaftStatus: Equatable, Sendable {
     public let flow: Flow
     /// Whether it was heard from within an election timeout.
     public let recentlyActive: Bool
+    /// For how long it was not heard from, in nanoseconds; 0: this replica itself.
+    public let silence: UInt64
     /// Appends sent and not answered.
     public let inflight: Int
     /// Whether sending waits for an answer.

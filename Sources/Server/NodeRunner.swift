@@ -30,6 +30,8 @@ final class NodeRunner: NodeHost {
   private var ticker: RepeatedTask?
   private var isPumpScheduled = false
   private(set) var isStopping = false
+  /// Why the node is a member no more; nil while it is one.
+  private(set) var departure: WireDeparture?
   /// How long requests took.
   var requests = RequestMeter()
   private(set) lazy var node = Node(host: self, opened: opened)
@@ -155,8 +157,9 @@ final class NodeRunner: NodeHost {
     }
   }
 
-  func membersChanged(_ members: [WireMember]) {
-    for member in members where member.id != opened.identity.nodeID.rawValue {
+  func membersChanged(_ members: [WireMember], refused: [NodeID]) {
+    turnAway(refused)
+    for member in members where member.id != opened.identity.nodeID.rawValue && !revocations.refuses(member.id) {
       let peer = NodeID(rawValue: member.id)
       guard let address = HostPort(parsing: member.address) else {
         logger.warning("node \(peer) has the address '\(member.address)', which is none")
@@ -169,6 +172,34 @@ final class NodeRunner: NodeHost {
       }
     }
     updateClusterFile(members)
+  }
+
+  /// Refuses new connections of nodes at once, and closes theirs that are open once they can have heard why.
+  private func turnAway(_ nodes: [NodeID]) {
+    revocations.refuse(nodes.map(\.rawValue))
+    let known = nodes.filter { links[$0] != nil }
+    guard !known.isEmpty else { return }
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    loop.scheduleTask(in: .milliseconds(NodeRunner.farewellMilliseconds)) {
+      for node in known { bound.value.links.removeValue(forKey: node)?.close() }
+      bound.value.listener?.close { connection in
+        if case .node(_, let id)? = connection.peer { known.contains(id) } else { false }
+      }
+    }
+  }
+
+  private static let farewellMilliseconds: Int64 = 500
+
+  /// A node turned this one away, for its certificate is refused.
+  func wasTurnedAway(by peer: NodeID) {
+    node.wasRefused(by: peer)
+    schedulePump()
+  }
+
+  func departed(_ departure: WireDeparture) {
+    self.departure = departure
+    // As an operator would stop it: the thread that waits for that ends the node in good order.
+    Glibc.kill(getpid(), SIGTERM)
   }
 
   /// The cluster file of the first node names all members, so that clients find the cluster without that node.

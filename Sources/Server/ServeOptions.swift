@@ -6,8 +6,12 @@ public struct ServeOptions: Sendable {
   public var listen: String?
   /// Where others reach the node, `HOST:PORT`, if that isn't where it listens.
   public var advertise: String?
-  /// The zone that the node fails with.
-  public var zone: String
+  /// The zone that the node fails with; nil: as it is, at first none.
+  public var zone: String?
+  /// The node's part of the load against the weights of the others; nil: as it is, at first 1.
+  public var weight: UInt32?
+  /// The most bytes a second that each node of the cluster takes in of moving replicas, 0 for no limit; nil: as it is.
+  public var moveRate: UInt64?
   /// How many partitions a new cluster has: a power of two.
   public var partitions: Int?
   /// The snapshot's files with whose records a new cluster begins: a full one, then those of what changed after it.
@@ -25,7 +29,7 @@ public struct ServeOptions: Sendable {
 
   /// Options of these parts.
   public init(
-    directory: String, listen: String? = nil, advertise: String? = nil, zone: String = "", partitions: Int? = nil
+    directory: String, listen: String? = nil, advertise: String? = nil, zone: String? = nil, partitions: Int? = nil
   ) {
     self.directory = directory
     self.listen = listen
@@ -33,6 +37,9 @@ public struct ServeOptions: Sendable {
     self.zone = zone
     self.partitions = partitions
   }
+
+  /// Where the node stands, as far as the command line says.
+  var place: (zone: String?, weight: UInt32?) { (zone, weight) }
 
   /// The first port that is tried where none is given.
   static let defaultPort = 4711

@@ -39,6 +39,11 @@ public enum Server {
     try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)
     guard try kind(options.directory, on: disk) == .empty else {
+      do throws(NodeError) {
+        try NodeIdentity.read(from: options.directory, on: disk).checkMember(of: options.directory)
+      } catch {
+        throw .node(error)
+      }
       throw .usage("\(options.directory) is a node's already: run it with kv serve -d \(options.directory)")
     }
     let token: JoinToken
@@ -51,6 +56,15 @@ public enum Server {
     let address = try Address.advertised(options.advertise, listen: listen)
     try Enrolment.enrol(token, listen: listen, address: address, options, on: disk)
     withExtendedLifetime(lock) {}
+  }
+
+  /// The number of the node whose directory this is.
+  public static func nodeNumber(ofDirectory directory: String) throws(ServerError) -> UInt32 {
+    do throws(NodeError) {
+      return try NodeIdentity.read(from: directory, on: PosixDisk()).nodeID.rawValue
+    } catch {
+      throw .node(error)
+    }
   }
 
   private static func lockDirectory(_ directory: String, on disk: any Disk) throws(ServerError) -> DirectoryLock {
@@ -136,7 +150,7 @@ public enum Server {
     logger[metadataKey: "node"] = "\(stored.node)"
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
-    let keep = options.keepMilliseconds
+    let (keep, place, moveRate) = (options.keepMilliseconds, options.place, options.moveRate)
     let runner = try NodeRunner(
       loop: loop, opened: opened, credentials: credentials, revocations: revocations, logger: logger, options: options)
     // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
@@ -149,6 +163,8 @@ public enum Server {
         ).flatMapThrowing {
           try bound.value.start($0)
           if let keep { bound.value.node.keepVersions(milliseconds: keep) }
+          bound.value.node.wantsPlace(zone: place.zone, weight: place.weight)
+          if let moveRate { bound.value.node.limitMoves(bytesPerSecond: moveRate) }
         }
       }.wait()
     } catch let error as NodeError {
@@ -169,6 +185,12 @@ public enum Server {
     bound.value.stopWorkers()
     try? group.syncShutdownGracefully()
     logger.info("stopped")
+    guard let departure = runner.departure else { return }
+    guard departure == .leaves else {
+      throw .node(
+        .departed(path: options.directory, node: opened.identity.nodeID, cluster: stored.cluster, departure))
+    }
+    announce("kv: node \(stored.node) has left cluster \(stored.cluster)")
   }
 
   private static func startMonitor(

@@ -77,6 +77,7 @@ extension NodeError {
     switch self {
     case .disk(let error): error.isNotFound ? 66 : 74
     case .log(.unsupportedFormat), .foreign: 78
+    case .departed: 77
     case .log: 74
     case .store(.corrupt), .malformed, .damagedLog, .seed: 2
     case .store: 74

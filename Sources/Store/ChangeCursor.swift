@@ -55,6 +55,7 @@ public final class ChangeCursor {
   private let generation: UInt64
   private let query: ChangeQuery
   private let stream: VersionStream
+  private let keyFilter: KeyFilter?
   private var key: Key?
   /// What replaced the key's next older record, of what isn't newer than `at`.
   private var to = Version.max
@@ -65,6 +66,7 @@ public final class ChangeCursor {
     self.store = store
     self.query = query
     self.stream = stream
+    keyFilter = store.keyFilter
     generation = store.generation
   }
 
@@ -80,7 +82,8 @@ public final class ChangeCursor {
       let version = view.version
       guard let key else { return .end }
       let isBehind = key == query.lower && query.below.map { version >= $0 } ?? false
-      let found = look(at: view, key)
+      let isOwn = keyFilter?(view.key) ?? true
+      let found = isOwn ? look(at: view, key) : nil
       stream.skip()
       if isBehind { continue }
       if let found { return .found(found) }

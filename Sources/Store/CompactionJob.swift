@@ -14,6 +14,7 @@ public final class CompactionJob: @unchecked Sendable {
   /// nil if there are only files to remove.
   private let plan: CompactionPlan?
   private let retention: RetentionStep
+  private let keyFilter: KeyFilter?
   private var attempt: Attempt?
   private var isSecondAttempt = false
 
@@ -23,11 +24,12 @@ public final class CompactionJob: @unchecked Sendable {
     let work: any CompactionWork
   }
 
-  init(context: StoreContext, files: FileSet, plan: CompactionPlan?, retention: RetentionStep) {
+  init(context: StoreContext, files: FileSet, plan: CompactionPlan?, retention: RetentionStep, keyFilter: KeyFilter?) {
     self.context = context
     self.files = files
     self.plan = plan
     self.retention = retention
+    self.keyFilter = keyFilter
     meter = CompactionMeter(total: plan?.rewrittenBytes ?? 0)
   }
 
@@ -69,10 +71,13 @@ public final class CompactionJob: @unchecked Sendable {
       try commit(plan, [])
       return []
     case .current(let level):
-      return try merge(plan, bytes) { (maker) throws(StoreError) in try Folding(plan, files, level, retention, maker) }
+      return try merge(plan, bytes) { (maker) throws(StoreError) in
+        try Folding(plan, files, level, retention, keyFilter, maker)
+      }
     case .history(let level):
       return try merge(plan, bytes) { (maker) throws(StoreError) in
-        HistoryMerge(inputs: plan.inputs, level: level, retention: retention.retention, maker: maker)
+        HistoryMerge(
+          inputs: plan.inputs, level: level, retention: retention.retention, keyFilter: keyFilter, maker: maker)
       }
     }
   }

@@ -15,11 +15,16 @@ protocol CompactionWork: AnyObject {
 final class Folding: CompactionWork {
   private let merge: MergeCursor
   private let writer: FoldingWriter
+  private let keyFilter: KeyFilter?
+  /// The sum over the records of keys that aren't the store's own.
+  private var foreign = RecordDigest.zero
   private(set) var movedBytes: UInt64 = 0
 
   init(
-    _ plan: CompactionPlan, _ files: FileSet, _ level: Int, _ retention: RetentionStep, _ maker: TableMaker
+    _ plan: CompactionPlan, _ files: FileSet, _ level: Int, _ retention: RetentionStep, _ keyFilter: KeyFilter?,
+    _ maker: TableMaker
   ) throws(StoreError) {
+    self.keyFilter = keyFilter
     // Tables of one level above 0 lie apart and so make one source; `files` knows how they are sorted.
     let isInput = Set(plan.inputs.map(\.entry.number))
     let inputs = files.filtered { isInput.contains($0.entry.number) }
@@ -30,14 +35,18 @@ final class Folding: CompactionWork {
     try merge.seek(nil, .max)
   }
 
-  var dropped: RecordDigest { writer.dropped }
+  var dropped: RecordDigest {
+    var sum = writer.dropped
+    sum.add(foreign)
+    return sum
+  }
 
   func advance(bytes: Int) throws(StoreError) -> Bool {
     var left = bytes
     while merge.isValid, left > 0 {
       let view = merge.view
       let moved = view.key.count + view.value.count
-      try writer.add(view)
+      if let keyFilter, !keyFilter(view.key) { foreign.add(view) } else { try writer.add(view) }
       movedBytes += UInt64(moved)
       left -= max(1, moved)
       try merge.advance()

@@ -11,6 +11,7 @@ public final class ExportCursor: Sendable {
   public let state: StoreState
   private let frozen: Memtable?
   private let files: FileSet
+  private let keyFilter: KeyFilter?
   private let stream: Mutex<Stream>
 
   private struct Stream {
@@ -18,7 +19,8 @@ public final class ExportCursor: Sendable {
     var versions: VersionStream?
   }
 
-  init(frozen: Memtable?, files: FileSet, state: StoreState) {
+  init(frozen: Memtable?, files: FileSet, state: StoreState, keyFilter: KeyFilter?) {
+    self.keyFilter = keyFilter
     self.state = state
     self.frozen = frozen
     self.files = files
@@ -39,10 +41,13 @@ public final class ExportCursor: Sendable {
     try stream.withLock { (stream) throws(StoreError) in
       let versions = if let begun = stream.versions { begun } else { try Self.begin(frozen, files, at: nil) }
       stream.versions = versions
-      guard let view = try versions.peek() else { return false }
-      visit(view)
-      versions.skip()
-      return true
+      while let view = try versions.peek() {
+        let isOwn = keyFilter?(view.key) ?? true
+        if isOwn { visit(view) }
+        versions.skip()
+        if isOwn { return true }
+      }
+      return false
     }
   }
 

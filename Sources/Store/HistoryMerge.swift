@@ -9,6 +9,7 @@ final class HistoryMerge: CompactionWork {
   /// The level for what isn't settled.
   private let level: Int
   private let retention: Retention
+  private let keyFilter: KeyFilter?
   private let maker: TableMaker
   /// The groups that are left, the next one last.
   private lazy var groups: [Group] = makeGroups().reversed()
@@ -18,10 +19,11 @@ final class HistoryMerge: CompactionWork {
   private(set) var movedBytes: UInt64 = 0
   private(set) var dropped = RecordDigest.zero
 
-  init(inputs: [TableFile], level: Int, retention: Retention, maker: TableMaker) {
+  init(inputs: [TableFile], level: Int, retention: Retention, keyFilter: KeyFilter?, maker: TableMaker) {
     self.inputs = inputs
     self.level = level
     self.retention = retention
+    self.keyFilter = keyFilter
     self.maker = maker
   }
 
@@ -76,7 +78,7 @@ final class HistoryMerge: CompactionWork {
     guard current.group.buckets.contains(Lifetime.bucket(of: view.to, class: current.group.lifetime)) else { return 0 }
     let bytes = view.key.count + view.value.count
     movedBytes += UInt64(bytes)
-    if !retention.holds(from: view.version, to: view.to) {
+    if !retention.holds(from: view.version, to: view.to) || keyFilter.map({ !$0(view.key) }) ?? false {
       dropped.add(view)
     } else if current.isSettled {
       try add(view, level: StoreOptions.settledLevel, to: &settled)

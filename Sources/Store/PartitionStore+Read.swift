@@ -90,7 +90,7 @@ extension PartitionStore {
   /// All versions and tombstones that were applied before the last `freeze`, stable while the store goes on. To export
   /// everything, freeze first.
   public func exportCursor() -> ExportCursor {
-    ExportCursor(frozen: frozen?.memtable, files: files, state: frozen?.state ?? flushedState)
+    ExportCursor(frozen: frozen?.memtable, files: files, state: frozen?.state ?? flushedState, keyFilter: keyFilter)
   }
 
   /// The tables and bytes of each level of history, from 0 on; the last is that of what isn't merged again.

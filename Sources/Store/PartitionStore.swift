@@ -2,6 +2,9 @@ public import Bytes
 import Environment
 import Table
 
+/// Whether a key is a store's own. Called on any thread, with a key that is lent for the call.
+public typealias KeyFilter = @Sendable (UnsafeRawBufferPointer) -> Bool
+
 /// The state of one partition on one node: a memtable, tables in levels, and what the manifest says of them.
 ///
 /// Confined to the partition's loop. Work that blocks leaves as a job (`freeze`, `nextCompaction`), runs on a worker
@@ -30,6 +33,9 @@ public final class PartitionStore {
   private(set) var damaged: Set<UInt64> = []
   /// Counts the changes that make cursors stale.
   private(set) var generation: UInt64 = 0
+  /// Which keys are the store's own; nil: all that it holds. What else its tables hold, since they were linked from
+  /// another store or are linked by one, is not shown, not exported, and dropped by compactions. A `get` doesn't ask.
+  public var keyFilter: KeyFilter?
   /// The state that the tables hold: that of the last flush.
   public private(set) var flushedState: StoreState
 
@@ -135,7 +141,8 @@ public final class PartitionStore {
   }
 
   private func begin(_ plan: CompactionPlan?) -> CompactionJob {
-    let job = CompactionJob(context: context, files: files, plan: plan, retention: retentionStep)
+    let job = CompactionJob(
+      context: context, files: files, plan: plan, retention: retentionStep, keyFilter: keyFilter)
     compaction = job
     return job
   }

@@ -11,6 +11,7 @@ public final class StoreCursor {
   private let bound: Key?
   private let version: Version
   private let isReverse: Bool
+  private let keyFilter: KeyFilter?
   /// The key seen last, its word, and whether there is one.
   private let lastKey = GrowingBytes(capacity: 64)
   @exclusivity(unchecked) private var lastWord: UInt64 = 0
@@ -34,6 +35,7 @@ public final class StoreCursor {
     self.bound = bound
     self.version = version
     self.isReverse = isReverse
+    keyFilter = store.keyFilter
     generation = store.generation
     isPlain = merge.isPlain && !isReverse
   }
@@ -48,9 +50,12 @@ public final class StoreCursor {
   /// Lends the next record to `visit`, for the duration of the call; false after the last.
   public func next(_ visit: (RecordView) -> Void) throws(StoreError) -> Bool {
     precondition(generation == store.generation, "a cursor was used after its store had changed")
-    guard let view = isReverse ? try findBackward() : try findForward() else { return false }
-    visit(view)
-    return true
+    while let view = isReverse ? try findBackward() : try findForward() {
+      if let keyFilter, !keyFilter(view.key) { continue }
+      visit(view)
+      return true
+    }
+    return false
   }
 
   private func findForward() throws(StoreError) -> RecordView? {

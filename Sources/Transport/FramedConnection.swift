@@ -36,6 +36,12 @@ public final class FramedConnection: @unchecked Sendable {
     return handler.isOpen
   }
 
+  /// Whether it ended because the peer refuses our certificate as revoked.
+  public var isRevoked: Bool {
+    eventLoop.preconditionInEventLoop()
+    return handler.endReason == .tls(.revoked(.own))
+  }
+
   /// Whether output leaves by itself at the end of the loop's turn; otherwise with `flush` alone, or once much is
   /// there. True at first.
   public var flushesItself: Bool {

@@ -46,6 +46,8 @@ final class TLSHandler: ChannelDuplexHandler {
   var ciphertext = ByteBuffer()
   private var hasBegun = false
   private var didNotify = false
+  /// Why the connection ended, once it has.
+  private(set) var endReason: TransportError?
   var isReading = false
   var flushesItself = true
   var isFlushScheduled = false
@@ -202,6 +204,7 @@ final class TLSHandler: ChannelDuplexHandler {
   func notifyEnd(_ reason: TransportError) {
     guard !didNotify, let context else { return }
     didNotify = true
+    endReason = reason
     let (connection, receiver, owner, hasBegun) = (connection, receiver, owner, hasBegun)
     self.connection = nil
     self.receiver = nil

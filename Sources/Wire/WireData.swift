@@ -36,3 +36,8 @@ extension SwiftProtobuf.Message {
     }
   }
 }
+
+extension WireMember {
+  /// Its part of the load against those of the others.
+  public var share: UInt32 { hasWeight ? weight : 1 }
+}

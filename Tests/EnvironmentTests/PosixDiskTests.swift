@@ -34,6 +34,21 @@ struct PosixDiskTests {
     }
   }
 
+  @Test("A linked file has two names, and lives on with either")
+  func links() throws {
+    try withDirectory { directory in
+      let file = try disk.open(directory + "/a", .create)
+      try file.write([1, 2], at: 0)
+      try disk.link(directory + "/a", to: directory + "/b")
+      try file.write([3], at: 2)
+      #expect(throws: DiskError(operation: "link", path: directory + "/a", code: EEXIST)) {
+        try disk.link(directory + "/a", to: directory + "/b")
+      }
+      try disk.remove(directory + "/a")
+      #expect(try disk.contents(of: directory + "/b", limit: 9) == [1, 2, 3])
+    }
+  }
+
   @Test("Errors name the operation, the path and the system's number")
   func errors() throws {
     try withDirectory { directory in

@@ -41,6 +41,22 @@ struct SimulatedDiskTests {
     #expect(try disk.list("/") == [])
   }
 
+  @Test("A linked file has two names, and lives on with either; a crash keeps those that were synced")
+  func links() throws {
+    for seed in 0..<40 as Range<UInt64> {
+      let disk = disk.clone()
+      _ = try file("d/a", [1, 2], on: disk, sync: true)
+      try disk.link("d/a", to: "d/b")
+      #expect(throws: DiskError(operation: "link", path: "d/a", code: 17)) { try disk.link("d/a", to: "d/b") }
+      try disk.syncDirectory("d")
+      try disk.link("d/b", to: "d/c")
+      try disk.remove("d/a")
+      disk.crash(seed: seed)
+      #expect(try disk.contents(of: "d/b", limit: 9) == [1, 2])
+      for name in try disk.list("d") { #expect(try disk.contents(of: "d/\(name)", limit: 9) == [1, 2]) }
+    }
+  }
+
   @Test("What was synced, name and contents, survives every crash")
   func durable() throws {
     for seed in 0..<100 as Range<UInt64> {

@@ -25,6 +25,9 @@ struct NodeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The zone that the node fails with: a rack, a site.", valueName: "zone"))
   var zone: ArgumentBytes?
 
+  @Option(help: ArgumentHelp("Its part of the load against the weights of the others; 1 unless set.", valueName: "n"))
+  var weight: UInt32?
+
   @Option(help: ArgumentHelp("Where to serve metrics and the status page; loopback only.", valueName: "host:port"))
   var metrics: ArgumentBytes?
 
@@ -55,6 +58,10 @@ struct NodeOptions: ParsableArguments {
     if let certificateLife, !(10_000...DurationArgument.longestCertificate).contains(certificateLife.milliseconds) {
       throw ValidationError("--certificate-life takes a duration from 10s to 3650d")
     }
+    if let weight, weight > Limits.weight { throw ValidationError("--weight takes a number up to \(Limits.weight)") }
+    if let zone, zone.bytes.count > Limits.zoneBytes {
+      throw ValidationError("--zone takes a name of at most \(Limits.zoneBytes) bytes")
+    }
     if let advertise, HostPort(parsing: advertise.text) == nil {
       throw ValidationError("--advertise: '\(advertise.text)' is no HOST:PORT")
     }
@@ -67,6 +74,7 @@ struct NodeOptions: ParsableArguments {
     filled.listen = listen ?? other.listen
     filled.advertise = advertise ?? other.advertise
     filled.zone = zone ?? other.zone
+    filled.weight = weight ?? other.weight
     filled.metrics = metrics ?? other.metrics
     filled.certificateLife = certificateLife ?? other.certificateLife
     filled.logLevel = logLevel ?? other.logLevel
@@ -83,8 +91,9 @@ struct NodeOptions: ParsableArguments {
   /// What the server needs to know.
   func serveOptions(partitions: Int?) -> ServeOptions {
     var options = ServeOptions(
-      directory: directory?.text ?? ".", listen: listen?.text, advertise: advertise?.text, zone: zone?.text ?? "",
+      directory: directory?.text ?? ".", listen: listen?.text, advertise: advertise?.text, zone: zone?.text,
       partitions: partitions)
+    options.weight = weight
     options.metrics = metrics?.text
     if let certificateLife { options.certificateLifetimeSeconds = Int64(certificateLife.milliseconds / 1000) }
     options.notifySocket = ProcessFacts.environment["NOTIFY_SOCKET"]

@@ -6,7 +6,7 @@ import Bytes
 enum NodeSettings {
   /// What may be set so. A list, so that a new flag is a setting only where that makes sense.
   static let names = [
-    "directory", "listen", "advertise", "zone", "metrics", "partitions", "keep", "certificate-life",
+    "directory", "listen", "advertise", "zone", "weight", "metrics", "partitions", "keep", "certificate-life",
     "log-level", "log-format",
   ]
 

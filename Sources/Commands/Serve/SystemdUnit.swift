@@ -20,6 +20,7 @@ struct SystemdUnit {
     add("listen", node.listen?.text)
     add("advertise", node.advertise?.text)
     add("zone", node.zone?.text)
+    add("weight", node.weight.map { "\($0)" })
     add("metrics", node.metrics?.text)
     add("certificate-life", node.certificateLife?.defaultValueDescription)
     add("log-level", node.logLevel?.rawValue)

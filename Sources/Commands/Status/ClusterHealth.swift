@@ -23,15 +23,22 @@ struct ClusterHealth {
     var problems: [String] = []
     var replicas: [UInt32: [WireStatusResponse.GroupStatus]] = [:]
     for report in reports {
+      if report.member.departure > 0 {
+        let what = report.member.departure == 1 ? "leaving" : "lost"
+        problems.append("node \(report.member.id) is \(what): \(report.member.replicas) replicas to find another place")
+      }
       guard let status = report.status else {
+        guard report.member.departure < 2 else { continue }
         problems.append("node \(report.member.id) at \(report.member.address): \(report.error ?? "gave no status")")
         continue
       }
       problems += status.problems.map { "node \(status.node): \($0)" }
       for group in status.groups { replicas[group.group, default: []].append(group) }
     }
+    let staying = reports.filter { $0.member.departure == 0 }
+    let takers = staying.count { $0.member.share > 0 }
     for (group, members) in replicas.sorted(by: { $0.key < $1.key }) {
-      problems += ClusterHealth.problems(ofGroup: group, members, nodes: reports.count)
+      problems += ClusterHealth.problems(ofGroup: group, members, nodes: group == 0 ? staying.count : takers)
     }
     let moving = reports.compactMap(\.status?.moving).max() ?? 0
     if moving > 0 {
@@ -55,7 +62,8 @@ struct ClusterHealth {
     if leader.voters.count < wanted {
       problems.append("\(name) has \(leader.voters.count) of \(wanted) voters")
     }
-    for learner in leader.learners {
+    // Every node holds the catalog; more than have a vote in it learn it for good.
+    for learner in leader.learners where group > 0 || leader.voters.count < wanted {
       problems.append("\(name): the replica on node \(ReplicaID(rawValue: learner).node) is still a learner")
     }
     let known = Dictionary(members.map { ($0.replica, $0) }) { first, _ in first }

@@ -18,11 +18,15 @@ struct StatusTable {
   /// The table, and below it what is wrong.
   var text: String {
     var rows = [
-      ["NODE", "ADDRESS", "ZONE", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "CERTIFICATE", "UPTIME", "PID"]
+      [
+        "NODE", "ADDRESS", "ZONE", "WEIGHT", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "CERTIFICATE",
+        "UPTIME", "PID",
+      ]
     ]
     rows += reports.map(row)
     let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
     var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + TextTable.aligned(rows)
+    lines += arrivals
     lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -31,15 +35,39 @@ struct StatusTable {
     let member = report.member
     let zone = member.zone.isEmpty ? "-" : Escaping.text(Array(member.zone.utf8))
     guard let status = report.status else {
-      return ["\(member.id)", member.address, zone, "no answer"] + Array(repeating: "-", count: 7)
+      let state = member.departure == 2 ? "lost" : "no answer"
+      return ["\(member.id)", member.address, zone, "\(member.share)", state] + Array(repeating: "-", count: 7)
     }
     let leads = status.groups.count { $0.role == .leader }
     return [
-      "\(status.node)", member.address, zone, "up", "\(leads)", "\(status.groups.count)",
+      "\(status.node)", member.address, zone, "\(member.share)", StatusTable.state(member), "\(leads)",
+      "\(status.groups.count)",
       StatusTable.size(status.residentBytes), StatusTable.size(status.diskFreeBytes),
       StatusTable.left(untilSeconds: status.certificateExpires),
       StatusTable.duration(milliseconds: status.uptimeMs), "\(status.pid)",
     ]
+  }
+
+  private static func state(_ member: WireMember) -> String {
+    switch member.departure {
+    case 0: "up"
+    case 1: "leaving"
+    default: "lost"
+    }
+  }
+
+  /// The replicas that are on their way, and how far they are.
+  private var arrivals: [String] {
+    reports.compactMap(\.status).flatMap { status in
+      status.groups.filter { $0.arrivingMs > 0 || $0.arrivingBytes > 0 }.map { group in
+        let total = max(group.arrivingBytes, group.arrivedBytes)
+        let start = "moving: \(group.group == 0 ? "the catalog" : "partition \(group.group)") to node \(status.node): "
+        let rate = group.arrivingMs > 0 ? group.arrivedBytes * 1000 / group.arrivingMs : 0
+        let left =
+          rate > 0 ? ", \(StatusTable.duration(milliseconds: (total - group.arrivedBytes) * 1000 / rate)) left" : ""
+        return start + "\(StatusTable.size(group.arrivedBytes)) of \(StatusTable.size(total))\(left)"
+      }
+    }
   }
 
   /// A number of bytes in the unit that keeps it short.
@@ -85,10 +113,13 @@ extension StatusTable {
   }
 
   private func nodeObject(_ report: NodeReport) -> JSONObject {
+    let member = report.member
     var object = JSONObject()
-    object.number("node", report.member.id)
-    object.string("address", report.member.address)
-    object.string("zone", report.member.zone)
+    object.number("node", member.id)
+    object.string("address", member.address)
+    object.string("zone", member.zone)
+    object.number("weight", member.share)
+    object.string("departure", ["", "leaving", "lost"][min(2, Int(member.departure))])
     object.boolean("up", report.status != nil)
     if let error = report.error { object.string("error", error) }
     guard let status = report.status else { return object }
@@ -103,6 +134,7 @@ extension StatusTable {
     object.number("memtable_bytes", status.groups.reduce(0) { $0 + $1.memtableBytes })
     object.number("compaction_debt", status.groups.reduce(0) { $0 + $1.compactionDebt })
     object.number("retention_ms", status.retentionMs)
+    object.number("move_rate", status.moveRate)
     object.version("floor", Version(rawValue: status.floor))
     object.strings("damage", status.damage)
     object.number("certificate_expires", status.certificateExpires)
@@ -129,6 +161,11 @@ extension StatusTable {
     object.number("compaction_debt", group.compactionDebt)
     object.string("pressure", StatusTable.pressure(group.pressure))
     object.boolean("fenced", group.fenced)
+    if group.arrivingMs > 0 || group.arrivingBytes > 0 {
+      object.number("arrived_bytes", group.arrivedBytes)
+      object.number("arriving_bytes", group.arrivingBytes)
+      object.number("arriving_ms", group.arrivingMs)
+    }
     if group.checkedMs > 0 {
       object.number("checked_ms", group.checkedMs)
       object.string("check_outcome", CheckReport.name(of: group.checkOutcome))

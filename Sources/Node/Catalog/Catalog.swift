@@ -8,7 +8,7 @@ struct Catalog {
   /// All of it, in the form of its snapshot.
   var state: WireCatalogState
   /// The partition map that the state holds.
-  private(set) var map: PartitionMap
+  var map: PartitionMap
 
   /// Why a command changed nothing.
   enum Refusal: Error, Equatable {
@@ -17,6 +17,8 @@ struct Catalog {
     case unknownToken
     case tooMany(String)
     case malformed(String)
+    /// The command asks for what must not be.
+    case forbidden(String)
     /// A snapshot of this name is of another version.
     case nameTaken(String)
     /// The version is no longer kept; the floor.
@@ -91,17 +93,21 @@ struct Catalog {
 
   /// The members as clients and peers are told of them.
   var members: [WireMember] {
-    state.nodes.map { node in
+    let replicas = replicaCounts
+    return state.nodes.map { node in
       .with {
         $0.id = node.id
         $0.address = node.address
         $0.zone = node.zone
         $0.catalogIncarnation = node.catalogIncarnation
+        $0.weight = node.share
+        $0.departure = UInt32(node.departure.rawValue)
+        $0.replicas = UInt32(replicas[NodeID(rawValue: node.id)] ?? 0)
       }
     }
   }
 
-  private static func map(of state: WireCatalogState) throws(RingError) -> PartitionMap {
+  static func map(of state: WireCatalogState) throws(RingError) -> PartitionMap {
     var entries: [PartitionEntry] = []
     for partition in state.partitions {
       entries.append(
@@ -151,6 +157,12 @@ extension Catalog {
     case .raiseFloor(let floor): state.floor = max(state.floor, floor)
     case .setSpace(let change): try apply(change)
     case .replaceReplica(let loss): try apply(loss)
+    case .departNode(let departure): try apply(departure)
+    case .removeNode(let id): try remove(NodeID(rawValue: id))
+    case .setPlace(let place): try apply(place)
+    case .setMoveRate(let rate): state.moveRate = rate
+    case .beginSplit(let intent): try apply(intent)
+    case .confirmSplit(let confirmation): try apply(confirmation)
     case .createSnapshot(let snapshot): try create(snapshot)
     case .recover(let recovery): try apply(recovery)
     case .deleteSnapshot(let name): state.snapshots.removeAll { $0.name == name }
@@ -199,6 +211,7 @@ extension Catalog {
     else { throw .stale("partition \(loss.group) has no replica \(lost)") }
     var partition = state.partitions[place]
     guard partition.replicas.count > 1 else { throw .malformed("the only replica can't be replaced") }
+    guard !partition.hasSplit else { throw .stale("partition \(loss.group) is being split") }
     partition.replicas[replica] = .with {
       $0.id = ReplicaID(node: lost.node, incarnation: state.nextIncarnation).rawValue
       $0.state = .joining
@@ -224,7 +237,7 @@ extension Catalog {
     state.nextIncarnation += 1
   }
 
-  private func place(of group: UInt32, at epoch: UInt64) throws(Refusal) -> Int {
+  func place(of group: UInt32, at epoch: UInt64) throws(Refusal) -> Int {
     guard let place = state.partitions.firstIndex(where: { $0.group == group }) else {
       throw .stale("no partition \(group)")
     }
@@ -237,8 +250,9 @@ extension Catalog {
   private mutating func apply(_ change: WireCatalogCommand.PartitionChange) throws(Refusal) {
     let place = try place(of: change.group, at: change.epoch)
     var partition = state.partitions[place]
+    guard !partition.hasSplit else { throw .stale("partition \(change.group) is being split") }
     for id in change.add {
-      guard node(NodeID(rawValue: id)) != nil else { throw .stale("no node \(id)") }
+      guard let node = node(NodeID(rawValue: id)), node.departure == .stays else { throw .stale("no node \(id)") }
       guard !partition.replicas.contains(where: { ReplicaID(rawValue: $0.id).node.rawValue == id }) else {
         throw .stale("node \(id) has a replica of partition \(change.group)")
       }
@@ -270,7 +284,7 @@ extension Catalog {
     try replace(place, with: partition)
   }
 
-  private mutating func replace(_ place: Int, with partition: WireCatalogPartition) throws(Refusal) {
+  mutating func replace(_ place: Int, with partition: WireCatalogPartition) throws(Refusal) {
     var next = state
     next.partitions[place] = partition
     next.partitions[place].epoch += 1
@@ -339,6 +353,11 @@ extension Catalog {
       next.partitions[place].replicas = next.partitions[place].replicas.compactMap { replica in
         guard !recovery.lost.contains(ReplicaID(rawValue: replica.id).node.rawValue) else { return nil }
         return .with { $0.id = replica.id }
+      }
+      if next.partitions[place].hasSplit {
+        next.partitions[place].split.replicas.removeAll {
+          recovery.lost.contains(ReplicaID(rawValue: $0).node.rawValue)
+        }
       }
       if recovery.lost.contains(next.partitions[place].preferred) { next.partitions[place].preferred = 0 }
       next.partitions[place].epoch += 1

@@ -65,6 +65,8 @@ final class CatalogMachine: GroupMachine {
     }
   }
 
+  func isReady(for entry: LogEntry) -> Bool { true }
+
   func apply(_ entry: LogEntry) {
     let outcome = entry.payload.isEmpty ? nil : apply(payload: entry.payload, at: entry.index)
     while let proposal = proposals.first, proposal.index <= entry.index {
@@ -96,23 +98,33 @@ final class CatalogMachine: GroupMachine {
     case .raiseCeiling:
       if let ceiling = catalog?.ceiling { oracle?.raised(to: ceiling) }
       serveWaiting()
-    case .addNode, .setAddress:
+    case .addNode, .setAddress, .setPlace:
       membersAreNews = true
-      node.host.membersChanged(catalog?.members ?? [])
-    case .changePartition, .confirmPartition, .reportDamage:
+      tellMembers()
+    case .departNode, .removeNode:
+      membersAreNews = true
+      node.planner.mapChanged()
+      tellMembers()
+      node.leaveIfRemoved()
+    case .changePartition, .confirmPartition, .beginSplit, .confirmSplit, .reportDamage:
       node.planner.mapChanged()
     case .raiseFloor, .createSnapshot, .deleteSnapshot:
       node.applyRetention()
     case .replaceReplica, .recover:
       membersAreNews = true
       node.planner.mapChanged()
-      node.host.membersChanged(catalog?.members ?? [])
+      tellMembers()
     case .revokeCertificates:
       tellRevoked()
-    case .addToken, .setRetention, .setSpace, .addCertificate, nil:
+    case .addToken, .setRetention, .setSpace, .setMoveRate, .addCertificate, nil:
       break
     }
     return .applied
+  }
+
+  private func tellMembers() {
+    guard let catalog else { return }
+    node.host.membersChanged(catalog.members, refused: catalog.refused)
   }
 
   func roleChanged() {
@@ -234,10 +246,11 @@ final class CatalogMachine: GroupMachine {
         return done(false)
       }
       restore(catalog, savedIndex: received.point.index)
-      node.host.membersChanged(catalog.members)
+      tellMembers()
       done(true)
       node.applyRetention()
       node.planner.mapChanged()
+      node.leaveIfRemoved()
       node.pump()
     }
   }

@@ -28,7 +28,7 @@ final class ClockWatch {
     if let askedAt, node.now < askedAt.advanced(milliseconds: pause) { return }
     askedAt = node.now
     let deadline = node.now.advanced(milliseconds: Limits.oracleMilliseconds)
-    for member in catalog.nodes.map({ NodeID(rawValue: $0.id) }) where member != node.id {
+    for member in catalog.living.map({ NodeID(rawValue: $0.id) }) where member != node.id {
       node.call(member, .with { $0.clock = WireClockRequest() }, deadline: deadline) { [self] result in
         guard case .answered(.clock(let answer)) = result else { return }
         time.heard(member, wall: answer.wallMs, steady: steady)
@@ -38,7 +38,7 @@ final class ClockWatch {
   }
 
   /// Whether most members, this node among them, have told their time.
-  private var isCertain: Bool { time.count(steady: steady) >= (node.catalog.catalog?.nodes.count ?? 1) / 2 }
+  private var isCertain: Bool { time.count(steady: steady) >= (node.catalog.catalog?.living.count ?? 1) / 2 }
 
   /// The time by which versions are given out; nil until most members, this node among them, have told theirs.
   func wallMilliseconds() -> UInt64? {

@@ -37,7 +37,7 @@ final class FloorKeeper {
       let step = min(max(kept / Limits.floorSteps, 1), Limits.longestFloorStep)
       let isLargeStep = target.milliseconds >= catalog.floor.milliseconds + step
       guard target > catalog.floor, isLargeStep || target == latest else { return }
-      ask(catalog.nodes.map { NodeID(rawValue: $0.id) }, target)
+      ask(catalog.living.map { NodeID(rawValue: $0.id) }, target)
     }
   }
 

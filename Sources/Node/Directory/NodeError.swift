@@ -1,6 +1,8 @@
+public import Bytes
 public import Environment
 public import Log
 public import Store
+public import Wire
 
 /// Why a node can't be opened or made.
 public enum NodeError: Error, Sendable, CustomStringConvertible {
@@ -13,6 +15,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   case damagedLog([String])
   /// The directory is of something else.
   case foreign(path: String, words: String)
+  /// The directory is of a node that is a member no more.
+  case departed(path: String, node: NodeID, cluster: String, WireDeparture)
   /// The records with which a new cluster shall begin could not be had.
   case seed(words: String)
 
@@ -25,6 +29,10 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
     case .malformed(let path, let words): "\(path): \(words)"
     case .damagedLog(let damage): "the log is damaged: " + damage.joined(separator: "; ")
     case .foreign(let path, let words): "\(path): \(words)"
+    case .departed(let path, let node, let cluster, let departure):
+      "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "
+        + "cluster \(cluster); "
+        + "to join again, remove the directory and use kv join with a new token"
     case .seed(let words): words
     }
   }

@@ -2,7 +2,7 @@ import Bytes
 import Environment
 import Wire
 
-// What a node changes in its directory when a replica takes the place of a damaged one.
+// What a node changes in its directory when a replica takes the place of a damaged one, and when it leaves.
 extension NodeStorage {
   /// Gives the directory of a partition's store another name, so that a new one can be made; nothing of it is lost.
   /// Gives the reason where that failed.
@@ -42,6 +42,18 @@ extension NodeStorage {
     do throws(NodeError) {
       var identity = try NodeIdentity.read(from: directory, on: disk).stored
       identity.catalogIncarnation = incarnation
+      try NodeIdentity.write(identity, to: directory, on: disk)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Notes that the node is a member no more, durably. Gives the reason where that failed.
+  func saveDeparture(_ departure: WireDeparture) -> NodeError? {
+    do throws(NodeError) {
+      var identity = try NodeIdentity.read(from: directory, on: disk).stored
+      identity.departed = departure
       try NodeIdentity.write(identity, to: directory, on: disk)
       return nil
     } catch {

@@ -32,6 +32,7 @@ public struct OpenedDirectory {
     }
     let isFull = NodeStorage.releaseReserveIfFull(directory, of: reserveBytes, on: disk)
     let identity = try NodeIdentity.read(from: directory, on: disk)
+    try identity.checkMember(of: directory)
     let catalog = try readCatalog(directory, on: disk)
     let (log, recovered, damage) = try openLog(directory, on: disk, options: options.log)
     let storage = NodeStorage(
@@ -122,7 +123,31 @@ public struct OpenedDirectory {
       if case .io(let cause) = error, cause.isNotFound { continue }
       throw .store(error)
     }
-    return stores.sorted { $0.group < $1.group }
+    return try withoutUnborn(stores.sorted { $0.group < $1.group })
+  }
+
+  /// Removes stores that were made for a split which the parent's own files don't know of: no replica has ever begun
+  /// there, and the split is carried out again from the log.
+  private static func withoutUnborn(
+    _ stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
+  ) throws(NodeError) -> [(group: GroupID, store: Result<PartitionStore, StoreError>)] {
+    var states: [GroupID: PartitionState] = [:]
+    var applied: [GroupID: LogIndex] = [:]
+    for case (let group, .success(let store)) in stores {
+      guard let (state, point) = try? PartitionState.read(store.flushedState) else { continue }
+      (states[group], applied[group]) = (state, point.index)
+    }
+    var kept: [(group: GroupID, store: Result<PartitionStore, StoreError>)] = []
+    for (group, result) in stores {
+      guard case .success(let store) = result, let origin = states[group]?.origin, let parent = states[origin.group],
+        let reached = applied[origin.group], parent.replica == origin.replica, reached < origin.index
+      else {
+        kept.append((group, result))
+        continue
+      }
+      do throws(StoreError) { try store.destroy() } catch { throw .store(error) }
+    }
+    return kept
   }
 }
 
@@ -148,6 +173,13 @@ public struct NodeIdentity: Sendable {
   public var nodeID: NodeID { NodeID(rawValue: stored.node) }
   /// The cluster's name.
   public var cluster: String { stored.cluster }
+
+  /// Throws `NodeError.departed` where the node is a member no more.
+  public func checkMember(of directory: String) throws(NodeError) {
+    guard stored.departed == .stays else {
+      throw .departed(path: directory, node: nodeID, cluster: cluster, stored.departed)
+    }
+  }
 
   /// Reads the identity from a node's directory.
   public static func read(from directory: String, on disk: any Disk) throws(NodeError) -> NodeIdentity {

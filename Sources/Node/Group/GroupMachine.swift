@@ -5,6 +5,8 @@ import Raft
 protocol GroupMachine: AnyObject {
   /// Applies a committed command. Commands arrive once each, in order; an empty one marks a new leader's term.
   func apply(_ entry: LogEntry)
+  /// Whether an entry may be applied now; otherwise `GroupReplica.resume` says when it may.
+  func isReady(for entry: LogEntry) -> Bool
   /// The replica became, or ceased to be, leader, or the term changed.
   func roleChanged()
   /// `replica.core` has applied everything that is committed for now.
@@ -31,6 +33,8 @@ struct CapturedState: Sendable {
   let point: SnapshotHeader
   /// The state beside the records, encoded.
   let state: [UInt8]
+  /// About how many bytes the records take.
+  var bytes: UInt64 = 0
   /// Gives the records in chunks, nil after the last; called on a worker thread. Nil where there are none.
   let nextChunk: (@Sendable () -> Result<[UInt8]?, SnapshotReadError>)?
 }

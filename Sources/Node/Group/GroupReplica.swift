@@ -21,6 +21,9 @@ final class GroupReplica {
   private var knownRole: (isLeader: Bool, term: Term)
   private var knownLeader: ReplicaID
   private var isInstalling = false
+  /// Committed entries that wait to be applied, from `nextToApply` on.
+  private var committed: [LogEntry] = []
+  private var nextToApply = 0
   /// Up to here the log is to be let go as soon as it is flushed, whoever might still need it.
   private var releasing: LogIndex?
 
@@ -103,14 +106,15 @@ final class GroupReplica {
   /// Takes everything out of the core that is ready, and acts on it.
   func drain() {
     reads.close()
-    var hasActed = false
+    var hasActed = applyCommitted()
+    if hasActed { reads.release(applied: applied.index) }
     while let ready = core.nextReady() {
       hasActed = true
       node.send(ready.immediate, group: group)
       persist(ready)
       if let header = ready.snapshot { install(header) }
-      for entry in ready.committed { apply(entry) }
-      if let last = ready.committed.last { core.applied(to: last.index) }
+      committed.append(contentsOf: ready.committed)
+      applyCommitted()
       for state in ready.readStates { reads.confirmed(state.context, index: state.index) }
       for context in ready.rejectedReads { reads.reject(context) }
       if ready.roleChange { noticeRole() }
@@ -119,6 +123,26 @@ final class GroupReplica {
     guard hasActed else { return }
     node.transfers.dropUnwanted(group: group)
     machine.caughtUp()
+  }
+
+  /// The machine can take the next entry in.
+  func resume() { node.schedule(self) }
+
+  /// Applies what is committed, as far as the machine is ready for it; says whether that was anything.
+  @discardableResult
+  private func applyCommitted() -> Bool {
+    let start = nextToApply
+    while nextToApply < committed.count, machine.isReady(for: committed[nextToApply]) {
+      apply(committed[nextToApply])
+      nextToApply += 1
+    }
+    guard nextToApply > start else { return false }
+    core.applied(to: committed[nextToApply - 1].index)
+    if nextToApply == committed.count {
+      committed.removeAll(keepingCapacity: true)
+      nextToApply = 0
+    }
+    return true
   }
 
   private func persist(_ ready: Ready) {

@@ -1,4 +1,5 @@
 import Bytes
+import HashRing
 import Store
 import Wire
 
@@ -7,6 +8,7 @@ extension Partition {
   func history(_ request: WireHistoryRequest, reply: @escaping Reply) {
     whenReadable(at: .max) { [self] failure in
       if let failure { return reply(failure) }
+      guard serves(Position(ofBytes: request.key.array)) else { return reply(notLeader) }
       do throws(StoreError) {
         reply(.history(try readHistory(request)))
       } catch {

@@ -13,8 +13,8 @@ extension Partition {
     guard let replica else { return nil }
     var state = PartitionState(
       replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion,
-      sessions: sessions.encode())
-    state.applied = appliedSum
+      sessions: sessions.encode(), isCut: isCut, origin: origin)
+    state.applied = isCut ? nil : appliedSum
     return state.storeState(
       at: SnapshotHeader(
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
@@ -47,6 +47,8 @@ extension Partition {
         node.counters.flushes += 1
         node.counters.flushedBytes += store.progress.flushedBytes - before
         replica?.flushed(through: store.flushedState.appliedIndex)
+        beginChildIfDue()
+        if split.preparing != nil { replica?.resume() }
         if store.needsFlush { flush() }
         node.compactions.advance()
       } catch {
@@ -75,7 +77,7 @@ extension Partition {
 
   /// A job that failed left its inputs as they were and may be tried again; one whose outcome on disk is uncertain
   /// stops the node (DESIGN §5).
-  private func failed(_ job: String, _ error: StoreError) {
+  func failed(_ job: String, _ error: StoreError) {
     let words = "partition \(group): \(job) failed: \(error)"
     if case .fatal = error { return node.host.fatal(words) }
     if case .io(let cause) = error, cause.isDiskFull { return node.space.ranOut(cause) }
@@ -91,7 +93,8 @@ extension Partition {
     // Who gets the records must not answer for versions that were dropped from them.
     state.floor = store.retention.floor
     state.pins = store.retention.pins
-    return CapturedState(point: point, state: state.encode()) {
+    let bytes = (store.levels + store.historyLevels).reduce(UInt64(store.memtableBytes)) { $0 + $1.bytes }
+    return CapturedState(point: point, state: state.encode(), bytes: bytes) {
       var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
       do throws(StoreError) {
         while writer.count < Limits.snapshotChunk.rawValue, let record = try cursor.next() {
@@ -108,7 +111,7 @@ extension Partition {
 
   /// Holds back jobs of the store while another takes shape in its directory; false while one runs.
   func beginReceiving() -> Bool {
-    guard jobs.areIdle, !isReceiving else { return false }
+    guard isIdle else { return false }
     isReceiving = true
     return true
   }
@@ -117,7 +120,7 @@ extension Partition {
   func endReceiving() { isReceiving = false }
 
   func install(_ received: ReceivedState, done: @escaping (Bool) -> Void) {
-    guard var state = PartitionState(untrusted: received.state), state.arc == arc,
+    guard var state = PartitionState(untrusted: received.state), arc.contains(state.arc),
       let sessions = try? SessionTable(decoding: state.sessions)
     else {
       node.host.log(.error, "partition \(group): the state from node \(received.sender) is not this partition's")
@@ -125,6 +128,7 @@ extension Partition {
       return done(false)
     }
     state.replica = replicaID
+    state.origin = origin
     let storeState = state.storeState(at: received.point)
     let retention = Retention(floor: state.floor, pins: state.pins)
     let storage = node.storage
@@ -141,11 +145,16 @@ extension Partition {
       do throws(StoreError) {
         if let error { throw error }
         store = try storage.openStore(directory)
+        // What comes from another replica holds nothing but the arc's own.
+        (arc, isCut) = (state.arc, false)
+        (split.preparing, split.isPrepared) = (nil, false)
+        filterKeys()
         node.applyRetention()
         self.sessions = sessions
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)
         done(true)
+        node.planner.mapChanged()
       } catch StoreError.io(let cause) where cause.isDiskFull {
         node.space.ranOut(cause)
         node.host.run(.background) {
@@ -161,7 +170,7 @@ extension Partition {
   }
 
   /// Whether no job of the store is running, so that it can be ended.
-  var isIdle: Bool { jobs.areIdle && !isReceiving }
+  var isIdle: Bool { jobs.areIdle && !isReceiving && !split.isUnderWay }
 
   /// Ends the replica's store: the catalog has confirmed that it is not wanted any more.
   func destroy() {

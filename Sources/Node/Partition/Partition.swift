@@ -12,12 +12,21 @@ final class Partition: GroupMachine {
   let group: GroupID
   let replicaID: ReplicaID
   let directory: String
-  let arc: Arc
-  var store: PartitionStore
+  /// The positions that it owns; a split cuts it in half.
+  var arc: Arc
+  /// Whether its tables may hold keys outside of its arc.
+  var isCut: Bool
+  /// From which partition's replica it was cut, and where in that one's log.
+  let origin: PartitionState.Origin?
+  var store: PartitionStore { didSet { filterKeys() } }
   var sessions: SessionTable
   /// The version of the last write applied.
   var lastVersion: Version
 
+  var split = SplitProgress()
+  /// Until when a replica that was cut off asks for votes by itself, and when next.
+  var campaignsUntil: Moment?
+  var nextCampaign = Moment(rawValue: 0)
   /// When reads met damage here and the leadership was handed over for it, of late.
   var damagedReads = DamagedReads()
 
@@ -36,16 +45,20 @@ final class Partition: GroupMachine {
   var closed = ClosedVersion()
 
   init(
-    node: Node, group: GroupID, replicaID: ReplicaID, directory: String, arc: Arc, store: PartitionStore
+    node: Node, group: GroupID, replicaID: ReplicaID, directory: String, arc: Arc, store: PartitionStore,
+    isCut: Bool = false, origin: PartitionState.Origin? = nil
   ) throws(ByteError) {
     self.node = node
     self.group = group
     self.replicaID = replicaID
     self.directory = directory
     self.arc = arc
+    self.isCut = isCut
+    self.origin = origin
     self.store = store
     sessions = try SessionTable(decoding: store.flushedState.sessions)
     lastVersion = store.flushedState.lastVersion
+    filterKeys()
   }
 
   /// The consensus half of this replica. A partition is made before its replica, and used only after.
@@ -55,12 +68,18 @@ final class Partition: GroupMachine {
 
   func apply(_ entry: LogEntry) {
     guard !entry.payload.isEmpty else { return writes.endOvertaken(by: entry, in: self) }
+    guard !SplitCommand.isOne(entry.payload) else {
+      apply(splitIn: entry)
+      return writes.endOvertaken(by: entry, in: self)
+    }
     if let mark = CheckMark(payload: entry.payload) {
       node.checks.reached(mark, at: entry.index, self)
       return writes.endOvertaken(by: entry, in: self)
     }
     do {
       let last = try PartitionCommand.decode(entry.payload) { write in
+        // Proposed before its leader had applied a split: not done here, nor anywhere.
+        guard owns(Position(ofBytes: entry.payload, range: write.key)) else { return }
         store.apply(
           payload: entry.payload, keyRange: write.key, valueRange: write.value, version: write.version, kind: write.kind
         )
@@ -86,6 +105,7 @@ final class Partition: GroupMachine {
   }
 
   func roleChanged() {
+    split.proposed = nil
     // Also where this replica leads anew: what it began in an earlier term is not its to end.
     writes.leadershipLost(in: self)
     releaseBarriers(all: true)
@@ -99,6 +119,8 @@ final class Partition: GroupMachine {
     writes.expire(now: node.now, in: self)
     noticePressure()
     if store.needsFlush { flush() }
+    beginChildIfDue()
+    campaignIfNew()
     node.planner.reconcile(self)
   }
 
@@ -113,6 +135,7 @@ final class Partition: GroupMachine {
     let at = request.at == 0 ? Version.max : Version(rawValue: request.at)
     whenReadable(at: at) { [self] failure in
       if let failure { return reply(failure) }
+      guard serves(Position(of: key)) else { return reply(notLeader) }
       reply(read(key, at: at))
     }
   }

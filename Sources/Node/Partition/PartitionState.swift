@@ -14,12 +14,32 @@ struct PartitionState: Equatable {
   let sessions: [UInt8]
   /// The oldest version that the records still tell. In a manifest it stands by itself.
   var floor = Version.zero
+  /// Whether the tables may hold keys outside of the arc: those of a split that no compaction has dropped yet. In a
+  /// transfer there are none.
+  var isCut = false
+  /// Where the replica was split off; nil where it came into being otherwise. It stays with the replica.
+  var origin: Origin?
   /// Older versions that they tell nevertheless, ascending. In a manifest they stand beside the floor.
   var pins: [Version] = []
   /// The sum over all records ever applied; nil where it wasn't kept from the first on.
   var applied: RecordDigest? = .zero
 
-  init(replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8]) {
+  /// The bytes by which a manifest tells of a split.
+  private static let cutBytes = 21
+
+  /// A place in the log of another partition's replica on the same node.
+  struct Origin: Equatable {
+    let group: GroupID
+    let replica: ReplicaID
+    let index: LogIndex
+  }
+
+  init(
+    replica: ReplicaID, arc: Arc, epoch: UInt64, lastVersion: Version, sessions: [UInt8], isCut: Bool = false,
+    origin: Origin? = nil
+  ) {
+    self.isCut = isCut
+    self.origin = origin
     self.replica = replica
     self.arc = arc
     self.epoch = epoch
@@ -34,6 +54,12 @@ struct PartitionState: Equatable {
     var extra = ByteWriter()
     extra.u64(replica.rawValue)
     applied?.encode(into: &extra)
+    if isCut || origin != nil {
+      extra.u8(isCut ? 1 : 0)
+      extra.u32(origin?.group.rawValue ?? 0)
+      extra.u64(origin?.replica.rawValue ?? 0)
+      extra.u64(origin?.index.rawValue ?? 0)
+    }
     return StoreState(
       appliedIndex: point.index, appliedTerm: point.term, membership: membership.bytes, arcStart: arc.prefix,
       arcLength: UInt64(arc.bits), epoch: epoch, lastVersion: lastVersion, closedVersion: .zero, sessions: sessions,
@@ -44,14 +70,26 @@ struct PartitionState: Equatable {
   static func read(_ state: StoreState) throws -> (PartitionState, SnapshotHeader) {
     var extra = ByteReader(state.extra)
     let replica = ReplicaID(rawValue: try extra.u64())
-    let applied = extra.isAtEnd ? nil : try RecordDigest(from: &extra)
+    // Both may be missing; their sizes tell them apart.
+    let hasSum = extra.remaining != 0 && extra.remaining != PartitionState.cutBytes
+    let applied = hasSum ? try RecordDigest(from: &extra) : nil
+    var isCut = false
+    var origin: Origin?
+    if !extra.isAtEnd {
+      isCut = try extra.u8() == 1
+      let place = Origin(
+        group: GroupID(rawValue: try extra.u32()), replica: ReplicaID(rawValue: try extra.u64()),
+        index: LogIndex(rawValue: try extra.u64()))
+      if place.group != .catalog { origin = place }
+    }
     try extra.finish()
     var reader = ByteReader(state.membership)
     let membership = try Membership(from: &reader)
     try reader.finish()
     let arc = try Arc(validating: state.arcLength, prefix: state.arcStart)
     var read = PartitionState(
-      replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions)
+      replica: replica, arc: arc, epoch: state.epoch, lastVersion: state.lastVersion, sessions: state.sessions,
+      isCut: isCut, origin: origin)
     read.applied = applied
     return (read, SnapshotHeader(index: state.appliedIndex, term: state.appliedTerm, membership: membership))
   }

@@ -1,5 +1,6 @@
 import Bytes
 import Environment
+import HashRing
 import Raft
 import Store
 import Wire
@@ -119,7 +120,8 @@ final class WriteQueue {
   private func changesNothing(_ write: PendingWrite, in partition: Partition, answer: @escaping () -> Void) {
     guard let replica = partition.replica else { return write.reply(partition.notLeader) }
     replica.confirmLeadership { leads in
-      if leads { answer() } else { write.reply(partition.notLeader) }
+      let serves = leads && partition.serves(Position(of: write.key))
+      if serves { answer() } else { write.reply(partition.notLeader) }
     }
   }
 
@@ -186,7 +188,7 @@ final class WriteQueue {
     proposed.removeFirst()
     var version = batch.first
     end(batch.writes, in: partition) { write in
-      write.done(version)
+      if partition.owns(Position(of: write.key)) { write.done(version) } else { write.reply(partition.notLeader) }
       version = version.advanced(by: 1)
     }
   }

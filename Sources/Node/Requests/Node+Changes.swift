@@ -22,7 +22,7 @@ extension Node {
     guard let wanted = partitions(request.groups, reply) else { return }
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
-        if let failure { return reply(failure) }
+        if let failure = failure ?? arcFailure(request.groups, request.arcBits, wanted) { return reply(failure) }
         do throws(StoreError) {
           let response = try read(request, wanted.map(\.store))
           for version in [since, at] where !isPinned(version) {

@@ -50,7 +50,8 @@ extension Node {
         WireFailure.because(
           .refused, "the cluster uses format \(state.format), the joiner knows \(request.format): use a newer kv"))
     }
-    guard request.address.utf8.count <= 300, request.zone.utf8.count <= 100, request.address.contains(":") else {
+    guard request.address.utf8.count <= 300, request.zone.utf8.count <= Limits.zoneBytes, request.address.contains(":")
+    else {
       return reply(WireFailure.because(.invalid, "the node's address or zone is malformed"))
     }
     guard let publicKey = host.authority.publicKey(inRequest: request.signingRequest.array),
@@ -67,6 +68,7 @@ extension Node {
       $0.joined = wall
       $0.token = .init(hash)
       $0.format = request.format
+      if request.hasWeight { $0.weight = min(request.weight, Limits.weight) }
     }
     catalog.propose(.with { $0.addNode = node }) { [self] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }

@@ -18,7 +18,8 @@ extension Node {
     }
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
-        reply(failure ?? read(request, wanted, at: at))
+        if let failure = failure ?? arcFailure(request.groups, request.arcBits, wanted) { return reply(failure) }
+        reply(read(request, wanted, at: at))
       }
     }
   }
@@ -62,6 +63,7 @@ extension Node {
     _ request: WireRangeRequest, _ partitions: [Partition], at version: Version, lag: UInt64, _ reply: @escaping Reply
   ) {
     whenAllReadable(partitions, at: version) { [self] failure in
+      let failure = failure ?? arcFailure(request.groups, request.arcBits, partitions)
       let body = failure ?? read(request, partitions, at: version)
       guard case .range(var response) = body else { return reply(body) }
       response.at = version.rawValue
@@ -84,6 +86,16 @@ extension Node {
         if left == 0 { done(failure) }
       }
     }
+  }
+
+  /// The answer to who takes a partition to own more than it does: a range that went on would miss the other half.
+  func arcFailure(_ groups: [UInt32], _ bits: [UInt32], _ partitions: [Partition]) -> WireResponse.OneOf_Body? {
+    let bits = Dictionary(zip(groups, bits)) { first, _ in first }
+    for partition in partitions {
+      let isKnown = bits[partition.group.rawValue].map { $0 == UInt32(partition.arc.bits) } ?? !partition.wasSplit
+      guard isKnown, partition.split.proposed == nil else { return partition.notLeader }
+    }
+    return nil
   }
 
   private func read(_ request: WireRangeRequest, _ partitions: [Partition], at version: Version)

@@ -66,7 +66,8 @@ extension Node {
       sign(request, reply: reply)
     case .changes(let changes):
       serve(changes, deadline: deadline, reply: reply)
-    case .invite, .enrol, .versions, .propose, .snapshots, .createSnapshot, .deleteSnapshot:
+    case .invite, .enrol, .versions, .propose, .leave, .plan, .split, .moveRate, .snapshots, .createSnapshot,
+      .deleteSnapshot:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
   }
@@ -88,7 +89,9 @@ extension Node {
       "only nodes may ask this"
     case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
       (.client(_, let canAdminister), .createSnapshot), (.client(_, let canAdminister), .deleteSnapshot),
-      (.client(_, let canAdminister), .signSnapshot):
+      (.client(_, let canAdminister), .signSnapshot),
+      (.client(_, let canAdminister), .leave), (.client(_, let canAdminister), .split),
+      (.client(_, let canAdminister), .moveRate):
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
@@ -96,8 +99,11 @@ extension Node {
   }
 
   private func localPartition(of key: [UInt8]) -> Partition? {
-    guard let group = catalog.catalog?.map.lookup(Position(ofBytes: key)).group else { return nil }
-    return replicas[group]?.machine as? Partition
+    let position = Position(ofBytes: key)
+    guard let group = catalog.catalog?.map.lookup(position).group,
+      let partition = replicas[group]?.machine as? Partition, partition.owns(position)
+    else { return nil }
+    return partition
   }
 
   private func route(_ request: WireRequest, key: [UInt8], _ deadline: Moment, _ reply: @escaping Reply) {
@@ -143,7 +149,7 @@ extension Node {
     case (.write(let write)?, let partition as Partition):
       do {
         let pending = try PendingWrite(write, deadline: deadline, reply: reply)
-        guard partition.arc.contains(Position(of: pending.key)), replica.leads else {
+        guard partition.serves(Position(of: pending.key)), replica.leads else {
           return reply(partition.notLeader)
         }
         if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
@@ -192,6 +198,16 @@ extension Node {
       self.invite(invite, reply: reply)
     case (.enrol(let enrol)?, _ as CatalogMachine):
       self.enrol(enrol, reply: reply)
+    case (.leave(let leave)?, _ as CatalogMachine):
+      self.leave(leave, reply: reply)
+    case (.plan(let plan)?, _ as CatalogMachine):
+      self.plan(plan, reply: reply)
+    case (.split(let split)?, _ as CatalogMachine):
+      self.split(split, reply: reply)
+    case (.moveRate(let request)?, let catalog as CatalogMachine):
+      catalog.propose(.with { $0.setMoveRate = request.rate }) { outcome in
+        if case .applied = outcome { reply(.moveRate(WireMoveRateResponse())) } else { reply(outcome.body) }
+      }
     default:
       reply(WireFailure.because(.invalid, "the request does not fit its group"))
     }

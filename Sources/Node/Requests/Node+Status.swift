@@ -15,13 +15,8 @@ extension Node {
     status.retentionMs = catalog.catalog?.retentionMilliseconds ?? 0
     status.logBytes = UInt64(pipeline.logBytes.rawValue)
     status.diskFreeBytes = (try? storage.disk.freeBytes(storage.directory)) ?? 0
-    if let map = catalog.catalog?.map {
-      let wanted = min(Int(catalog.catalog?.state.replicasWanted ?? 0), status.members.count)
-      status.moving = UInt32(
-        map.partitions.count { entry in
-          entry.replicas.contains { $0.state != .voter } || entry.replicas.count < wanted
-        })
-    }
+    status.moving = UInt32(catalog.catalog?.movingCount ?? 0)
+    status.moveRate = catalog.catalog?.state.moveRate ?? 0
     for group in replicas.keys.sorted() {
       guard let replica = replicas[group] else { continue }
       status.groups.append(groupStatus(replica))
@@ -77,6 +72,11 @@ extension Node {
     status.last = raft.lastIndex.rawValue
     status.voters = raft.membership.voters.map(\.rawValue)
     status.learners = raft.membership.learners.map(\.rawValue)
+    if let progress = transfers.progress(of: replica.group) {
+      status.arrivedBytes = progress.arrived
+      status.arrivingBytes = progress.total
+      status.arrivingMs = progress.milliseconds
+    }
     if let partition = replica.machine as? Partition {
       status.bits = UInt32(partition.arc.bits)
       status.prefix = partition.arc.prefix

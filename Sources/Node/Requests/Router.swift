@@ -25,7 +25,8 @@ final class Router {
 
   /// A request on its way.
   private final class Routed {
-    let group: GroupID
+    /// Where the key is, as far as the map says: a split moves it to another group.
+    var group: GroupID
     let request: WireRequest
     let deadline: Moment
     let reply: Reply
@@ -38,12 +39,23 @@ final class Router {
     var attempt = 0
     /// The node that was asked and has not answered.
     var asked: NodeID?
+    /// The nodes that could not help: another is asked before them.
+    var tried: Set<NodeID> = []
 
     init(group: GroupID, request: WireRequest, deadline: Moment, reply: @escaping Reply) {
       self.group = group
       self.request = request
       self.deadline = deadline
       self.reply = reply
+    }
+
+    /// The key that it is about, if it is about one.
+    var key: [UInt8]? {
+      switch request.body {
+      case .write(let write): write.key.array
+      case .get(let get): get.key.array
+      default: nil
+      }
     }
 
     /// Whether repeating the request could apply it twice: never, writes carry ids and the rest is idempotent.
@@ -76,12 +88,15 @@ final class Router {
 
   private func attempt(_ routed: Routed) {
     guard node.now < routed.deadline else { return giveUp(routed) }
+    if let key = routed.key, let map = node.catalog.catalog?.map {
+      routed.group = map.lookup(Position(ofBytes: key)).group
+    }
     if let replica = node.replicas[routed.group], replica.core.isLeader {
       return node.serve(routed.request, by: replica, deadline: routed.deadline) { [self] body in
         settle(routed, body, from: node.id)
       }
     }
-    guard let target = leader(of: routed.group), target != node.id, node.calls.hasRoom else {
+    guard let target = leader(of: routed.group, rather: &routed.tried), target != node.id, node.calls.hasRoom else {
       return park(routed)
     }
     guard routed.request.hops < Limits.hops else {
@@ -110,6 +125,7 @@ final class Router {
 
   private func lost(_ routed: Routed, _ target: NodeID) {
     routed.mayBeApplied = routed.mayBeApplied || routed.changesState
+    routed.tried.insert(target)
     routed.lastObstacle = "node \(target) did not answer"
     hints[routed.group] = nil
     park(routed)
@@ -143,6 +159,7 @@ final class Router {
     switch failure.code {
     case .notLeader:
       hints[routed.group] = failure.leader == 0 ? nil : NodeID(rawValue: failure.leader)
+      routed.tried.insert(target)
       park(routed)
     case .unknownOutcome where isRepeatable(routed.request):
       routed.mayBeApplied = true
@@ -183,12 +200,25 @@ final class Router {
 
   /// The node that leads a group, as far as this one can tell.
   func leader(of group: GroupID) -> NodeID? {
+    var tried: Set<NodeID> = []
+    return leader(of: group, rather: &tried)
+  }
+
+  /// The node that leads a group, as far as this one can tell. Where nothing is known but who holds it, one that was not
+  /// `tried` yet: whom the catalog prefers may be dead.
+  private func leader(of group: GroupID, rather tried: inout Set<NodeID>) -> NodeID? {
     if let replica = node.replicas[group], replica.core.leader != .none { return replica.core.leader.node }
     // That this node itself leads is what others believed before its replica was fenced, or moved away.
     if let hint = hints[group], hint != node.id { return hint }
     if node.replicas[group] != nil { return nil }
-    if group == .catalog { return node.catalog.catalog?.nodes.map { NodeID(rawValue: $0.id) }.first { $0 != node.id } }
-    return node.catalog.catalog?.preferredLeader(of: group)
-      ?? node.catalog.catalog?.map.lookup(group)?.voters.first?.node
+    guard let catalog = node.catalog.catalog else { return nil }
+    var holders = catalog.living.map { NodeID(rawValue: $0.id) }
+    if group != .catalog {
+      let voters = catalog.map.lookup(group)?.voters.map(\.node) ?? []
+      holders = (catalog.preferredLeader(of: group).map { [$0] } ?? []) + voters
+    }
+    holders.removeAll { $0 == node.id }
+    if holders.allSatisfy(tried.contains) { tried.removeAll() }
+    return holders.first { !tried.contains($0) }
   }
 }

@@ -23,12 +23,20 @@ final class IncomingTransfer {
   /// Whether a chunk is with the worker; there is never more than one.
   var isBusy = false
   var lastProgress: Moment
+  let startedAt: Moment
+  var arrivedBytes: UInt64 = 0
+  /// About how many there are, as the sender says.
+  var totalBytes: UInt64 = 0
+  /// What lets the sender go on, and when, where moves are limited.
+  var goOn: (() -> Void)?
+  var goesOnAt = Moment(rawValue: 0)
 
   init(number: UInt64, sender: NodeID, directory: String?, startedAt: Moment) {
     self.number = number
     self.sender = sender
     sink = StateSink(directory: directory)
     lastProgress = startedAt
+    self.startedAt = startedAt
   }
 }
 

@@ -37,6 +37,7 @@ final class OutgoingTransfer {
     chunk.transfer = number
     chunk.sequence = sequence
     chunk.data = .init(data)
+    if sequence == 0 { chunk.totalBytes = state.bytes }
     if isLast { chunk.trailer = WireSnapshotTrailer(state.point, state: state.state, checksum: checksum) }
     return chunk
   }

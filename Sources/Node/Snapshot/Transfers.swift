@@ -1,6 +1,7 @@
 import Bytes
 import Environment
 import Raft
+import Store
 import Wire
 
 /// The replica states on their way to and from this node, chunk by chunk: the receiver's credit for one chunk brings
@@ -12,6 +13,8 @@ final class Transfers {
   private var outgoing: [ReplicaID: [GroupID: OutgoingTransfer]] = [:]
   private var incoming: [GroupID: IncomingTransfer] = [:]
   private var received: [GroupID: ReceivedState] = [:]
+  /// The rate at which moving replicas arrive.
+  private var pace = TokenBucket(bytesPerSecond: 1 << 30, burstBytes: 2 * Limits.snapshotChunk.rawValue)
 
   init(node: Node) {
     self.node = node
@@ -87,6 +90,7 @@ final class Transfers {
 
   /// Gives up on transfers without progress.
   func tick() {
+    letGoOn()
     for (group, transfer) in incoming.sorted(by: { $0.key < $1.key })
     where !transfer.isBusy && node.now.milliseconds(since: transfer.lastProgress) > Limits.transferStallMilliseconds {
       drop(transfer, of: group)
@@ -120,6 +124,8 @@ final class Transfers {
     transfer.isBusy = true
     transfer.sequence += 1
     transfer.lastProgress = node.now
+    transfer.arrivedBytes += UInt64(chunk.data.count)
+    if chunk.sequence == 0 { transfer.totalBytes = chunk.totalBytes }
     let storage = node.storage
     let data = chunk.data.array
     let trailer = chunk.hasTrailer ? chunk.trailer : nil
@@ -129,7 +135,7 @@ final class Transfers {
       transfer.isBusy = false
       switch outcome {
       case .more:
-        answer(chunk, to: sender) { _ in }
+        paced(chunk.data.count, transfer) { [self] in answer(chunk, to: sender) { _ in } }
       case .complete(let point, let state):
         incoming[group] = nil
         received[group] = ReceivedState(sender: sender, point: point, state: state, sink: transfer.sink)
@@ -147,6 +153,33 @@ final class Transfers {
     }
   }
 
+  /// Lets the sender go on at once, or, where moves are limited, when the node's share of time has come.
+  private func paced(_ bytes: Int, _ transfer: IncomingTransfer, _ goOn: @escaping () -> Void) {
+    let rate = Int(clamping: node.catalog.catalog?.state.moveRate ?? 0)
+    guard rate > 0 else { return goOn() }
+    if rate != pace.bytesPerSecond { pace.setRate(rate, at: node.now.rawValue) }
+    let pause = pace.take(bytes, at: node.now.rawValue)
+    guard pause > 0 else { return goOn() }
+    transfer.goesOnAt = Moment(rawValue: node.now.rawValue + pause)
+    transfer.goOn = goOn
+  }
+
+  private func letGoOn() {
+    for (_, transfer) in incoming.sorted(by: { $0.key < $1.key }) {
+      guard let goOn = transfer.goOn else { continue }
+      // The sender waits for us, not we for it.
+      transfer.lastProgress = node.now
+      guard node.now >= transfer.goesOnAt else { continue }
+      transfer.goOn = nil
+      goOn()
+    }
+  }
+
+  /// How far the state is that is on its way here, if one is.
+  func progress(of group: GroupID) -> (arrived: UInt64, total: UInt64, milliseconds: UInt64)? {
+    incoming[group].map { ($0.arrivedBytes, $0.totalBytes, node.now.milliseconds(since: $0.startedAt)) }
+  }
+
   /// Makes room for a new transfer; false while the store or an earlier transfer is busy.
   private func begin(_ chunk: WireSnapshotChunk, _ replica: GroupReplica, from sender: NodeID) -> Bool {
     if let earlier = incoming[replica.group] {
@@ -160,6 +193,15 @@ final class Transfers {
     incoming[replica.group] = IncomingTransfer(
       number: chunk.transfer, sender: sender, directory: partition?.directory, startedAt: node.now)
     return true
+  }
+
+  /// Drops a state that is on its way here, unless a part of it is just being written.
+  func giveUp(_ group: GroupID) {
+    if let transfer = incoming[group] {
+      if !transfer.isBusy { drop(transfer, of: group) }
+    } else {
+      dropUnwanted(group: group)
+    }
   }
 
   private func drop(_ transfer: IncomingTransfer, of group: GroupID) {

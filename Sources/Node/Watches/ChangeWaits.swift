@@ -51,6 +51,11 @@ final class ChangeWaits {
     for number in ready.sorted() { end(number, hasNews: true) }
   }
 
+  /// A partition was split: who waits for its changes has to wait for two partitions' now.
+  func wasSplit(_ group: GroupID) {
+    for number in byGroup[group, default: []].sorted() { end(number, hasNews: true) }
+  }
+
   /// Ends what has waited long enough, and what waits for a partition that isn't led here any more: a look shows whose it
   /// is now.
   func tick() {

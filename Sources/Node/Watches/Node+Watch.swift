@@ -32,7 +32,7 @@ extension Node {
     guard query.through > .zero else { return changeWaits.add(query, in: wanted, deadline: deadline, reply: reply) }
     whenNotFuture(query.through, reply) { [self] in
       whenAllReadable(wanted, at: query.through) { [self] failure in
-        if let failure { return reply(failure) }
+        if let failure = failure ?? arcFailure(request.groups, request.bits, wanted) { return reply(failure) }
         gather(query, from: wanted) { reply($0) }
       }
     }

@@ -118,6 +118,6 @@ extension Partition {
 }
 
 extension LogEntry {
-  /// Whether the entry is a partition's command, not the mark of a term or a change of the membership.
-  var isPartitionCommand: Bool { kind == .command && !payload.isEmpty }
+  /// Whether the entry holds writes: not the mark of a term or of a check, a split, or a change of the membership.
+  var isPartitionCommand: Bool { kind == .command && PartitionCommand.firstVersion(of: payload) != nil }
 }

@@ -28,7 +28,8 @@ enum ClusterMaker {
       let node = WireCatalogNode.with {
         $0.id = first.rawValue
         $0.address = address
-        $0.zone = options.zone
+        $0.zone = options.zone ?? ""
+        if let weight = options.weight { $0.weight = weight }
         $0.joined = SystemClock().wallMilliseconds
         $0.format = NodeDirectory.format
       }

@@ -22,7 +22,8 @@ enum Enrolment {
     let answer: WireEnrolResponse
     do throws(ClientError) {
       answer = try Client.enrol(
-        token: token.encode(), signingRequest: request, address: address, zone: options.zone,
+        token: token.encode(), signingRequest: request, address: address, zone: options.zone ?? "",
+        weight: options.weight,
         format: NodeDirectory.format)
     } catch {
       throw .enrolment(error)

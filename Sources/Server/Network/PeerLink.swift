@@ -56,6 +56,7 @@ final class PeerLink: FrameReceiver {
       on: runner.loop, receiver: self, logger: runner.logger
     ) { [self] error in
       failed("\(error)")
+      if error == .tls(.revoked(.own)) { runner.wasTurnedAway(by: peer) }
     }
   }
 
@@ -116,6 +117,7 @@ final class PeerLink: FrameReceiver {
 
   func disconnected(_ connection: FramedConnection, reason: String) {
     failed(reason)
+    if connection.isRevoked { runner.wasTurnedAway(by: peer) }
   }
 }
 

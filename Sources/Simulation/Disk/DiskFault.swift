@@ -5,7 +5,7 @@ public struct DiskOperation: Sendable {
   /// The calls that a fault can hit.
   public enum Kind: Sendable {
     case open, create, read, size, write, truncate, sync
-    case rename, remove, createDirectory, syncDirectory, list, freeBytes
+    case rename, link, remove, createDirectory, syncDirectory, list, freeBytes
   }
 
   /// Which call.
@@ -24,7 +24,7 @@ public struct DiskOperation: Sendable {
 
   static func isStep(_ kind: Kind) -> Bool {
     switch kind {
-    case .create, .write, .truncate, .sync, .rename, .remove, .createDirectory, .syncDirectory: true
+    case .create, .write, .truncate, .sync, .rename, .link, .remove, .createDirectory, .syncDirectory: true
     case .open, .read, .size, .list, .freeBytes: false
     }
   }

@@ -27,6 +27,10 @@ extension SimulatedDisk: Disk {
     try change(.rename, "rename", path) { (volume) throws(DiskError) in try volume.rename(path, to: newPath) }
   }
 
+  public func link(_ path: String, to newPath: String) throws(DiskError) {
+    try change(.link, "link", path) { (volume) throws(DiskError) in try volume.link(path, to: newPath) }
+  }
+
   public func remove(_ path: String) throws(DiskError) {
     try change(.remove, "remove", path) { (volume) throws(DiskError) in try volume.remove(path) }
   }

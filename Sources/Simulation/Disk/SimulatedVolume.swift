@@ -143,6 +143,16 @@ extension SimulatedVolume {
     }
   }
 
+  mutating func link(_ path: String, to newPath: String) throws(DiskError) {
+    let node = try existing(path, "link")
+    guard files[node] != nil else { throw DiskError(operation: "link", path: path, code: Errno.isDirectory) }
+    let (directory, name) = try parent(newPath, "link")
+    guard directories[directory]?.entries[name] == nil else {
+      throw DiskError(operation: "link", path: path, code: Errno.exists)
+    }
+    change(directory, [(name, node)])
+  }
+
   private mutating func change(
     _ directory: Node, _ names: [(name: String, node: Node?)], arrival: (directory: Node, number: Int)? = nil
   ) {

@@ -54,4 +54,10 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case diskLoss = "disk-loss"
   /// A new node joins.
   case join
+  /// A node leaves for good.
+  case leave
+  /// A node and its disk are gone for ever, and it is declared lost.
+  case lose
+  /// A partition is split.
+  case splitPartition = "split-partition"
 }

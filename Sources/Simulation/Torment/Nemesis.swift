@@ -58,6 +58,7 @@ final class Nemesis {
     case .flip, .lostWrite, .strayWrite, .diskLoss: damage(fault, &random)
     case .drift, .wallStep, .wallLeap: mislead(fault, victim, &random)
     case .join: join(fault)
+    case .leave, .lose, .splitPartition: rearrange(fault, victim)
     }
   }
 
@@ -67,6 +68,9 @@ final class Nemesis {
     do {
       try world.start(id)
       fenced[id] = nil
+    } catch NodeError.departed {
+      // It was killed between the note of that and its end.
+      world.lose(id)
     } catch {
       world.say("node \(id) does not start: \(error)")
       fenced[id] = "\(error)"
@@ -268,6 +272,34 @@ final class Nemesis {
     world.enrol { [weak self] _ in self?.joining -= 1 }
   }
 
+  private func rearrange(_ fault: PlannedFault, _ victim: NodeID) {
+    // As many as every partition wants stay, and what comes is not counted: it may not arrive.
+    let staying = world.nodes.count { !leaving.contains($0) }
+    switch fault.kind {
+    case .leave:
+      guard staying > 3, !leaving.contains(victim) else { return }
+      count(fault)
+      leaving.insert(victim)
+      world.ask(toLeave: victim)
+    case .lose:
+      // Each partition must have kept a majority, and the next may go only when that is made good.
+      guard staying > 3, declaredLost.allSatisfy(world.isRemoved), world.isSettled, !leaving.contains(victim) else {
+        return
+      }
+      count(fault)
+      declaredLost.insert(victim)
+      world.lose(victim)
+      later(fault) { $0.world.declareLost(victim) }
+    default:
+      count(fault)
+      world.splitPartition(number: Int(truncatingIfNeeded: fault.seed >> 33))
+    }
+  }
+
+  /// The nodes that were asked to leave.
+  private var leaving: Set<NodeID> = []
+  private var declaredLost: Set<NodeID> = []
+
   // MARK: The end
 
   /// Ends all faults: the world is whole again, but for disks that are damaged or lost.
@@ -291,5 +323,6 @@ final class Nemesis {
       host.powerOffInNextJob = nil
       if host.isFrozen { world.thaw(id) }
     }
+    for id in declaredLost.sorted() { world.declareLost(id) }
   }
 }

@@ -15,7 +15,7 @@ public struct Profile: Sendable {
   let thinking: ClosedRange<UInt64>
 
   /// All profiles, the default one first.
-  public static let all: [Profile] = [standard, full, clocks, damage, loss, members, calm]
+  public static let all: [Profile] = [standard, full, clocks, damage, loss, members, topology, calm]
 
   /// The profile of a name.
   public static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
@@ -46,6 +46,9 @@ public struct Profile: Sendable {
   static let members = Profile(
     name: "members", summary: "nodes join, and replicas move to them, under faults",
     shares: network + processes + [(.join, 6)])
+  static let topology = Profile(
+    name: "topology", summary: "nodes join, leave and are lost, partitions split, under faults",
+    shares: network + processes + [(.join, 7), (.leave, 6), (.lose, 3), (.splitPartition, 8)])
   static let calm = Profile(name: "calm", summary: "no faults: for speed", shares: [], thinking: 500...3_000)
 
   private init(

@@ -49,11 +49,12 @@ enum Requests {
     return request
   }
 
-  static func range(_ groups: [UInt32], at version: Version, isReverse: Bool) -> WireRequest {
+  static func range(_ parts: [WireMapResponse.Partition], at version: Version, isReverse: Bool) -> WireRequest {
     .with {
       $0.timeoutMs = timeoutMilliseconds
       $0.range = .with {
-        $0.groups = groups
+        $0.groups = parts.map(\.group)
+        $0.arcBits = parts.map(\.bits)
         $0.at = version.rawValue
         $0.reverse = isReverse
         $0.credit = 1 << 20

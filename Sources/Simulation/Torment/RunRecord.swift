@@ -71,7 +71,8 @@ final class RunRecord {
   // MARK: What nodes apply
 
   /// A node applies an entry: every other must apply the same at that place.
-  func applied(_ entry: LogEntry, of group: GroupID, on node: NodeID) {
+  func applied(_ entry: LogEntry, of group: GroupID, on host: Node) {
+    let node = host.id
     let place = Place(
       term: entry.term, digest: Position(ofBytes: entry.payload).rawValue ^ UInt64(entry.kind.rawValue))
     if let known = log[group]?[entry.index] {
@@ -88,7 +89,7 @@ final class RunRecord {
     entries += 1
     guard group != .catalog else { return }
     do {
-      for write in try Node.writes(in: entry) { add(write) }
+      for write in try host.writes(in: entry, of: group) { add(write) }
     } catch {
       fail("entry \(entry.index) of group \(group) can't be read: \(error)")
     }

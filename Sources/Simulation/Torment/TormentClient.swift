@@ -181,7 +181,7 @@ final class TormentClient {
       guard let leader = byLeader.keys.sorted().randomElement(using: &random), let part = byLeader[leader],
         world.hosts[NodeID(rawValue: leader)] != nil
       else { return pause() }
-      let request = Requests.range(part.map(\.group), at: version, isReverse: Bool.random(using: &random))
+      let request = Requests.range(part, at: version, isReverse: Bool.random(using: &random))
       var isOver = false
       func end(_ body: WireResponse.OneOf_Body?) {
         guard !isOver else { return }

@@ -27,6 +27,8 @@ public final class SimulatedHost: NodeHost {
   var diskStallsUntil: UInt64 = 0
   /// The next job loses power in its midst, after so many of its changes.
   var powerOffInNextJob: Int?
+  /// The nodes that are turned away.
+  private(set) var refused: Set<NodeID> = []
   private var frozenInputs: [(Node) -> Void] = []
   /// By how much longer the jobs of a lane take than they would, in nanoseconds.
   public var laneDelays: [Lane: UInt64] = [:]
@@ -43,9 +45,18 @@ public final class SimulatedHost: NodeHost {
       SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes,
       options: world.nodeOptions)
     node = Node(host: self, opened: opened)
-    if let observer = world.onApply { node.onApply = { [id] in observer(id, $0, $1) } }
+    observe(world.onApply)
     try node.start(opened)
     scheduleTick()
+  }
+
+  /// Has an observer see every entry that the node applies.
+  func observe(_ observer: ((Node, GroupID, LogEntry) -> Void)?) {
+    node.onApply = observer.map { observer in
+      { [weak self] group, entry in
+        if let node = self?.node { observer(node, group, entry) }
+      }
+    }
   }
 
   private func scheduleTick() {
@@ -53,7 +64,10 @@ public final class SimulatedHost: NodeHost {
       guard let self, !isDead else { return }
       if !isFrozen {
         input { $0.tick() }
-        if !isDead { noteQueues() }
+        if !isDead {
+          noteQueues()
+          world.knock(id)
+        }
       }
       scheduleTick()
     }
@@ -140,6 +154,11 @@ public final class SimulatedHost: NodeHost {
     world.say("node \(id) logs: \(message)")
   }
 
-  public func membersChanged(_ members: [WireMember]) {}
+  public func membersChanged(_ members: [WireMember], refused: [NodeID]) { self.refused = Set(refused) }
+
+  public func departed(_ departure: WireDeparture) {
+    isDead = true
+    world.departed(id)
+  }
   public func revoked(_ serials: [[UInt8]]) {}
 }

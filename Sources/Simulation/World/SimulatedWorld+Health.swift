@@ -18,6 +18,12 @@ extension SimulatedWorld {
     guard all.count == nodes.count - away.count else { return "a node gives no status" }
     for status in all {
       if status.groups.isEmpty { return "node \(status.node) has no groups" }
+      if let goer = status.members.first(where: { $0.departure > 0 }), !isDiminished {
+        return "node \(goer.id) is still a member, says node \(status.node)"
+      }
+      if !isDiminished, status.members.count != nodes.count {
+        return "node \(status.node) knows \(status.members.count) members"
+      }
       if !isDiminished, status.moving > 0 {
         return "\(status.moving) partitions are on the move, says node \(status.node)"
       }

@@ -55,7 +55,7 @@ extension SimulatedWorld {
   }
 
   /// Asks some node, and another where no answer comes that settles it.
-  private func request(
+  func request(
     _ request: WireRequest, as caller: Caller, attempts: Int, _ done: @escaping (WireResponse.OneOf_Body?) -> Void
   ) {
     let running = hosts.keys.sorted()

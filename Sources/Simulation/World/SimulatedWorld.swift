@@ -21,13 +21,8 @@ public final class SimulatedWorld {
   /// How the nodes lay out what they keep; set before they start.
   public let nodeOptions: NodeOptions
   /// Sees every entry that a node applies.
-  var onApply: ((NodeID, GroupID, LogEntry) -> Void)? {
-    didSet {
-      for host in hosts.values {
-        let (id, observer) = (host.id, onApply)
-        host.node.onApply = observer.map { observer in { observer(id, $0, $1) } }
-      }
-    }
+  var onApply: ((Node, GroupID, LogEntry) -> Void)? {
+    didSet { for host in hosts.values { host.observe(onApply) } }
   }
   var network = SimulatedNetwork()
   private(set) var disks: [NodeID: SimulatedDisk] = [:]
@@ -156,6 +151,13 @@ public final class SimulatedWorld {
     disks[id] = nil
   }
 
+  /// A node is a member no more: its process ends, and its disk is of no use to anybody.
+  func departed(_ id: NodeID) {
+    guard end(id) else { return }
+    say("node \(id) is a member no more")
+    disks[id] = nil
+  }
+
   private func loseTouch(_ id: NodeID, with peer: NodeID) {
     at(time + random(in: 100_000...1_000_000)) { [weak self] in
       self?.hosts[id]?.input { $0.disconnected(peer) }
@@ -194,6 +196,7 @@ public final class SimulatedWorld {
     let link = SimulatedNetwork.Link(sender: sender, receiver: receiver)
     guard hosts[receiver] != nil else { return loseTouch(sender, with: receiver) }
     guard !network.isCut(link) else { return network.lost(on: link) }
+    guard hosts[receiver]?.refused.contains(sender) == false else { return }
     let weather = network.weather
     let delay = random(in: weather.delay) * 1000
     guard case .batch = frame else {
@@ -203,6 +206,18 @@ public final class SimulatedWorld {
     if chance(weather.double) { carry(frame, link, at: time + random(in: weather.delay) * 1000) }
     if chance(weather.stray) { return carry(frame, link, at: time + random(in: 10_000_000...3_000_000_000)) }
     carry(frame, link, at: network.arrival(link, now: time, delay: delay))
+  }
+
+  /// A node seeks its peers again and again, whether it has anything to say or not: one that turns it away tells it so.
+  func knock(_ id: NodeID) {
+    for peer in hosts.keys.sorted() where hosts[peer]?.refused.contains(id) == true {
+      let (way, back) = (
+        SimulatedNetwork.Link(sender: id, receiver: peer), SimulatedNetwork.Link(sender: peer, receiver: id)
+      )
+      guard !network.isCut(way), !network.isCut(back), hosts[peer]?.isFrozen == false else { continue }
+      hosts[id]?.input { $0.wasRefused(by: peer) }
+      return
+    }
   }
 
   private func carry(_ frame: PeerFrame, _ link: SimulatedNetwork.Link, at arrival: UInt64) {

@@ -15,6 +15,7 @@ final class LifeWalk {
   private let stream: VersionStream
   private let retention: Retention
   private let prefix: [UInt8]
+  private let keyFilter: KeyFilter?
   /// The record before: its key, and its version.
   private let lastKey = GrowingBytes(capacity: 64)
   private var lastVersion: Version?
@@ -25,6 +26,7 @@ final class LifeWalk {
   init(_ view: StoreView, retention: Retention, prefix: [UInt8], from start: Key? = nil) throws(StoreError) {
     self.retention = retention
     self.prefix = prefix
+    keyFilter = view.keyFilter
     let first = start ?? (prefix.isEmpty ? nil : Key(prefix))
     let upper = prefix.isEmpty ? nil : Key(prefix).successorOfPrefix
     let range = KeyRange(lower: first, upper: upper)
@@ -54,7 +56,8 @@ final class LifeWalk {
       let to = isSameKey ? lastVersion ?? .max : .max
       if !isSameKey { lastKey.replace(view.key, from: 0) }
       lastVersion = view.version
-      let counts = view.kind == .value && (to == .max || retention.holds(from: view.version, to: to))
+      let isAlive = view.kind == .value && (to == .max || retention.holds(from: view.version, to: to))
+      let counts = isAlive && keyFilter?(view.key) ?? true
       if counts { visit(LifeView(record: view, to: to)) }
       stream.skip()
       if counts { return true }

@@ -11,8 +11,13 @@ public final class StoreView: Sendable {
   let files: FileSet
   /// What of the past the store had been told to keep: all of that is here.
   public let retention: Retention
+  /// Which keys are the store's own: the others don't count.
+  let keyFilter: KeyFilter?
 
-  init(context: StoreContext, memtables: [Memtable], files: FileSet, retention: Retention) {
+  init(
+    context: StoreContext, memtables: [Memtable], files: FileSet, retention: Retention, keyFilter: KeyFilter? = nil
+  ) {
+    self.keyFilter = keyFilter
     self.context = context
     self.memtables = memtables
     self.files = files
@@ -45,6 +50,6 @@ extension PartitionStore {
   /// What the store holds now. Copies the memtable, which takes a quarter of a microsecond for each of its records.
   public func view() -> StoreView {
     let memtables = [memtable.isEmpty ? nil : memtable.copy(), frozen?.memtable].compactMap { $0 }
-    return StoreView(context: context, memtables: memtables, files: files, retention: retention)
+    return StoreView(context: context, memtables: memtables, files: files, retention: retention, keyFilter: keyFilter)
   }
 }

@@ -27,6 +27,49 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Whether a node goes.
+public nonisolated enum WireDeparture: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case stays // = 0
+
+  /// It gives its replicas away, then it is removed.
+  case leaves // = 1
+
+  /// It never comes back: its replicas are replaced from the others, then it is removed.
+  case isLost // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .stays
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .stays
+    case 1: self = .leaves
+    case 2: self = .isLost
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .stays: return 0
+    case .leaves: return 1
+    case .isLost: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [WireDeparture] = [
+    .stays,
+    .leaves,
+    .isLost,
+  ]
+
+}
+
 public nonisolated struct WireCatalogCommand: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -134,6 +177,56 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .replaceReplica(newValue)}
   }
 
+  public var departNode: WireCatalogCommand.NodeDeparture {
+    get {
+      if case .departNode(let v)? = body {return v}
+      return WireCatalogCommand.NodeDeparture()
+    }
+    set {body = .departNode(newValue)}
+  }
+
+  /// A node that is leaving, or lost, and has no replica left is no member any more; its certificate is refused.
+  public var removeNode: UInt32 {
+    get {
+      if case .removeNode(let v)? = body {return v}
+      return 0
+    }
+    set {body = .removeNode(newValue)}
+  }
+
+  public var setPlace: WireCatalogCommand.NodePlace {
+    get {
+      if case .setPlace(let v)? = body {return v}
+      return WireCatalogCommand.NodePlace()
+    }
+    set {body = .setPlace(newValue)}
+  }
+
+  /// How many bytes a second each node takes in of replicas that move to it; 0: as many as it can.
+  public var setMoveRate: UInt64 {
+    get {
+      if case .setMoveRate(let v)? = body {return v}
+      return 0
+    }
+    set {body = .setMoveRate(newValue)}
+  }
+
+  public var beginSplit: WireCatalogCommand.SplitIntent {
+    get {
+      if case .beginSplit(let v)? = body {return v}
+      return WireCatalogCommand.SplitIntent()
+    }
+    set {body = .beginSplit(newValue)}
+  }
+
+  public var confirmSplit: WireCatalogCommand.SplitConfirmation {
+    get {
+      if case .confirmSplit(let v)? = body {return v}
+      return WireCatalogCommand.SplitConfirmation()
+    }
+    set {body = .confirmSplit(newValue)}
+  }
+
   /// Files of a replica can't be read: others shall lead.
   public var reportDamage: WireReplicaDamage {
     get {
@@ -188,6 +281,14 @@ public nonisolated struct WireCatalogCommand: Sendable {
     /// No version below is kept any more.
     case raiseFloor(UInt64)
     case replaceReplica(WireCatalogCommand.ReplicaLoss)
+    case departNode(WireCatalogCommand.NodeDeparture)
+    /// A node that is leaving, or lost, and has no replica left is no member any more; its certificate is refused.
+    case removeNode(UInt32)
+    case setPlace(WireCatalogCommand.NodePlace)
+    /// How many bytes a second each node takes in of replicas that move to it; 0: as many as it can.
+    case setMoveRate(UInt64)
+    case beginSplit(WireCatalogCommand.SplitIntent)
+    case confirmSplit(WireCatalogCommand.SplitConfirmation)
     /// Files of a replica can't be read: others shall lead.
     case reportDamage(WireReplicaDamage)
     /// A version that stays readable below the floor.
@@ -196,6 +297,68 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case deleteSnapshot(String)
     case recover(WireRecovery)
 
+  }
+
+  /// A node shall leave for good, is lost for good, or shall stay after all.
+  public nonisolated struct NodeDeparture: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var node: UInt32 = 0
+
+    public var departure: WireDeparture = .stays
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// Where a node stands, and its part of the load against the weights of the others.
+  public nonisolated struct NodePlace: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var node: UInt32 = 0
+
+    public var zone: String = String()
+
+    public var weight: UInt32 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// A partition's arc shall be cut in half. Refused unless the partition is at `epoch` and at rest.
+  public nonisolated struct SplitIntent: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var group: UInt32 = 0
+
+    public var epoch: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// The partition's leader reports that the split is in its log, and applied. Refused unless at `epoch`.
+  public nonisolated struct SplitConfirmation: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var group: UInt32 = 0
+
+    public var epoch: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
   }
 
   /// A node's disk is full, or has room again.
@@ -406,6 +569,18 @@ public nonisolated struct WireCatalogState: @unchecked Sendable {
     set {_uniqueStorage()._floor = newValue}
   }
 
+  /// The nodes that are members no more, ascending: their certificates are refused.
+  public var removedNodes: [UInt32] {
+    get {_storage._removedNodes}
+    set {_uniqueStorage()._removedNodes = newValue}
+  }
+
+  /// As set_move_rate.
+  public var moveRate: UInt64 {
+    get {_storage._moveRate}
+    set {_uniqueStorage()._moveRate = newValue}
+  }
+
   public var damaged: [WireReplicaDamage] {
     get {_storage._damaged}
     set {_uniqueStorage()._damaged = newValue}
@@ -480,9 +655,23 @@ public nonisolated struct WireCatalogNode: Sendable {
   /// The incarnation of its replica of the catalog; 0: 1.
   public var catalogIncarnation: UInt32 = 0
 
+  /// Its part of the load against the weights of the others; missing: 1.
+  public var weight: UInt32 {
+    get {_weight ?? 0}
+    set {_weight = newValue}
+  }
+  /// Returns true if `weight` has been explicitly set.
+  public var hasWeight: Bool {self._weight != nil}
+  /// Clears the value of `weight`. Subsequent reads from it will return its default value.
+  public mutating func clearWeight() {self._weight = nil}
+
+  public var departure: WireDeparture = .stays
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _weight: UInt32? = nil
 }
 
 public nonisolated struct WireCatalogToken: Sendable {
@@ -518,7 +707,38 @@ public nonisolated struct WireCatalogPartition: Sendable {
 
   public var preferred: UInt32 = 0
 
+  /// A split that is under way: the partition keeps the lower half of its arc.
+  public var split: WireCatalogPartition.Split {
+    get {_split ?? WireCatalogPartition.Split()}
+    set {_split = newValue}
+  }
+  /// Returns true if `split` has been explicitly set.
+  public var hasSplit: Bool {self._split != nil}
+  /// Clears the value of `split`. Subsequent reads from it will return its default value.
+  public mutating func clearSplit() {self._split = nil}
+
+  /// The group from whose arc this one was cut; 0: it was there from the start.
+  public var parent: UInt32 = 0
+
+  /// How often its arc, or the one from which it was cut, was cut before.
+  public var timesSplit: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct Split: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var child: UInt32 = 0
+
+    /// The child's replicas, one for each of `replicas`, in the same order.
+    public var replicas: [UInt64] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
 
   public nonisolated struct Replica: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -573,6 +793,8 @@ public nonisolated struct WireCatalogPartition: Sendable {
   }
 
   public init() {}
+
+  fileprivate var _split: WireCatalogPartition.Split? = nil
 }
 
 /// What a node keeps of itself beside its key, in the file `identity/node`.
@@ -597,6 +819,9 @@ public nonisolated struct WireNodeIdentity: Sendable {
 
   /// The incarnation of its replica of the catalog; 0: 1.
   public var catalogIncarnation: UInt32 = 0
+
+  /// The node is a member no more, for the reason given.
+  public var departed: WireDeparture = .stays
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -627,9 +852,13 @@ public nonisolated struct WireJoinToken: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "kv.wire"
 
+nonisolated extension WireDeparture: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0STAYS\0\u{1}LEAVES\0\u{1}IS_LOST\0")
+}
+
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{1c}add_certificate\0\u{3}revoke_certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{8}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -799,6 +1028,74 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .recover(v)
         }
       }()
+      case 40: try {
+        var v: WireCatalogCommand.NodeDeparture?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .departNode(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .departNode(v)
+        }
+      }()
+      case 41: try {
+        var v: UInt32?
+        try decoder.decodeSingularUInt32Field(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .removeNode(v)
+        }
+      }()
+      case 42: try {
+        var v: WireCatalogCommand.NodePlace?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .setPlace(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .setPlace(v)
+        }
+      }()
+      case 43: try {
+        var v: UInt64?
+        try decoder.decodeSingularUInt64Field(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .setMoveRate(v)
+        }
+      }()
+      case 44: try {
+        var v: WireCatalogCommand.SplitIntent?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .beginSplit(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .beginSplit(v)
+        }
+      }()
+      case 45: try {
+        var v: WireCatalogCommand.SplitConfirmation?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .confirmSplit(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .confirmSplit(v)
+        }
+      }()
       case 60: try {
         var v: WireCertificate?
         var hadOneofValue = false
@@ -892,6 +1189,30 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
       guard case .recover(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
     }()
+    case .departNode?: try {
+      guard case .departNode(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
+    }()
+    case .removeNode?: try {
+      guard case .removeNode(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 41)
+    }()
+    case .setPlace?: try {
+      guard case .setPlace(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 42)
+    }()
+    case .setMoveRate?: try {
+      guard case .setMoveRate(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 43)
+    }()
+    case .beginSplit?: try {
+      guard case .beginSplit(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
+    }()
+    case .confirmSplit?: try {
+      guard case .confirmSplit(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 45)
+    }()
     case .addCertificate?: try {
       guard case .addCertificate(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
@@ -907,6 +1228,151 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
 
   public static func ==(lhs: WireCatalogCommand, rhs: WireCatalogCommand) -> Bool {
     if lhs.body != rhs.body {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.NodeDeparture: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".NodeDeparture"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}departure\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.departure) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if self.departure != .stays {
+      try visitor.visitSingularEnumField(value: self.departure, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.NodeDeparture, rhs: WireCatalogCommand.NodeDeparture) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.departure != rhs.departure {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.NodePlace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".NodePlace"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}zone\0\u{1}weight\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.zone) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.weight) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if !self.zone.isEmpty {
+      try visitor.visitSingularStringField(value: self.zone, fieldNumber: 2)
+    }
+    if self.weight != 0 {
+      try visitor.visitSingularUInt32Field(value: self.weight, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.NodePlace, rhs: WireCatalogCommand.NodePlace) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.zone != rhs.zone {return false}
+    if lhs.weight != rhs.weight {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.SplitIntent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".SplitIntent"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}epoch\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.SplitIntent, rhs: WireCatalogCommand.SplitIntent) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.SplitConfirmation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".SplitConfirmation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}epoch\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.SplitConfirmation, rhs: WireCatalogCommand.SplitConfirmation) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.epoch != rhs.epoch {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1179,7 +1645,7 @@ nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{a}snapshots\0\u{1}recoveries\0\u{2}\u{13}certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{a}snapshots\0\u{1}recoveries\0\u{4}\u{9}removed_nodes\0\u{3}move_rate\0\u{2}\u{9}certificates\0")
 
   fileprivate class _StorageClass {
     var _cluster: String = String()
@@ -1197,6 +1663,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _certificates: [WireCertificate] = []
     var _retentionMs: UInt64 = 0
     var _floor: UInt64 = 0
+    var _removedNodes: [UInt32] = []
+    var _moveRate: UInt64 = 0
     var _damaged: [WireReplicaDamage] = []
     var _snapshots: [WireNamedSnapshot] = []
     var _recoveries: [WireRecovery] = []
@@ -1225,6 +1693,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       _certificates = source._certificates
       _retentionMs = source._retentionMs
       _floor = source._floor
+      _removedNodes = source._removedNodes
+      _moveRate = source._moveRate
       _damaged = source._damaged
       _snapshots = source._snapshots
       _recoveries = source._recoveries
@@ -1263,6 +1733,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._damaged) }()
         case 40: try { try decoder.decodeRepeatedMessageField(value: &_storage._snapshots) }()
         case 41: try { try decoder.decodeRepeatedMessageField(value: &_storage._recoveries) }()
+        case 50: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._removedNodes) }()
+        case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
         case 60: try { try decoder.decodeRepeatedMessageField(value: &_storage._certificates) }()
         default: break
         }
@@ -1323,6 +1795,12 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._recoveries.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._recoveries, fieldNumber: 41)
       }
+      if !_storage._removedNodes.isEmpty {
+        try visitor.visitPackedUInt32Field(value: _storage._removedNodes, fieldNumber: 50)
+      }
+      if _storage._moveRate != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._moveRate, fieldNumber: 51)
+      }
       if !_storage._certificates.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._certificates, fieldNumber: 60)
       }
@@ -1350,6 +1828,8 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._certificates != rhs_storage._certificates {return false}
         if _storage._retentionMs != rhs_storage._retentionMs {return false}
         if _storage._floor != rhs_storage._floor {return false}
+        if _storage._removedNodes != rhs_storage._removedNodes {return false}
+        if _storage._moveRate != rhs_storage._moveRate {return false}
         if _storage._damaged != rhs_storage._damaged {return false}
         if _storage._snapshots != rhs_storage._snapshots {return false}
         if _storage._recoveries != rhs_storage._recoveries {return false}
@@ -1404,7 +1884,7 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogNode"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}public_key\0\u{3}sealed_authority_key\0\u{1}joined\0\u{1}token\0\u{1}format\0\u{3}is_full\0\u{3}catalog_incarnation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}public_key\0\u{3}sealed_authority_key\0\u{1}joined\0\u{1}token\0\u{1}format\0\u{3}is_full\0\u{3}catalog_incarnation\0\u{2}\u{a}weight\0\u{1}departure\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1422,12 +1902,18 @@ nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.isFull) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
+      case 20: try { try decoder.decodeSingularUInt32Field(value: &self._weight) }()
+      case 21: try { try decoder.decodeSingularEnumField(value: &self.departure) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.id != 0 {
       try visitor.visitSingularUInt32Field(value: self.id, fieldNumber: 1)
     }
@@ -1458,6 +1944,12 @@ nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.catalogIncarnation != 0 {
       try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 10)
     }
+    try { if let v = self._weight {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
+    } }()
+    if self.departure != .stays {
+      try visitor.visitSingularEnumField(value: self.departure, fieldNumber: 21)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1472,6 +1964,8 @@ nonisolated extension WireCatalogNode: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.format != rhs.format {return false}
     if lhs.isFull != rhs.isFull {return false}
     if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
+    if lhs._weight != rhs._weight {return false}
+    if lhs.departure != rhs.departure {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1514,7 +2008,7 @@ nonisolated extension WireCatalogToken: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireCatalogPartition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogPartition"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}bits\0\u{1}prefix\0\u{1}epoch\0\u{1}replicas\0\u{1}preferred\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}bits\0\u{1}prefix\0\u{1}epoch\0\u{1}replicas\0\u{1}preferred\0\u{2}\u{e}split\0\u{1}parent\0\u{3}times_split\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1528,12 +2022,19 @@ nonisolated extension WireCatalogPartition: SwiftProtobuf.Message, SwiftProtobuf
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.replicas) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.preferred) }()
+      case 20: try { try decoder.decodeSingularMessageField(value: &self._split) }()
+      case 21: try { try decoder.decodeSingularUInt32Field(value: &self.parent) }()
+      case 22: try { try decoder.decodeSingularUInt32Field(value: &self.timesSplit) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.group != 0 {
       try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
     }
@@ -1552,6 +2053,15 @@ nonisolated extension WireCatalogPartition: SwiftProtobuf.Message, SwiftProtobuf
     if self.preferred != 0 {
       try visitor.visitSingularUInt32Field(value: self.preferred, fieldNumber: 6)
     }
+    try { if let v = self._split {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    } }()
+    if self.parent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.parent, fieldNumber: 21)
+    }
+    if self.timesSplit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.timesSplit, fieldNumber: 22)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1562,6 +2072,44 @@ nonisolated extension WireCatalogPartition: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.epoch != rhs.epoch {return false}
     if lhs.replicas != rhs.replicas {return false}
     if lhs.preferred != rhs.preferred {return false}
+    if lhs._split != rhs._split {return false}
+    if lhs.parent != rhs.parent {return false}
+    if lhs.timesSplit != rhs.timesSplit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogPartition.Split: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogPartition.protoMessageName + ".Split"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}child\0\u{1}replicas\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.child) }()
+      case 2: try { try decoder.decodeRepeatedFixed64Field(value: &self.replicas) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.child != 0 {
+      try visitor.visitSingularUInt32Field(value: self.child, fieldNumber: 1)
+    }
+    if !self.replicas.isEmpty {
+      try visitor.visitPackedFixed64Field(value: self.replicas, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogPartition.Split, rhs: WireCatalogPartition.Split) -> Bool {
+    if lhs.child != rhs.child {return false}
+    if lhs.replicas != rhs.replicas {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1608,7 +2156,7 @@ nonisolated extension WireCatalogPartition.Replica.State: SwiftProtobuf._ProtoNa
 
 nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{2}\u{d}departed\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1623,6 +2171,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.listen) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
+      case 20: try { try decoder.decodeSingularEnumField(value: &self.departed) }()
       default: break
       }
     }
@@ -1650,6 +2199,9 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.catalogIncarnation != 0 {
       try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 7)
     }
+    if self.departed != .stays {
+      try visitor.visitSingularEnumField(value: self.departed, fieldNumber: 20)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1661,6 +2213,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.listen != rhs.listen {return false}
     if lhs.members != rhs.members {return false}
     if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
+    if lhs.departed != rhs.departed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

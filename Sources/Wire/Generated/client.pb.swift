@@ -192,6 +192,38 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .clock(newValue)}
   }
 
+  public var leave: WireLeaveRequest {
+    get {
+      if case .leave(let v)? = _storage._body {return v}
+      return WireLeaveRequest()
+    }
+    set {_uniqueStorage()._body = .leave(newValue)}
+  }
+
+  public var plan: WirePlanRequest {
+    get {
+      if case .plan(let v)? = _storage._body {return v}
+      return WirePlanRequest()
+    }
+    set {_uniqueStorage()._body = .plan(newValue)}
+  }
+
+  public var split: WireSplitRequest {
+    get {
+      if case .split(let v)? = _storage._body {return v}
+      return WireSplitRequest()
+    }
+    set {_uniqueStorage()._body = .split(newValue)}
+  }
+
+  public var moveRate: WireMoveRateRequest {
+    get {
+      if case .moveRate(let v)? = _storage._body {return v}
+      return WireMoveRateRequest()
+    }
+    set {_uniqueStorage()._body = .moveRate(newValue)}
+  }
+
   public var history: WireHistoryRequest {
     get {
       if case .history(let v)? = _storage._body {return v}
@@ -310,6 +342,10 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case oldestRead(WireOldestReadRequest)
     /// Of peers alone: what the node's wall clock shows.
     case clock(WireClockRequest)
+    case leave(WireLeaveRequest)
+    case plan(WirePlanRequest)
+    case split(WireSplitRequest)
+    case moveRate(WireMoveRateRequest)
     case history(WireHistoryRequest)
     case watch(WireWatchRequest)
     /// Of peers alone: up to which version followers may answer reads.
@@ -479,6 +515,38 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .clock(newValue)}
   }
 
+  public var leave: WireLeaveResponse {
+    get {
+      if case .leave(let v)? = body {return v}
+      return WireLeaveResponse()
+    }
+    set {body = .leave(newValue)}
+  }
+
+  public var plan: WirePlanResponse {
+    get {
+      if case .plan(let v)? = body {return v}
+      return WirePlanResponse()
+    }
+    set {body = .plan(newValue)}
+  }
+
+  public var split: WireSplitResponse {
+    get {
+      if case .split(let v)? = body {return v}
+      return WireSplitResponse()
+    }
+    set {body = .split(newValue)}
+  }
+
+  public var moveRate: WireMoveRateResponse {
+    get {
+      if case .moveRate(let v)? = body {return v}
+      return WireMoveRateResponse()
+    }
+    set {body = .moveRate(newValue)}
+  }
+
   public var history: WireHistoryResponse {
     get {
       if case .history(let v)? = body {return v}
@@ -587,6 +655,10 @@ public nonisolated struct WireResponse: Sendable {
     case now(WireNowResponse)
     case oldestRead(WireOldestReadResponse)
     case clock(WireClockResponse)
+    case leave(WireLeaveResponse)
+    case plan(WirePlanResponse)
+    case split(WireSplitResponse)
+    case moveRate(WireMoveRateResponse)
     case history(WireHistoryResponse)
     case watch(WireWatchResponse)
     case closed(WireClosedResponse)
@@ -884,6 +956,10 @@ public nonisolated struct WireRangeRequest: Sendable {
   /// Leave the values out.
   public var keysOnly: Bool = false
 
+  /// For each of `groups` the bits of the arc that the sender takes it to own: since a split it owns less. Needed where
+  /// the partition was ever split.
+  public var arcBits: [UInt32] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1101,9 +1177,27 @@ public nonisolated struct WireMember: Sendable {
   /// The incarnation of its replica of the catalog; 0: 1.
   public var catalogIncarnation: UInt32 = 0
 
+  /// Its part of the load against the weights of the others; missing: 1.
+  public var weight: UInt32 {
+    get {_weight ?? 0}
+    set {_weight = newValue}
+  }
+  /// Returns true if `weight` has been explicitly set.
+  public var hasWeight: Bool {self._weight != nil}
+  /// Clears the value of `weight`. Subsequent reads from it will return its default value.
+  public mutating func clearWeight() {self._weight = nil}
+
+  /// Whether it is leaving (1) or was declared lost (2).
+  public var departure: UInt32 = 0
+
+  /// How many replicas of partitions the catalog lists on it.
+  public var replicas: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _weight: UInt32? = nil
 }
 
 public nonisolated struct WireStatusRequest: Sendable {
@@ -1219,6 +1313,12 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
     set {_uniqueStorage()._retentionMs = newValue}
   }
 
+  /// The most bytes a second that a node takes in of replicas that move to it; 0: no limit.
+  public var moveRate: UInt64 {
+    get {_storage._moveRate}
+    set {_uniqueStorage()._moveRate = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated struct GroupStatus: @unchecked Sendable {
@@ -1322,6 +1422,23 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
     public var fenced: Bool {
       get {_storage._fenced}
       set {_uniqueStorage()._fenced = newValue}
+    }
+
+    /// The state that is on its way here from another replica: bytes that have arrived, about how many there are, and for
+    /// how long, in milliseconds, they have been arriving.
+    public var arrivedBytes: UInt64 {
+      get {_storage._arrivedBytes}
+      set {_uniqueStorage()._arrivedBytes = newValue}
+    }
+
+    public var arrivingBytes: UInt64 {
+      get {_storage._arrivingBytes}
+      set {_uniqueStorage()._arrivingBytes = newValue}
+    }
+
+    public var arrivingMs: UInt64 {
+      get {_storage._arrivingMs}
+      set {_uniqueStorage()._arrivingMs = newValue}
     }
 
     /// When the replicas were last compared, in milliseconds since 1970, and what that came to; 0: not since this node
@@ -1507,9 +1624,21 @@ public nonisolated struct WireEnrolRequest: Sendable {
   /// The newest cluster format that the joiner supports.
   public var format: UInt32 = 0
 
+  /// Its part of the load against the weights of the others; missing: 1.
+  public var weight: UInt32 {
+    get {_weight ?? 0}
+    set {_weight = newValue}
+  }
+  /// Returns true if `weight` has been explicitly set.
+  public var hasWeight: Bool {self._weight != nil}
+  /// Clears the value of `weight`. Subsequent reads from it will return its default value.
+  public mutating func clearWeight() {self._weight = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _weight: UInt32? = nil
 }
 
 public nonisolated struct WireEnrolResponse: Sendable {
@@ -1724,6 +1853,185 @@ public nonisolated struct WireCatalogProposalResponse: Sendable {
   public init() {}
 }
 
+/// A node shall leave for good. Asked again, it says how things stand.
+public nonisolated struct WireLeaveRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var node: UInt32 = 0
+
+  /// The node never comes back: its replicas are replaced from the others. Refused while the node is heard from.
+  public var isLost: Bool = false
+
+  /// Even though it is heard from.
+  public var force: Bool = false
+
+  /// It shall stay after all.
+  public var cancel: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireLeaveResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// What whoever asked should know, in words.
+  public var warnings: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What would move: as things are, or if nodes left and joined.
+public nonisolated struct WirePlanRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var leave: [UInt32] = []
+
+  public var join: [WirePlanRequest.Joiner] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct Joiner: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var zone: String = String()
+
+    public var weight: UInt32 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+}
+
+public nonisolated struct WirePlanResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var moves: [WirePlanResponse.Move] = []
+
+  /// Why it is less than what was asked for, in words.
+  public var shortfalls: [String] = []
+
+  public var nodes: [WirePlanResponse.Share] = []
+
+  /// Replicas that are on their way already.
+  public var underWay: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct Move: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var group: UInt32 = 0
+
+    /// The node that loses the replica; 0: none.
+    public var from: UInt32 = 0
+
+    /// The node that gains it; 0: none.
+    public var to: UInt32 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public nonisolated struct Share: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// A node that isn't there yet has the number that it would get.
+    public var node: UInt32 = 0
+
+    public var zone: String = String()
+
+    public var weight: UInt32 = 0
+
+    /// Its replicas of partitions now, and by the plan.
+    public var before: UInt32 = 0
+
+    public var after: UInt32 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+}
+
+/// A partition's arc shall be cut in half. Asked again, it does it once: where the arc has other bits by now, nothing is
+/// done.
+public nonisolated struct WireSplitRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var group: UInt32 = 0
+
+  public var bits: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireSplitResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The group that gets the upper half, once it is known.
+  public var child: UInt32 = 0
+
+  /// Whether the split is done.
+  public var done: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireMoveRateRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Bytes a second; 0: no limit.
+  public var rate: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireMoveRateResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 /// A name for a version, which stays readable as long as it has one.
 public nonisolated struct WireNamedSnapshot: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1883,6 +2191,9 @@ public nonisolated struct WireChangesRequest: Sendable {
   /// About so many bytes.
   public var credit: UInt32 = 0
 
+  /// As a range's.
+  public var arcBits: [UInt32] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1915,7 +2226,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{10}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -2217,6 +2528,58 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._body = .changes(v)
           }
         }()
+        case 50: try {
+          var v: WireLeaveRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .leave(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .leave(v)
+          }
+        }()
+        case 51: try {
+          var v: WirePlanRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .plan(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .plan(v)
+          }
+        }()
+        case 52: try {
+          var v: WireSplitRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .split(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .split(v)
+          }
+        }()
+        case 53: try {
+          var v: WireMoveRateRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .moveRate(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .moveRate(v)
+          }
+        }()
         case 60: try {
           var v: WireHistoryRequest?
           var hadOneofValue = false
@@ -2410,6 +2773,22 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .changes(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
       }()
+      case .leave?: try {
+        guard case .leave(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 50)
+      }()
+      case .plan?: try {
+        guard case .plan(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 51)
+      }()
+      case .split?: try {
+        guard case .split(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 52)
+      }()
+      case .moveRate?: try {
+        guard case .moveRate(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
+      }()
       case .history?: try {
         guard case .history(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
@@ -2464,7 +2843,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{10}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2746,6 +3125,58 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .changes(v)
         }
       }()
+      case 50: try {
+        var v: WireLeaveResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .leave(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .leave(v)
+        }
+      }()
+      case 51: try {
+        var v: WirePlanResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .plan(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .plan(v)
+        }
+      }()
+      case 52: try {
+        var v: WireSplitResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .split(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .split(v)
+        }
+      }()
+      case 53: try {
+        var v: WireMoveRateResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .moveRate(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .moveRate(v)
+        }
+      }()
       case 60: try {
         var v: WireHistoryResponse?
         var hadOneofValue = false
@@ -2934,6 +3365,22 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .changes?: try {
       guard case .changes(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
+    }()
+    case .leave?: try {
+      guard case .leave(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 50)
+    }()
+    case .plan?: try {
+      guard case .plan(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 51)
+    }()
+    case .split?: try {
+      guard case .split(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 52)
+    }()
+    case .moveRate?: try {
+      guard case .moveRate(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
     }()
     case .history?: try {
       guard case .history(let v)? = self.body else { preconditionFailure() }
@@ -3226,7 +3673,7 @@ nonisolated extension WireGetResponse: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireRangeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RangeRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0\u{1}min\0\u{1}max\0\u{1}bounded\0\u{1}at\0\u{1}reverse\0\u{1}limit\0\u{1}credit\0\u{3}keys_only\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0\u{1}min\0\u{1}max\0\u{1}bounded\0\u{1}at\0\u{1}reverse\0\u{1}limit\0\u{1}credit\0\u{3}keys_only\0\u{4}\u{b}arc_bits\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3243,6 +3690,7 @@ nonisolated extension WireRangeRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.keysOnly) }()
+      case 20: try { try decoder.decodeRepeatedUInt32Field(value: &self.arcBits) }()
       default: break
       }
     }
@@ -3276,6 +3724,9 @@ nonisolated extension WireRangeRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.keysOnly != false {
       try visitor.visitSingularBoolField(value: self.keysOnly, fieldNumber: 9)
     }
+    if !self.arcBits.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.arcBits, fieldNumber: 20)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3289,6 +3740,7 @@ nonisolated extension WireRangeRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.limit != rhs.limit {return false}
     if lhs.credit != rhs.credit {return false}
     if lhs.keysOnly != rhs.keysOnly {return false}
+    if lhs.arcBits != rhs.arcBits {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3720,7 +4172,7 @@ nonisolated extension WireMapResponse.Partition: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Member"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}catalog_incarnation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}address\0\u{1}zone\0\u{3}catalog_incarnation\0\u{2}\u{10}weight\0\u{1}departure\0\u{1}replicas\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3732,12 +4184,19 @@ nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.zone) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
+      case 20: try { try decoder.decodeSingularUInt32Field(value: &self._weight) }()
+      case 21: try { try decoder.decodeSingularUInt32Field(value: &self.departure) }()
+      case 22: try { try decoder.decodeSingularUInt32Field(value: &self.replicas) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.id != 0 {
       try visitor.visitSingularUInt32Field(value: self.id, fieldNumber: 1)
     }
@@ -3750,6 +4209,15 @@ nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.catalogIncarnation != 0 {
       try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 4)
     }
+    try { if let v = self._weight {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
+    } }()
+    if self.departure != 0 {
+      try visitor.visitSingularUInt32Field(value: self.departure, fieldNumber: 21)
+    }
+    if self.replicas != 0 {
+      try visitor.visitSingularUInt32Field(value: self.replicas, fieldNumber: 22)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3758,6 +4226,9 @@ nonisolated extension WireMember: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.address != rhs.address {return false}
     if lhs.zone != rhs.zone {return false}
     if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
+    if lhs._weight != rhs._weight {return false}
+    if lhs.departure != rhs.departure {return false}
+    if lhs.replicas != rhs.replicas {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3784,7 +4255,7 @@ nonisolated extension WireStatusRequest: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}version\0\u{1}format\0\u{1}pid\0\u{3}uptime_ms\0\u{3}resident_bytes\0\u{1}members\0\u{1}groups\0\u{3}disk_free_bytes\0\u{3}certificate_expires\0\u{1}problems\0\u{1}moving\0\u{3}log_bytes\0\u{3}read_only\0\u{1}damage\0\u{1}floor\0\u{3}retention_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}version\0\u{1}format\0\u{1}pid\0\u{3}uptime_ms\0\u{3}resident_bytes\0\u{1}members\0\u{1}groups\0\u{3}disk_free_bytes\0\u{3}certificate_expires\0\u{1}problems\0\u{1}moving\0\u{3}log_bytes\0\u{3}read_only\0\u{1}damage\0\u{1}floor\0\u{3}retention_ms\0\u{4} move_rate\0")
 
   fileprivate class _StorageClass {
     var _node: UInt32 = 0
@@ -3805,6 +4276,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
     var _damage: [String] = []
     var _floor: UInt64 = 0
     var _retentionMs: UInt64 = 0
+    var _moveRate: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3833,6 +4305,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
       _damage = source._damage
       _floor = source._floor
       _retentionMs = source._retentionMs
+      _moveRate = source._moveRate
     }
   }
 
@@ -3869,6 +4342,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
         case 16: try { try decoder.decodeRepeatedStringField(value: &_storage._damage) }()
         case 17: try { try decoder.decodeSingularFixed64Field(value: &_storage._floor) }()
         case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._retentionMs) }()
+        case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
         default: break
         }
       }
@@ -3931,6 +4405,9 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
       if _storage._retentionMs != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._retentionMs, fieldNumber: 18)
       }
+      if _storage._moveRate != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._moveRate, fieldNumber: 50)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3958,6 +4435,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
         if _storage._damage != rhs_storage._damage {return false}
         if _storage._floor != rhs_storage._floor {return false}
         if _storage._retentionMs != rhs_storage._retentionMs {return false}
+        if _storage._moveRate != rhs_storage._moveRate {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -3969,7 +4447,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{4}\u{13}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
 
   fileprivate class _StorageClass {
     var _group: UInt32 = 0
@@ -3991,6 +4469,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
     var _compactionDebt: UInt64 = 0
     var _pressure: UInt32 = 0
     var _fenced: Bool = false
+    var _arrivedBytes: UInt64 = 0
+    var _arrivingBytes: UInt64 = 0
+    var _arrivingMs: UInt64 = 0
     var _checkedMs: UInt64 = 0
     var _checkOutcome: WireCheckedReplica.Outcome = .notChecked
 
@@ -4022,6 +4503,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       _compactionDebt = source._compactionDebt
       _pressure = source._pressure
       _fenced = source._fenced
+      _arrivedBytes = source._arrivedBytes
+      _arrivingBytes = source._arrivingBytes
+      _arrivingMs = source._arrivingMs
       _checkedMs = source._checkedMs
       _checkOutcome = source._checkOutcome
     }
@@ -4063,6 +4547,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._fenced) }()
         case 30: try { try decoder.decodeSingularUInt64Field(value: &_storage._checkedMs) }()
         case 31: try { try decoder.decodeSingularEnumField(value: &_storage._checkOutcome) }()
+        case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivedBytes) }()
+        case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingBytes) }()
+        case 52: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingMs) }()
         default: break
         }
       }
@@ -4134,6 +4621,15 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       if _storage._checkOutcome != .notChecked {
         try visitor.visitSingularEnumField(value: _storage._checkOutcome, fieldNumber: 31)
       }
+      if _storage._arrivedBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._arrivedBytes, fieldNumber: 50)
+      }
+      if _storage._arrivingBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._arrivingBytes, fieldNumber: 51)
+      }
+      if _storage._arrivingMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._arrivingMs, fieldNumber: 52)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -4162,6 +4658,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         if _storage._compactionDebt != rhs_storage._compactionDebt {return false}
         if _storage._pressure != rhs_storage._pressure {return false}
         if _storage._fenced != rhs_storage._fenced {return false}
+        if _storage._arrivedBytes != rhs_storage._arrivedBytes {return false}
+        if _storage._arrivingBytes != rhs_storage._arrivingBytes {return false}
+        if _storage._arrivingMs != rhs_storage._arrivingMs {return false}
         if _storage._checkedMs != rhs_storage._checkedMs {return false}
         if _storage._checkOutcome != rhs_storage._checkOutcome {return false}
         return true
@@ -4397,7 +4896,7 @@ nonisolated extension WireInviteResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireEnrolRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".EnrolRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}secret\0\u{3}signing_request\0\u{1}address\0\u{1}zone\0\u{1}format\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}secret\0\u{3}signing_request\0\u{1}address\0\u{1}zone\0\u{1}format\0\u{2}\u{f}weight\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4410,12 +4909,17 @@ nonisolated extension WireEnrolRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 3: try { try decoder.decodeSingularStringField(value: &self.address) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.zone) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
+      case 20: try { try decoder.decodeSingularUInt32Field(value: &self._weight) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.secret.isEmpty {
       try visitor.visitSingularBytesField(value: self.secret, fieldNumber: 1)
     }
@@ -4431,6 +4935,9 @@ nonisolated extension WireEnrolRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.format != 0 {
       try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 5)
     }
+    try { if let v = self._weight {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4440,6 +4947,7 @@ nonisolated extension WireEnrolRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.address != rhs.address {return false}
     if lhs.zone != rhs.zone {return false}
     if lhs.format != rhs.format {return false}
+    if lhs._weight != rhs._weight {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4918,6 +5426,405 @@ nonisolated extension WireCatalogProposalResponse: SwiftProtobuf.Message, SwiftP
   }
 }
 
+nonisolated extension WireLeaveRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LeaveRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}is_lost\0\u{1}force\0\u{1}cancel\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.isLost) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.force) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.cancel) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if self.isLost != false {
+      try visitor.visitSingularBoolField(value: self.isLost, fieldNumber: 2)
+    }
+    if self.force != false {
+      try visitor.visitSingularBoolField(value: self.force, fieldNumber: 3)
+    }
+    if self.cancel != false {
+      try visitor.visitSingularBoolField(value: self.cancel, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLeaveRequest, rhs: WireLeaveRequest) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.isLost != rhs.isLost {return false}
+    if lhs.force != rhs.force {return false}
+    if lhs.cancel != rhs.cancel {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireLeaveResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LeaveResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}warnings\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.warnings) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.warnings.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.warnings, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireLeaveResponse, rhs: WireLeaveResponse) -> Bool {
+    if lhs.warnings != rhs.warnings {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePlanRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PlanRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}leave\0\u{1}join\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.leave) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.join) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.leave.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.leave, fieldNumber: 1)
+    }
+    if !self.join.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.join, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePlanRequest, rhs: WirePlanRequest) -> Bool {
+    if lhs.leave != rhs.leave {return false}
+    if lhs.join != rhs.join {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePlanRequest.Joiner: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WirePlanRequest.protoMessageName + ".Joiner"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}zone\0\u{1}weight\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.zone) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.weight) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.zone.isEmpty {
+      try visitor.visitSingularStringField(value: self.zone, fieldNumber: 1)
+    }
+    if self.weight != 0 {
+      try visitor.visitSingularUInt32Field(value: self.weight, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePlanRequest.Joiner, rhs: WirePlanRequest.Joiner) -> Bool {
+    if lhs.zone != rhs.zone {return false}
+    if lhs.weight != rhs.weight {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePlanResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PlanResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}moves\0\u{1}shortfalls\0\u{1}nodes\0\u{3}under_way\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.moves) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.shortfalls) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.nodes) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.underWay) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.moves.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.moves, fieldNumber: 1)
+    }
+    if !self.shortfalls.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.shortfalls, fieldNumber: 2)
+    }
+    if !self.nodes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.nodes, fieldNumber: 3)
+    }
+    if self.underWay != 0 {
+      try visitor.visitSingularUInt32Field(value: self.underWay, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePlanResponse, rhs: WirePlanResponse) -> Bool {
+    if lhs.moves != rhs.moves {return false}
+    if lhs.shortfalls != rhs.shortfalls {return false}
+    if lhs.nodes != rhs.nodes {return false}
+    if lhs.underWay != rhs.underWay {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePlanResponse.Move: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WirePlanResponse.protoMessageName + ".Move"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}from\0\u{1}to\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.from) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.to) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.from != 0 {
+      try visitor.visitSingularUInt32Field(value: self.from, fieldNumber: 2)
+    }
+    if self.to != 0 {
+      try visitor.visitSingularUInt32Field(value: self.to, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePlanResponse.Move, rhs: WirePlanResponse.Move) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.from != rhs.from {return false}
+    if lhs.to != rhs.to {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePlanResponse.Share: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WirePlanResponse.protoMessageName + ".Share"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}zone\0\u{1}weight\0\u{1}before\0\u{1}after\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.zone) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.weight) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.before) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.after) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if !self.zone.isEmpty {
+      try visitor.visitSingularStringField(value: self.zone, fieldNumber: 2)
+    }
+    if self.weight != 0 {
+      try visitor.visitSingularUInt32Field(value: self.weight, fieldNumber: 3)
+    }
+    if self.before != 0 {
+      try visitor.visitSingularUInt32Field(value: self.before, fieldNumber: 4)
+    }
+    if self.after != 0 {
+      try visitor.visitSingularUInt32Field(value: self.after, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePlanResponse.Share, rhs: WirePlanResponse.Share) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.zone != rhs.zone {return false}
+    if lhs.weight != rhs.weight {return false}
+    if lhs.before != rhs.before {return false}
+    if lhs.after != rhs.after {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSplitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SplitRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}bits\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.bits) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.bits != 0 {
+      try visitor.visitSingularUInt32Field(value: self.bits, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSplitRequest, rhs: WireSplitRequest) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.bits != rhs.bits {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSplitResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SplitResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}child\0\u{1}done\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.child) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.done) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.child != 0 {
+      try visitor.visitSingularUInt32Field(value: self.child, fieldNumber: 1)
+    }
+    if self.done != false {
+      try visitor.visitSingularBoolField(value: self.done, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSplitResponse, rhs: WireSplitResponse) -> Bool {
+    if lhs.child != rhs.child {return false}
+    if lhs.done != rhs.done {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireMoveRateRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".MoveRateRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rate\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.rate) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.rate != 0 {
+      try visitor.visitSingularUInt64Field(value: self.rate, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireMoveRateRequest, rhs: WireMoveRateRequest) -> Bool {
+    if lhs.rate != rhs.rate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireMoveRateResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".MoveRateResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireMoveRateResponse, rhs: WireMoveRateResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireNamedSnapshot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NamedSnapshot"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{3}created_ms\0")
@@ -5198,7 +6105,7 @@ nonisolated extension WireSignSnapshotResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension WireChangesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ChangesRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0\u{1}min\0\u{1}below\0\u{1}max\0\u{1}bounded\0\u{1}at\0\u{1}since\0\u{3}all_versions\0\u{3}changed_only\0\u{1}credit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0\u{1}min\0\u{1}below\0\u{1}max\0\u{1}bounded\0\u{1}at\0\u{1}since\0\u{3}all_versions\0\u{3}changed_only\0\u{1}credit\0\u{4}\u{a}arc_bits\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5216,6 +6123,7 @@ nonisolated extension WireChangesRequest: SwiftProtobuf.Message, SwiftProtobuf._
       case 8: try { try decoder.decodeSingularBoolField(value: &self.allVersions) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.changedOnly) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
+      case 20: try { try decoder.decodeRepeatedUInt32Field(value: &self.arcBits) }()
       default: break
       }
     }
@@ -5252,6 +6160,9 @@ nonisolated extension WireChangesRequest: SwiftProtobuf.Message, SwiftProtobuf._
     if self.credit != 0 {
       try visitor.visitSingularUInt32Field(value: self.credit, fieldNumber: 10)
     }
+    if !self.arcBits.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.arcBits, fieldNumber: 20)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5266,6 +6177,7 @@ nonisolated extension WireChangesRequest: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.allVersions != rhs.allVersions {return false}
     if lhs.changedOnly != rhs.changedOnly {return false}
     if lhs.credit != rhs.credit {return false}
+    if lhs.arcBits != rhs.arcBits {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

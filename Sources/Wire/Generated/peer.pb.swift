@@ -59,6 +59,9 @@ public nonisolated struct WireSnapshotChunk: Sendable {
   /// Clears the value of `trailer`. Subsequent reads from it will return its default value.
   public mutating func clearTrailer() {self._trailer = nil}
 
+  /// In the first chunk: about how many bytes there are in all.
+  public var totalBytes: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -121,7 +124,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireSnapshotChunk: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SnapshotChunk"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}to\0\u{1}from\0\u{1}term\0\u{1}transfer\0\u{1}sequence\0\u{1}data\0\u{1}trailer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}to\0\u{1}from\0\u{1}term\0\u{1}transfer\0\u{1}sequence\0\u{1}data\0\u{1}trailer\0\u{4}*total_bytes\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -137,6 +140,7 @@ nonisolated extension WireSnapshotChunk: SwiftProtobuf.Message, SwiftProtobuf._M
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.sequence) }()
       case 7: try { try decoder.decodeSingularBytesField(value: &self.data) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._trailer) }()
+      case 50: try { try decoder.decodeSingularUInt64Field(value: &self.totalBytes) }()
       default: break
       }
     }
@@ -171,6 +175,9 @@ nonisolated extension WireSnapshotChunk: SwiftProtobuf.Message, SwiftProtobuf._M
     try { if let v = self._trailer {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    if self.totalBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.totalBytes, fieldNumber: 50)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -183,6 +190,7 @@ nonisolated extension WireSnapshotChunk: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.sequence != rhs.sequence {return false}
     if lhs.data != rhs.data {return false}
     if lhs._trailer != rhs._trailer {return false}
+    if lhs.totalBytes != rhs.totalBytes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Bytes
+import Client
+import Server
+import Wire
+
+/// `kv leave`: has a node leave the cluster for good.
+struct LeaveCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "leave", abstract: "Have a node leave for good, or declare it lost.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(name: [.short, .long], help: ArgumentHelp("The node whose directory this is.", valueName: "dir"))
+  var directory: ArgumentBytes?
+
+  @Flag(help: "The node never comes back: replace what it held from the other nodes.")
+  var lost = false
+
+  @Flag(help: "With --lost: even though the node answers.")
+  var force = false
+
+  @Flag(help: "Let the node stay after all.")
+  var cancel = false
+
+  @Flag(help: "Return once the cluster has taken it in.")
+  var noWait = false
+
+  @Argument(help: ArgumentHelp("The node's number; kv status shows it.", valueName: "node"))
+  var node: UInt32?
+
+  mutating func validate() throws {
+    if (node == nil) == (directory == nil) {
+      throw ValidationError("say which node: by its number, or by its directory with -d")
+    }
+    if cancel, lost { throw ValidationError("--cancel and --lost exclude each other") }
+    if force, !lost { throw ValidationError("--force goes with --lost") }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let number = try nodeNumber()
+    let client = try global.client()
+    var request = WireLeaveRequest()
+    request.node = number
+    request.isLost = lost
+    request.force = force
+    request.cancel = cancel
+    let warnings = try asking { () throws(ClientError) in try client.leave(request) }
+    for warning in warnings { StandardError.say("warning: \(warning)") }
+    let state: String
+    if cancel {
+      state = "stays"
+    } else if noWait {
+      state = lost ? "lost" : "leaving"
+    } else {
+      try awaitRemoval(of: number)
+      state = "left"
+    }
+    if global.json {
+      var object = JSONObject()
+      object.number("node", number)
+      object.string("state", state)
+      object.strings("warnings", warnings)
+      try output.write(object.line)
+    } else {
+      global.say(state == "left" ? "node \(number) is a member no more" : "node \(number) \(words(state))")
+    }
+    return .done
+  }
+
+  private func words(_ state: String) -> String {
+    switch state {
+    case "leaving": "is leaving; kv status shows how far it is"
+    case "lost": "is declared lost; kv status shows how far its replicas are replaced"
+    default: state
+    }
+  }
+
+  private func nodeNumber() throws(CommandError) -> UInt32 {
+    if let node { return node }
+    guard let directory else { throw .usage("say which node") }
+    do throws(ServerError) {
+      return try Server.nodeNumber(ofDirectory: directory.text)
+    } catch {
+      throw .server(error)
+    }
+  }
+
+  /// Waits until the node is a member no more: as long as it takes, unless --timeout says how long.
+  private func awaitRemoval(of node: UInt32) throws(CommandError) {
+    let client = Client(
+      try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds))
+    let began = ProcessFacts.steadyMilliseconds
+    var progress = ProgressLine(quiet: global.quiet)
+    defer { progress.clear() }
+    var first: UInt32?
+    var left: UInt32 = 0
+    while true {
+      do throws(CommandError) {
+        let map = try asking { () throws(ClientError) in try client.map() }
+        guard let member = map.members.first(where: { $0.id == node }) else { return }
+        guard member.departure > 0 else {
+          throw CommandError.client(.refused("leave: somebody has had node \(node) stay after all"))
+        }
+        left = member.replicas
+        let total = first ?? left
+        first = max(total, left)
+        progress.show("node \(node): \(total - min(total, left)) of \(total) replicas have found another place")
+      } catch {
+        guard case .client(let reason) = error, reason.mayPass else { throw error }
+        progress.show("waiting: \(reason)")
+      }
+      if let timeout = global.timeout, ProcessFacts.steadyMilliseconds - began >= timeout.milliseconds {
+        throw .notInTime(
+          "node \(node) is not gone after \(timeout.defaultValueDescription): \(left) replicas are left on it; "
+            + "it goes on leaving, and the same command waits on")
+      }
+      ProcessFacts.sleep(milliseconds: 200)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import Client
+import Wire
+
+/// `kv split`: cuts a partition's arc of the ring in half.
+struct SplitCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "split", abstract: "Cut a partition in half: the largest, a given one, or all.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Flag(help: "Every partition, one after the other.")
+  var all = false
+
+  @Flag(help: "Return once the cluster has taken it in.")
+  var noWait = false
+
+  @Argument(help: ArgumentHelp("The partition; without it the one with the most bytes.", valueName: "partition"))
+  var partition: UInt32?
+
+  mutating func validate() throws {
+    if all, partition != nil { throw ValidationError("--all and a partition exclude each other") }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let client = try global.client()
+    let map = try asking { () throws(ClientError) in try client.map() }
+    var progress = ProgressLine(quiet: global.quiet)
+    let chosen = try choose(among: map.partitions, client)
+    for (place, part) in chosen.enumerated() {
+      progress.show("\(place) of \(chosen.count) partitions are split")
+      let child = try split(part, client)
+      progress.clear()
+      if global.json {
+        var object = JSONObject()
+        object.number("partition", part.group)
+        object.number("child", child)
+        try output.write(object.line)
+      } else {
+        try output.line("\(part.group)\t\(child)")
+      }
+      try output.flush()
+    }
+    return .done
+  }
+
+  private func choose(
+    among partitions: [WireMapResponse.Partition], _ client: Client
+  ) throws(CommandError) -> [WireMapResponse.Partition] {
+    if all { return partitions }
+    if let partition {
+      guard let chosen = partitions.first(where: { $0.group == partition }) else {
+        throw .client(.invalid("split: there is no partition \(partition); kv status --json lists them"))
+      }
+      return [chosen]
+    }
+    let groups = try asking { () throws(ClientError) in try client.status() }.compactMap(\.status).flatMap(\.groups)
+    let largest = groups.filter { $0.role == .leader && $0.group > 0 }.max { $0.dataBytes < $1.dataBytes }
+    return partitions.filter { $0.group == largest?.group }
+  }
+
+  /// Asks for the split, and again until it is done. Gives the child's group.
+  private func split(_ part: WireMapResponse.Partition, _ client: Client) throws(CommandError) -> UInt32 {
+    let limit = global.timeout?.milliseconds ?? HealthWait.usualMilliseconds
+    let deadline = ProcessFacts.steadyMilliseconds + limit
+    var child: UInt32 = 0
+    while true {
+      do throws(CommandError) {
+        let answer = try asking { () throws(ClientError) in try client.split(group: part.group, bits: part.bits) }
+        if answer.child > 0 { child = answer.child }
+        if answer.done || noWait, child > 0 { return child }
+        if answer.done { return try sibling(of: part, client) }
+      } catch {
+        guard case .client(let reason) = error, reason.mayPass, ProcessFacts.steadyMilliseconds < deadline else {
+          throw error
+        }
+      }
+      guard ProcessFacts.steadyMilliseconds < deadline else {
+        throw .notInTime("partition \(part.group) is not split yet; the cluster goes on, and the same command waits on")
+      }
+      ProcessFacts.sleep(milliseconds: 50)
+    }
+  }
+
+  /// The group that holds the upper half of an arc that somebody else has split.
+  private func sibling(of part: WireMapResponse.Partition, _ client: Client) throws(CommandError) -> UInt32 {
+    let map = try asking { () throws(ClientError) in try client.map() }
+    return map.partitions.first { $0.bits == part.bits + 1 && $0.prefix == part.prefix << 1 | 1 }?.group ?? 0
+  }
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Three nodes become five and three again, partitions are split, nodes are killed while replicas move, and all the time
+# somebody writes: every acknowledged write is there in the end.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+three_nodes
+
+# What is refused, and why.
+status 64 kv leave
+status 64 kv leave 2 -d node2
+status 64 kv leave 2 --force
+status 65 kv leave 9
+status 77 kv leave --lost 2
+grep -q 'heard from' stderr
+status 65 kv plan --leave 9
+status 65 kv split 999
+kv plan | grep -q '^nothing to move$'
+kv plan --leave 3 --json | grep -q '"shortfalls":\["3 replicas are wanted, but only 2 nodes take replicas"\]'
+[ "$(kv plan --join '' --json | grep -o '"to":4' | wc -l)" -eq 12 ]
+kv plan --move-rate 1GiB
+kv status --json | grep -q '"move_rate":1073741824'
+
+# Writes without a pause, each record's key and the round it was written in.
+load() {
+  local round=0
+  while [ ! -e stop ]; do
+    round=$((round + 1))
+    seq 400 | sed "s/.*/load-$round-&\tvalue &/" |
+      kv put --from tsv --json --timeout 20s >>acknowledged 2>>load.errors || true
+  done
+}
+load &
+pids+=("$!")
+loader=$!
+
+# join INDEX: one more node.
+join() {
+  local words
+  read -ra words <<<"$(kv invite)"
+  start "node$1" "${words[@]:1}" -d "node$1" --listen "127.0.0.1:$(free_port)" --zone "" --weight 1
+  nodes+=("$started")
+  await_members "$1"
+}
+
+# again INDEX: starts a node that was killed.
+again() {
+  start "node$1" serve -d "node$1"
+  nodes[$1 - 1]=$started
+}
+
+join 4
+join 5
+sleep 0.3
+kill -KILL "${nodes[4]}" # where replicas arrive
+again 5
+sleep 0.3
+kill -KILL "${nodes[1]}" # where they come from
+again 2
+await_healthy
+kv split --all --timeout 60s >splits
+same 16 "$(wc -l <splits)"
+await_healthy
+# 32 partitions with 3 replicas each on 5 nodes: 19 or 20 on each.
+for count in $(kv plan --json | grep -o '"replicas":[0-9]*' | cut -d: -f2); do
+  [ "$count" -eq 19 ] || [ "$count" -eq 20 ] || fail "a node has $count replicas"
+done
+kv plan | grep -q '^nothing to move$'
+
+kv leave --no-wait 4
+sleep 0.3
+kill -KILL "${nodes[3]}" # who leaves
+again 4
+kv leave 4 --timeout 60s --json >left
+same '{"node":4,"state":"left","warnings":[]}' "$(cat left)"
+wait "${nodes[3]}" || fail "the node that left ended with $?"
+status 77 kv serve -d node4
+grep -q 'has left cluster' stderr
+status 77 kv join "$(kv invite | cut -d' ' -f3)" -d node4
+
+kill -KILL "${nodes[4]}"
+sleep 2.5
+kv leave --lost 5 --timeout 60s
+await_healthy
+status=0
+start node5 serve -d node5
+wait "$started" || status=$?
+same 77 "$status"
+grep -q 'declared lost' node5.log
+
+touch stop
+wait "$loader" || true
+sed -n 's/.*"key":"\([^"]*\)","version".*/\1/p' acknowledged | sort >written
+kv range --prefix load- --format keys | sort >found
+[ "$(wc -l <written)" -gt 400 ] || fail "next to nothing was acknowledged: $(tail -n 3 load.errors)"
+comm -23 written found >lost
+[ ! -s lost ] || fail "acknowledged writes are lost: $(wc -l <lost), $(head -n 3 lost)"
+kv status

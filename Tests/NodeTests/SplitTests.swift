@@ -1,0 +1,156 @@
+import Bytes
+import HashRing
+import Simulation
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite("Partitions that are cut in half")
+struct SplitTests {
+  private func cluster(of count: Int, seed: UInt64, partitions: Int = 2) throws -> SimulatedWorld {
+    let world = try SimulatedWorld(seed: seed, partitions: partitions)
+    for _ in 1..<count { _ = try world.join() }
+    try #require(world.settle(), "seed \(seed): not healthy at the start")
+    return world
+  }
+
+  private func map(_ world: SimulatedWorld) throws -> WireMapResponse {
+    guard case .map(let map)? = world.ask(.with { $0.map = WireMapRequest() }) else {
+      throw SimulationError.refused("no map")
+    }
+    return map
+  }
+
+  /// Splits a partition and waits until the catalog says that it is.
+  private func split(_ world: SimulatedWorld, _ group: UInt32) throws {
+    let part = try #require(try map(world).partitions.first { $0.group == group })
+    let request = WireRequest.with {
+      $0.split = .with {
+        $0.group = group
+        $0.bits = part.bits
+      }
+    }
+    for _ in 0..<100 {
+      if case .split(let answer)? = world.ask(request), answer.done { return }
+      world.run(milliseconds: 50)
+    }
+    Issue.record("partition \(group) is not split: \(world.ailments)")
+  }
+
+  @Test("keys, old versions and request ids are where they were", arguments: [1, 3])
+  func keeps(nodes: Int) throws {
+    let world = try cluster(of: nodes, seed: UInt64(nodes))
+    var old: [String: Version] = [:]
+    for id in 1...80 as ClosedRange<UInt64> { old["k\(id)"] = world.put("k\(id)", "old\(id)", id: id) }
+    for id in 1...80 as ClosedRange<UInt64> where id % 2 == 0 { _ = world.put("k\(id)", "new\(id)", id: 1000 + id) }
+    try split(world, 1)
+    try split(world, 2)
+    try split(world, 1)
+    #expect(try map(world).partitions.count == 5)
+    #expect(world.settle())
+    for id in 1...80 as ClosedRange<UInt64> {
+      #expect(world.get("k\(id)") == (id % 2 == 0 ? "new\(id)" : "old\(id)"))
+      #expect(world.get("k\(id)", at: try #require(old["k\(id)"])) == "old\(id)")
+      // The same write again: the same version, nothing new.
+      #expect(world.put("k\(id)", "old\(id)", id: id) == old["k\(id)"])
+    }
+  }
+
+  @Test("a range with an old map is refused, not answered by half")
+  func staleRange() throws {
+    let world = try cluster(of: 1, seed: 5)
+    for id in 1...40 as ClosedRange<UInt64> { _ = world.put("k\(id)", "v", id: id) }
+    let before = try map(world)
+    try split(world, 1)
+    guard case .now(let now)? = world.ask(.with { $0.now = WireNowRequest() }) else {
+      Issue.record("no version")
+      return
+    }
+    func range(_ parts: [WireMapResponse.Partition]) -> WireResponse.OneOf_Body? {
+      world.ask(
+        .with {
+          $0.range = .with {
+            $0.groups = parts.map(\.group)
+            $0.arcBits = parts.map(\.bits)
+            $0.at = now.version
+            $0.credit = 1 << 20
+          }
+        })
+    }
+    #expect(range(before.partitions)?.failure?.code == .notLeader)
+    world.run(milliseconds: 2_000)
+    guard case .range(let response)? = range(try map(world).partitions) else {
+      Issue.record("refused with the new map")
+      return
+    }
+    var reader = ByteReader(Array(response.records))
+    var keys: [[UInt8]] = []
+    while !reader.isAtEnd { keys.append(try Record(from: &reader).key.bytes) }
+    #expect(keys.count == 40)
+    #expect(Set(keys).count == 40)
+  }
+
+  @Test("kills at any moment of a split lose nothing", arguments: 1...30 as ClosedRange<UInt64>)
+  func kills(seed: UInt64) throws {
+    let world = try cluster(of: 3, seed: seed)
+    var random = SplitMix64(seed: seed)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v\(id)", id: id) != nil) }
+    let part = try #require(try map(world).partitions.first)
+    let request = WireRequest.with {
+      $0.split = .with {
+        $0.group = part.group
+        $0.bits = part.bits
+      }
+    }
+    world.send(request, to: NodeID(rawValue: 1)) { _ in }
+    for round in 0..<4 as Range<UInt64> {
+      world.run(milliseconds: UInt64.random(in: 0...60, using: &random))
+      let victim = NodeID(rawValue: UInt32.random(in: 1...3, using: &random))
+      if Bool.random(using: &random) { world.kill(victim) } else { world.exit(victim) }
+      world.run(milliseconds: UInt64.random(in: 0...900, using: &random))
+      try world.start(victim)
+      _ = world.put("extra\(round)", "v", id: 2_000 + round)
+    }
+    var isDone = false
+    for _ in 0..<200 where !isDone {
+      if case .split(let answer)? = world.ask(request) { isDone = answer.done }
+      world.run(milliseconds: 50)
+    }
+    #expect(isDone, "seed \(seed)")
+    #expect(world.settle(), "seed \(seed): \(world.ailments)")
+    #expect(try map(world).partitions.count == 3, "seed \(seed)")
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
+    // Whole again from what is on the disks.
+    for node in world.nodes { world.kill(node) }
+    for node in world.nodes { try world.start(node) }
+    #expect(world.settle(), "seed \(seed): after a loss of power")
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
+  }
+
+  @Test("what a command says survives its encoding")
+  func encoding() throws {
+    let pairs = (1...3).map { number in
+      (
+        parent: ReplicaID(node: NodeID(rawValue: UInt32(number)), incarnation: 4),
+        child: ReplicaID(node: NodeID(rawValue: UInt32(number)), incarnation: 9)
+      )
+    }
+    let command = SplitCommand(child: GroupID(rawValue: 17), bits: 4, replicas: pairs)
+    #expect(try SplitCommand(payload: command.encode()) == command)
+    #expect(throws: ByteError.self) { try SplitCommand(payload: Array(command.encode().dropLast())) }
+    #expect(throws: ByteError.self) { try SplitCommand(payload: command.encode() + [0]) }
+  }
+}
+
+extension SimulatedWorld {
+  /// What the nodes say of their replicas, for a test that fails.
+  fileprivate var ailments: String {
+    statuses.map { status in
+      let groups = status.groups.map { group in
+        "\(group.group):\(group.role) \(group.applied)/\(group.last) of \(group.voters.count)+\(group.learners.count)"
+      }
+      return "node \(status.node), \(status.moving) moving, \(groups.joined(separator: ", ")) \(status.problems)"
+    }.joined(separator: "; ") + " \(stops)"
+  }
+}

@@ -61,8 +61,8 @@ struct PlanTable {
       plan.moves.map { move in
         var entry = JSONObject()
         entry.number("partition", move.group)
-        if move.from > 0 { entry.number("from", move.from) } else { entry.null("from") }
-        if move.to > 0 { entry.number("to", move.to) } else { entry.null("to") }
+        if move.from > 0 { entry.number("from_node", move.from) } else { entry.null("from_node") }
+        if move.to > 0 { entry.number("to_node", move.to) } else { entry.null("to_node") }
         if let size = sizes[move.group] { entry.number("bytes", size) }
         return entry
       })

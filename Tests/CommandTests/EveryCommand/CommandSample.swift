@@ -62,6 +62,7 @@ struct CommandSample {
     "snapshot export": CommandSample(use: .changes, words: ["-"]),
     "snapshot import": CommandSample(use: .apart, words: ["file"]),
     "snapshot verify": CommandSample(use: .apart, words: ["file"]),
+    "split": CommandSample(use: .changes, words: ["1"]),
     "status": CommandSample(words: []),
     "verify": CommandSample(words: []),
     "version": CommandSample(use: .local, words: []),

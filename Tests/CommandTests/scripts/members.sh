@@ -16,7 +16,7 @@ status 65 kv plan --leave 9
 status 65 kv split 999
 kv plan | grep -q '^nothing to move$'
 kv plan --leave 3 --json | grep -q '"shortfalls":\["3 replicas are wanted, but only 2 nodes take replicas"\]'
-[ "$(kv plan --join '' --json | grep -o '"to":4' | wc -l)" -eq 12 ]
+[ "$(kv plan --join '' --json | grep -o '"to_node":4' | wc -l)" -eq 12 ]
 kv plan --move-rate 1GiB
 kv status --json | grep -q '"move_rate":1073741824'
 

@@ -40,6 +40,8 @@ exec 3>records
 printf 'one\tvalue\n' >&3
 sleep 0.5
 status 0 kv cert revoke client/bob
+# The other nodes hear of it with the next message of the catalog's leader.
+sleep 0.5
 printf 'two\tvalue\n' >&3
 exec 3>&-
 code=0

@@ -89,6 +89,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
+    .testTarget(name: "ServerTests", dependencies: ["Bytes", "Node", "Server"], swiftSettings: strict),
     .testTarget(
       name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "HashRing", "Wire", "kv"],
       exclude: ["scripts"], swiftSettings: strict),

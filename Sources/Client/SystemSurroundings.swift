@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import HashRing
 import TLS
 
 /// The real surroundings: the host's clocks, and TLS connections.
@@ -44,7 +45,7 @@ final class SystemSurroundings: Surroundings {
     guard let place = HostPort(parsing: address) else {
       throw ChannelFailure(kind: .broken, words: "is not an address")
     }
-    let name = "session-\(address)"
+    let name = "session-\(identity)-\(address)"
     let saved = state?.read(name)
     do throws(ConnectionError) {
       let connection = try BlockingConnection(
@@ -55,6 +56,13 @@ final class SystemSurroundings: Surroundings {
     } catch {
       throw ChannelFailure(connecting: error)
     }
+  }
+
+  /// Stands for the certificate with which is connected: a session is its holder's, and must not be resumed by another
+  /// client of the same user, who may have another role.
+  private var identity: String {
+    guard case .client(let file) = credentials else { return "joiner" }
+    return String(Position(ofBytes: file.certificate).rawValue, radix: 16)
   }
 
   private func tlsContext() throws(ConnectionError) -> TLSContext {

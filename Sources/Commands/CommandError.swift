@@ -25,6 +25,8 @@ public enum CommandError: Error {
   case engine(String)
   /// What was waited for did not come in time.
   case notInTime(String)
+  /// The settings of a node are not what their format says.
+  case configuration(String)
   /// Somebody asked for the end.
   case interrupted
   /// What was read back is not what was written.
@@ -34,6 +36,7 @@ public enum CommandError: Error {
   public var exitCode: ExitCode {
     switch self {
     case .usage: .usage
+    case .configuration: .configuration
     case .malformed: .malformedData
     case .file(let operation, _, let code): operation == "open" && code == ENOENT ? .missingFile : .inputOutput
     case .outputClosed, .interrupted: .inputOutput
@@ -52,6 +55,7 @@ public enum CommandError: Error {
     case .usage(let words), .malformed(let words), .child(let words), .engine(let words), .notInTime(let words),
       .mismatch(let words):
       words
+    case .configuration(let words): words
     case .file(let operation, let path, let code): "\(operation) \(path): \(CommandError.systemWords(code))"
     case .outputClosed, .interrupted: nil
     case .clusterFile(let error): "\(error)"

@@ -5,7 +5,7 @@ import Glibc
 
 /// The options of every command. They may stand before the command's name or behind it.
 struct GlobalOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The cluster file.", valueName: "file"))
+  @Option(help: ArgumentHelp("The cluster file.", valueName: "file"), completion: .file())
   var cluster: ArgumentBytes?
 
   @Option(help: ArgumentHelp("How long to wait for the cluster: 500ms, 5s, 2m, 1h.", valueName: "duration"))

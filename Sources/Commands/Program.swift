@@ -85,6 +85,7 @@ struct KVCommand: ParsableCommand {
     commandName: "kv",
     abstract: "A distributed, versioned key-value store.",
     subcommands: [
+      CertCommand.self, CompletionCommand.self,
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
       RangeCommand.self, VerifyCommand.self, RepairCommand.self, StatusCommand.self, DemoCommand.self,
       BenchCommand.self, BenchEngineCommand.self,

@@ -51,6 +51,8 @@ public final class Node {
   package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
+  /// What the node has done.
+  public internal(set) var counters = NodeCounters()
   /// Until when the node drains, and whom it then calls.
   var drainEnd: (deadline: Moment, done: () -> Void)?
 

@@ -43,6 +43,9 @@ public protocol NodeHost: AnyObject {
   func log(_ level: Severity, _ message: String)
   /// The members' addresses have changed.
   func membersChanged(_ members: [WireMember])
+  /// All certificates that are revoked by now, by serial number: none of them opens a connection any more, and those
+  /// that they have opened end.
+  func revoked(_ serials: [[UInt8]])
 }
 
 /// How much a log line matters.
@@ -51,6 +54,20 @@ public enum Severity: Sendable {
   case info
   case warning
   case error
+}
+
+/// A certificate that was just signed.
+public struct SignedCertificate: Sendable {
+  /// The certificate, DER.
+  public let der: [UInt8]
+  /// What the catalog is to know of it.
+  public let record: WireCertificate
+
+  /// A certificate of these parts.
+  public init(der: [UInt8], record: WireCertificate) {
+    self.der = der
+    self.record = record
+  }
 }
 
 /// What the node needs of cryptography: done by `Server` with the system's libcrypto.
@@ -62,7 +79,14 @@ public protocol Authority {
   /// Seals the authority's private key, itself sealed to this node, to another node's public key.
   func reseal(_ sealedKey: [UInt8], to publicKey: [UInt8]) -> [UInt8]?
   /// Signs a node's certificate with the authority's key, sealed to this node.
-  func certificate(request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]) -> [UInt8]?
+  func nodeCertificate(
+    request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]
+  ) -> SignedCertificate?
+  /// Signs a client's; nil also where name or role is none.
+  func clientCertificate(
+    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
+    authority: [UInt8]
+  ) -> SignedCertificate?
   /// A join token in the form that is pasted.
   func text(of token: WireJoinToken) -> String
   /// What `kv status` says of this process.

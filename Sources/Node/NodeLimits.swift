@@ -86,6 +86,11 @@ extension Limits {
   static let catalogFileBytes = ByteCount.mebibytes(64)
   /// The longest that a stopping node waits for others to take its leaderships over.
   static let drainMilliseconds: UInt64 = 5_000
+  /// The most certificates that the catalog lists at once, and the longest that one can last: ten years.
+  static let certificates = 4096
+  static let longestCertificateSeconds: UInt64 = 3650 * 86_400
+  /// The longest serial number (RFC 5280 §4.1.2.2).
+  static let serialBytes = 20
   /// The most join tokens that the catalog keeps at once.
   static let tokens = 1000
   /// How long a join token can be made to last.

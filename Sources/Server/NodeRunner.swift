@@ -17,8 +17,11 @@ final class NodeRunner: NodeHost {
   let loop: any EventLoop
   let logger: Logger
   let clock: any Clock = SystemClock()
-  let clientContext: TLSContext
-  let authority: any Authority
+  private(set) var clientContext: TLSContext
+  private let systemAuthority: SystemAuthority
+  let revocations: Revocations
+  private lazy var renewal = CertificateRenewal(runner: self, directory: directory)
+  private let directory: String
   private let opened: OpenedDirectory
   private let clusterFilePath: String
   private let workers: Workers
@@ -27,18 +30,24 @@ final class NodeRunner: NodeHost {
   private var ticker: RepeatedTask?
   private var isPumpScheduled = false
   private(set) var isStopping = false
+  /// How long requests took.
+  var requests = RequestMeter()
   private(set) lazy var node = Node(host: self, opened: opened)
 
   init(
-    loop: any EventLoop, directory: String, opened: OpenedDirectory, credentials: NodeCredentials, logger: Logger
+    loop: any EventLoop, opened: OpenedDirectory, credentials: NodeCredentials, revocations: Revocations,
+    logger: Logger, options: ServeOptions
   ) throws(ServerError) {
+    directory = options.directory
+    self.revocations = revocations
     clusterFilePath = directory + "/cluster.kv"
     self.loop = loop
     self.opened = opened
     self.logger = logger
     workers = Workers(loop: loop)
-    clientContext = try credentials.clientContext(cluster: opened.identity.cluster)
-    authority = SystemAuthority(credentials: credentials)
+    clientContext = try credentials.clientContext(cluster: opened.identity.cluster, revocations: revocations)
+    systemAuthority = SystemAuthority(
+      credentials: credentials, nodeLifetimeSeconds: options.certificateLifetimeSeconds)
   }
 
   /// Starts the node behind a listener that is already bound.
@@ -50,8 +59,14 @@ final class NodeRunner: NodeHost {
     ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.tick() }
   }
 
+  /// The established connections that others have made to this node.
+  var connectionCount: Int { listener?.connections.count ?? 0 }
+  /// The other nodes to which there is a connection.
+  var connectedPeers: Int { links.values.count(where: \.isOpen) }
+
   private func tick() {
     for peer in links.keys.sorted() { links[peer]?.tick() }
+    renewal.tick()
     node.tick()
   }
 
@@ -76,6 +91,29 @@ final class NodeRunner: NodeHost {
   func lostTouch(with peer: NodeID) {
     node.disconnected(peer)
     schedulePump()
+  }
+
+  // MARK: Identity
+
+  /// The node's own certificate, and what it signs with the cluster's.
+  var authority: any Authority { systemAuthority }
+  /// The node's key and certificate.
+  var credentials: NodeCredentials { systemAuthority.credentials }
+
+  /// Has connections from now on use another certificate.
+  func use(_ credentials: NodeCredentials) throws(ServerError) {
+    let cluster = opened.identity.cluster
+    let server = try credentials.serverContext(cluster: cluster, revocations: revocations)
+    clientContext = try credentials.clientContext(cluster: cluster, revocations: revocations)
+    listener?.context = server
+    systemAuthority.credentials = credentials
+  }
+
+  func revoked(_ serials: [[UInt8]]) {
+    revocations.replace(with: serials)
+    guard !serials.isEmpty else { return }
+    listener?.close { revocations.contains($0.peerSerial) }
+    for link in links.values { link.closeIfRevoked(revocations) }
   }
 
   // MARK: NodeHost

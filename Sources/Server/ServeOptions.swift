@@ -12,6 +12,12 @@ public struct ServeOptions: Sendable {
   public var partitions: Int?
   /// How long the cluster shall keep old versions, in milliseconds; nil: as it does.
   public var keepMilliseconds: UInt64?
+  /// How long the certificates are valid that this node signs for nodes, in seconds.
+  public var certificateLifetimeSeconds: Int64 = 365 * 86_400
+  /// Where to serve metrics and the status page, `HOST:PORT` on loopback; nil: nowhere.
+  public var metrics: String?
+  /// The socket of the service manager that started the process (sd_notify(3)), if there is one.
+  public var notifySocket: String?
   /// The budget of the block cache that the node's stores share, in bytes.
   public var cacheBytes = 64 << 20
 

@@ -17,6 +17,7 @@ public enum Server {
   {
     // Before any thread is made, so that all of them leave the signals to the one that waits for them.
     let signals = StopSignals()
+    if let metrics = options.metrics { _ = try MonitorServer.address(metrics) }
     Scheduling.preferLongTurns()
     let disk = PosixDisk()
     try refuseForeign(options.directory, on: disk)
@@ -101,15 +102,17 @@ public enum Server {
   ) throws(ServerError) {
     let stored = opened.identity.stored
     let listen = try Address.choose(options.listen ?? stored.listen)
-    let credentials = try NodeCredentials.load(from: options.directory, on: PosixDisk())
-    let context = try credentials.serverContext(cluster: stored.cluster)
+    let revocations = Revocations()
+    let credentials = try CertificateRenewal.replacingExpired(
+      NodeCredentials.load(from: options.directory, on: PosixDisk()), opened, options.directory)
+    let context = try credentials.serverContext(cluster: stored.cluster, revocations: revocations)
     var logger = Logger(label: "kv")
     logger[metadataKey: "node"] = "\(stored.node)"
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let keep = options.keepMilliseconds
     let runner = try NodeRunner(
-      loop: loop, directory: options.directory, opened: opened, credentials: credentials, logger: logger)
+      loop: loop, opened: opened, credentials: credentials, revocations: revocations, logger: logger, options: options)
     // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
     let bound = UncheckedTransfer(runner)
     do {
@@ -127,14 +130,31 @@ public enum Server {
     } catch {
       throw .listen(address: "\(listen)", words: "\(error)")
     }
+    let monitor = try startMonitor(options.metrics, bound, logger)
+    let manager = ServiceManager(socket: options.notifySocket)
     announce(greeting(opened, listen, options.directory))
+    manager.tell("READY=1\nSTATUS=serves on \(listen)")
     signals.wait()
+    manager.tell("STOPPING=1\nSTATUS=handing leaderships over")
     let stopped = loop.makePromise(of: Void.self)
     loop.execute { bound.value.stop { stopped.succeed() } }
     try? stopped.futureResult.wait()
+    monitor?.stop()
     bound.value.stopWorkers()
     try? group.syncShutdownGracefully()
     logger.info("stopped")
+  }
+
+  private static func startMonitor(
+    _ wanted: String?, _ runner: UncheckedTransfer<NodeRunner>, _ logger: Logger
+  ) throws(ServerError) -> MonitorServer? {
+    guard let wanted else { return nil }
+    let address = try MonitorServer.address(wanted)
+    let loop = runner.value.loop
+    let monitor = MonitorServer { loop.submit { runner.value.snapshot() } }
+    let port = try monitor.start(on: address)
+    logger.info("metrics and status page on http://\(HostPort(host: address.host, port: port))/")
+    return monitor
   }
 
   private static func greeting(_ opened: OpenedDirectory, _ listen: HostPort, _ directory: String) -> String {

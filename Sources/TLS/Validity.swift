@@ -16,9 +16,20 @@ public struct Validity: Hashable, Sendable {
     self.notAfter = notAfter
   }
 
-  /// A validity from now, dated back by five minutes, that lasts a number of days.
+  /// A validity from now, dated back by five minutes, that lasts a number of seconds.
+  public static func seconds(_ seconds: Int64, from now: Int64 = Validity.now()) -> Validity {
+    Validity(notBefore: now - backdating, notAfter: now + seconds)
+  }
+
+  /// The same, that lasts a number of days.
   public static func days(_ days: Int, from now: Int64 = Validity.now()) -> Validity {
-    Validity(notBefore: now - backdating, notAfter: now + Int64(days) * 86_400)
+    seconds(Int64(days) * 86_400, from: now)
+  }
+
+  /// When a certificate is to be renewed: after two thirds of the time for which it was made.
+  public var renewal: Int64 {
+    let begin = notBefore + Validity.backdating
+    return begin + max(0, notAfter - begin) / 3 * 2
   }
 
   /// What a node's or client's certificate has unless told otherwise: a year.

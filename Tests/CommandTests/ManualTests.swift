@@ -18,7 +18,7 @@ struct ManualTests {
     let page = try Self.page("kv-\(name).1")
     let items = page.split(separator: "\n").filter { $0.hasPrefix(".It Fl") || $0.hasPrefix(".It Fl Fl") }
     let documented = Set(items.flatMap(Self.options(inItem:)))
-    #expect(documented == Set(try Self.options(ofCommand: name)))
+    #expect(documented == Set(CommandDescription.named(name).flatMap(\.options)))
   }
 
   @Test("The pages of all commands have all sections, and name exit codes of the contract alone")
@@ -48,7 +48,7 @@ struct ManualTests {
   @Test("Every page of kv that another one names exists")
   func references() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: Self.directory.path)
-    for file in files where file.hasSuffix(".1") || file == "kv-exit.7" {
+    for file in files where file.hasPrefix("kv") {
       for line in try Self.page(file).split(separator: "\n") where line.contains("Xr kv") {
         let words = line.split(separator: " ")
         let place = try #require(words.firstIndex(of: "Xr") ?? words.firstIndex(of: ".Xr"))
@@ -67,32 +67,6 @@ struct ManualTests {
       let words = part.split(separator: " ")
       let dashes = words.prefix { $0 == "Fl" }.count
       return dashes < words.count ? String(repeating: "-", count: dashes) + words[dashes] : nil
-    }
-  }
-
-  /// What the parser's own description of the commands says.
-  private static func options(ofCommand name: String) throws -> [String] {
-    struct Dump: Decodable {
-      struct Command: Decodable {
-        let commandName: String
-        let arguments: [Argument]?
-        let subcommands: [Command]?
-      }
-      struct Argument: Decodable {
-        let shouldDisplay: Bool
-        let names: [Name]?
-      }
-      struct Name: Decodable {
-        let kind: String
-        let name: String
-      }
-      let command: Command
-    }
-    let text = KVCommand._dumpHelp()
-    let dump = try JSONDecoder().decode(Dump.self, from: Data(text.utf8))
-    let command = try #require(dump.command.subcommands?.first { $0.commandName == name })
-    return (command.arguments ?? []).filter(\.shouldDisplay).flatMap { $0.names ?? [] }.map { option in
-      (option.kind == "short" ? "-" : "--") + option.name
     }
   }
 

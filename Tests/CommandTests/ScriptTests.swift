@@ -7,6 +7,13 @@ import Testing
 @Suite("Shell scripts", .serialized)
 struct ScriptTests {
   @Test(
+    "What operators do works as the pages say", .timeLimit(.minutes(4)),
+    arguments: ["backup", "certificates", "completions", "debian", "page", "upgrade"])
+  func operations(name: String) throws {
+    try script(name: name)
+  }
+
+  @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
     arguments: ["bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof"])
   func script(name: String) throws {

@@ -8,6 +8,13 @@ struct CertificateTests {
 
   init() throws { cluster = try Cluster() }
 
+  @Test("A certificate is to be renewed after two thirds of the time for which it was made")
+  func renewal() {
+    #expect(Validity.seconds(300, from: 1000) == Validity(notBefore: 700, notAfter: 1300))
+    #expect(Validity.seconds(300, from: 1000).renewal == 1200)
+    #expect(Validity(notBefore: 700, notAfter: 800).renewal == 1000)
+  }
+
   @Test("A certificate carries the identity that the signer gave it, and survives its DER form")
   func roundTrip() throws {
     for identity in [cluster.node(42), cluster.user("ada", .admin), cluster.user("b", .reader)] {

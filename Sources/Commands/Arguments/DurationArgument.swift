@@ -30,6 +30,9 @@ public struct DurationArgument: ExpressibleByArgument, Hashable, Sendable {
     self.milliseconds = total
   }
 
+  /// The longest that a certificate lasts: as long as the authority that signs it.
+  static let longestCertificate: UInt64 = 3650 * 86_400_000
+
   /// The longest that is accepted: ten thousand years.
   static let longest: UInt64 = 10_000 * 366 * 86_400_000
 

@@ -152,7 +152,8 @@ final class DemoCluster {
     let node = try ChildProcess(
       ChildProcess.thisProgram,
       (command + ["-d", nodeDirectory(index), "--stop-at-end-of-input"] + listen).map { Array($0.utf8) },
-      input: input, holdsInput: true, output: .appending(log(index)), errors: .appending(log(index)))
+      input: input, holdsInput: true, output: .appending(log(index)), errors: .appending(log(index)),
+      environment: NodeSettings.none)
     if index < nodes.count { nodes[index] = node } else { nodes.append(node) }
   }
 

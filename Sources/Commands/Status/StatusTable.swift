@@ -17,10 +17,12 @@ struct StatusTable {
 
   /// The table, and below it what is wrong.
   var text: String {
-    var rows = [["NODE", "ADDRESS", "ZONE", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "UPTIME", "PID"]]
+    var rows = [
+      ["NODE", "ADDRESS", "ZONE", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "CERTIFICATE", "UPTIME", "PID"]
+    ]
     rows += reports.map(row)
     let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
-    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + aligned(rows)
+    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + TextTable.aligned(rows)
     if let checks = checksLine(partitions) { lines.append(checks) }
     lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
@@ -40,24 +42,15 @@ struct StatusTable {
     let member = report.member
     let zone = member.zone.isEmpty ? "-" : Escaping.text(Array(member.zone.utf8))
     guard let status = report.status else {
-      return ["\(member.id)", member.address, zone, "no answer"] + Array(repeating: "-", count: 6)
+      return ["\(member.id)", member.address, zone, "no answer"] + Array(repeating: "-", count: 7)
     }
     let leads = status.groups.count { $0.role == .leader }
     return [
       "\(status.node)", member.address, zone, "up", "\(leads)", "\(status.groups.count)",
       StatusTable.size(status.residentBytes), StatusTable.size(status.diskFreeBytes),
+      StatusTable.left(untilSeconds: status.certificateExpires),
       StatusTable.duration(milliseconds: status.uptimeMs), "\(status.pid)",
     ]
-  }
-
-  private func aligned(_ rows: [[String]]) -> [String] {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-      let line = cells.joined(separator: "  ")
-      return String(line[...(line.lastIndex { $0 != " " } ?? line.startIndex)])
-    }
   }
 
   /// A number of bytes in the unit that keeps it short.
@@ -71,6 +64,12 @@ struct StatusTable {
       }
     let tenths = (bytes * 10) >> shift
     return tenths >= 100 ? "\(tenths / 10) \(unit)" : "\(tenths / 10).\(tenths % 10) \(unit)"
+  }
+
+  /// How long it is until a moment, in seconds since 1970.
+  static func left(untilSeconds end: UInt64) -> String {
+    let now = ProcessFacts.wallMilliseconds / 1000
+    return end > now ? duration(milliseconds: (end - now) * 1000) : "expired"
   }
 
   /// A length of time in its two largest units.

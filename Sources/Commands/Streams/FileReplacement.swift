@@ -37,6 +37,13 @@ enum FileReplacement {
     }
   }
 
+  /// Takes all permissions on a regular file from everybody but its owner.
+  static func restrict(_ path: String) throws(CommandError) {
+    var facts = stat()
+    guard stat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return }
+    guard chmod(path, 0o600) == 0 else { throw .file(operation: "protect", path: path, code: errno) }
+  }
+
   private static func writeDirectly(
     _ path: String, _ produce: (OutputStream) throws(CommandError) -> ExitCode
   ) throws(CommandError) -> ExitCode {

@@ -6,7 +6,7 @@ import Wire
 /// every replica; it reads no clock.
 struct Catalog {
   /// All of it, in the form of its snapshot.
-  private(set) var state: WireCatalogState
+  var state: WireCatalogState
   /// The partition map that the state holds.
   private(set) var map: PartitionMap
 
@@ -26,9 +26,10 @@ struct Catalog {
   }
 
   /// The state of a new cluster: one node that holds one replica of each of a power of two of partitions.
-  static func bootstrap(cluster: String, partitions: Int, format: UInt32, authority: [UInt8], node: WireCatalogNode)
-    throws(RingError) -> Catalog
-  {
+  static func bootstrap(
+    cluster: String, partitions: Int, format: UInt32, authority: [UInt8], node: WireCatalogNode,
+    certificates: [WireCertificate] = []
+  ) throws(RingError) -> Catalog {
     var state = WireCatalogState()
     state.cluster = cluster
     state.format = format
@@ -38,6 +39,7 @@ struct Catalog {
     state.epoch = 1
     state.replicasWanted = 3
     state.nodes = [node]
+    state.certificates = certificates
     state.authority = .init(authority)
     let first = ReplicaID(node: NodeID(rawValue: node.id), incarnation: 1)
     for (place, arc) in try Arc.equalParts(count: partitions).enumerated() {
@@ -136,6 +138,8 @@ extension Catalog {
     case .raiseCeiling(let ceiling): state.ceiling = max(state.ceiling, ceiling)
     case .addNode(let node): try add(node)
     case .addToken(let token): try add(token)
+    case .addCertificate(let certificate): try add(certificate)
+    case .revokeCertificates(let revocation): try apply(revocation)
     case .changePartition(let change): try apply(change)
     case .confirmPartition(let confirmation): try apply(confirmation)
     case .setAddress(let change): try apply(change)

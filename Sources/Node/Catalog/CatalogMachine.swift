@@ -42,6 +42,11 @@ final class CatalogMachine: GroupMachine {
   func restore(_ catalog: Catalog, savedIndex: LogIndex) {
     self.catalog = catalog
     self.savedIndex = savedIndex
+    tellRevoked()
+  }
+
+  private func tellRevoked() {
+    node.host.revoked(catalog?.revokedSerials ?? [])
   }
 
   /// The number of requests that wait for the catalog's log.
@@ -102,7 +107,9 @@ final class CatalogMachine: GroupMachine {
       membersAreNews = true
       node.planner.mapChanged()
       node.host.membersChanged(catalog?.members ?? [])
-    case .addToken, .setRetention, .setSpace, nil:
+    case .revokeCertificates:
+      tellRevoked()
+    case .addToken, .setRetention, .setSpace, .addCertificate, nil:
       break
     }
     return .applied

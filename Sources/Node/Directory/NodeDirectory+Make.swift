@@ -9,7 +9,7 @@ extension NodeDirectory {
   public static func createCluster(
     _ directory: String, on disk: any Disk, cluster: String, partitions: Int, authority: [UInt8],
     node: WireCatalogNode, publicKey: [UInt8], sealedAuthorityKey: [UInt8], listen: String,
-    log: LogOptions = LogOptions()
+    certificates: [WireCertificate] = [], log: LogOptions = LogOptions()
   ) throws(NodeError) {
     var node = node
     node.publicKey = .init(publicKey)
@@ -17,7 +17,8 @@ extension NodeDirectory {
     let catalog: Catalog
     do {
       catalog = try Catalog.bootstrap(
-        cluster: cluster, partitions: partitions, format: format, authority: authority, node: node)
+        cluster: cluster, partitions: partitions, format: format, authority: authority, node: node,
+        certificates: certificates)
     } catch {
       throw .malformed(path: directory, words: "\(error)")
     }

@@ -16,6 +16,8 @@ public struct OpenedDirectory {
   let stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
   /// What of the log could not be read.
   let damage: [LogDamage]
+  /// The members, as far as the files know them.
+  public var members: [WireMember] { catalog?.state.members ?? identity.stored.members }
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
   /// `reserveBytes` is what the node keeps aside for when the disk is full.

@@ -173,6 +173,7 @@ final class GroupReplica {
     let role = (isLeader: core.isLeader, term: core.term)
     if role != knownRole {
       knownRole = role
+      if role.isLeader { node.counters.electionsWon += 1 }
       machine.roleChanged()
     }
     if core.leader != knownLeader {

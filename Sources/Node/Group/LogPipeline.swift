@@ -1,4 +1,5 @@
 import Bytes
+import Environment
 import Log
 
 /// Group commit: gathers what all groups of the node have for the shared log while the batch before is being
@@ -97,9 +98,21 @@ final class LogPipeline {
     write(batch)
   }
 
+  private func count(_ batch: Batch, since began: Moment) {
+    var (entries, bytes) = (0, 0)
+    for write in batch.writes {
+      entries += write.entries.count
+      for entry in write.entries { bytes += entry.payload.count }
+    }
+    node.counters.logWrite.record(node.now.rawValue - began.rawValue)
+    if entries > 0 { node.counters.batchEntries.record(UInt64(entries)) }
+    node.counters.loggedBytes += UInt64(bytes)
+  }
+
   private func write(_ batch: Batch) {
     isBusy = true
     isSettled = false
+    let began = node.now
     let (budget, maySpare) = (node.logBudget, spares.mayOrder)
     node.host.run(.log) { [log, writes = batch.writes, sync = batch.needsSync] in
       Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount) in
@@ -110,6 +123,7 @@ final class LogPipeline {
       isBusy = false
       switch result {
       case .success(let written):
+        count(batch, since: began)
         logBytes = written.bytes
         for (replica, ticket) in batch.tickets { replica.persisted(ticket: ticket) }
         for group in written.pinning { node.replicas[group]?.release() }

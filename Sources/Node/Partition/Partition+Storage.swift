@@ -42,7 +42,10 @@ extension Partition {
     } then: { [self] result in
       jobs.isFlushing = false
       do throws(StoreError) {
+        let before = store.progress.flushedBytes
         try store.install(result)
+        node.counters.flushes += 1
+        node.counters.flushedBytes += store.progress.flushedBytes - before
         replica?.flushed(through: store.flushedState.appliedIndex)
         if store.needsFlush { flush() }
         node.compactions.advance()
@@ -58,7 +61,10 @@ extension Partition {
   func compacted(_ result: CompactionResult) {
     jobs.isCompacting = false
     do throws(StoreError) {
+      let before = store.progress.compactedBytes
       try store.install(result)
+      node.counters.compactions += 1
+      node.counters.compactedBytes += store.progress.compactedBytes - before
     } catch {
       jobs.compactionNotBefore = retryMoment
       failed("compaction", error)

@@ -34,10 +34,11 @@ extension Node {
     guard let state = catalog.catalog?.state else { return }
     let hash = host.authority.digest(request.secret.array)
     let wall = host.clock.wallMilliseconds
-    if let member = state.nodes.first(where: { $0.token.array == hash }),
-      let key = host.authority.publicKey(inRequest: request.signingRequest.array), key == member.publicKey.array
+    if let key = host.authority.publicKey(inRequest: request.signingRequest.array),
+      let member = state.nodes.first(where: { $0.publicKey.array == key })
     {
-      // The joiner did not get the answer to its first request: the same key proves that it is the same joiner.
+      // A joiner that did not get the answer to its first request, or a member whose certificate expired while it was
+      // down: the same key proves that it is the same node, and it needs no token.
       return answerEnrolment(request, NodeID(rawValue: member.id), reply)
     }
     guard let token = state.tokens.first(where: { $0.hash.array == hash }), token.expires > wall else {
@@ -75,20 +76,20 @@ extension Node {
   }
 
   private func answerEnrolment(_ request: WireEnrolRequest, _ number: NodeID, _ reply: @escaping Reply) {
-    guard let state = catalog.catalog?.state, let own = catalog.catalog?.node(id)?.sealedAuthorityKey.array,
-      let certificate = host.authority.certificate(
-        request: request.signingRequest.array, node: number, cluster: cluster, sealedKey: own,
-        authority: state.authority.array)
-    else { return reply(WireFailure.because(.internal, "the node's certificate can't be signed")) }
-    reply(
-      .enrol(
-        .with {
-          $0.node = number.rawValue
-          $0.cluster = cluster
-          $0.certificate = .init(certificate)
-          $0.authority = state.authority
-          $0.members = catalog.catalog?.members ?? []
-          $0.format = state.format
-        }))
+    signForMember(number, request.signingRequest.array) { [self] certificate in
+      guard let certificate, let state = catalog.catalog?.state else {
+        return reply(WireFailure.because(.refused, "node \(number) gets no certificate: one of its was revoked"))
+      }
+      reply(
+        .enrol(
+          .with {
+            $0.node = number.rawValue
+            $0.cluster = cluster
+            $0.certificate = .init(certificate)
+            $0.authority = state.authority
+            $0.members = catalog.catalog?.members ?? []
+            $0.format = state.format
+          }))
+    }
   }
 }

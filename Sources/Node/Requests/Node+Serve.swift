@@ -37,6 +37,8 @@ extension Node {
         }
         reply(.now(.with { $0.version = version.rawValue }))
       }
+    case .issue, .certificates, .revoke, .renew:
+      router.route(request, to: .catalog, deadline: deadline, reply: reply)
     case .oldestRead(let request):
       reply(.oldestRead(oldestRead(request)))
     case .clock:
@@ -63,6 +65,10 @@ extension Node {
   private func refusal(of body: WireRequest.OneOf_Body, to caller: Caller) -> String? {
     switch (caller, body) {
     case (.stranger, .enrol), (.node, _): nil
+    case (.client, .renew): "only nodes may ask this"
+    case (.client(_, let canAdminister), .issue), (.client(_, let canAdminister), .certificates),
+      (.client(_, let canAdminister), .revoke):
+      canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
       (.client, .check):
@@ -151,6 +157,14 @@ extension Node {
         return reply(WireFailure.because(.invalid, "not a command of the catalog"))
       }
       catalog.propose(command) { reply($0.body) }
+    case (.issue(let issue)?, _ as CatalogMachine):
+      self.issue(issue, reply: reply)
+    case (.certificates?, _ as CatalogMachine):
+      listCertificates(reply: reply)
+    case (.revoke(let revoke)?, _ as CatalogMachine):
+      self.revoke(revoke, reply: reply)
+    case (.renew(let renew)?, _ as CatalogMachine):
+      self.renew(renew, reply: reply)
     case (.invite(let invite)?, _ as CatalogMachine):
       self.invite(invite, reply: reply)
     case (.enrol(let enrol)?, _ as CatalogMachine):

@@ -17,10 +17,11 @@ enum ClusterMaker {
       let first = NodeID(rawValue: 1)
       let key = try PrivateKey.generate()
       let certificate = try authority.sign(
-        try SigningRequest(key: key), identity: .node(cluster: cluster, id: first))
+        try SigningRequest(key: key), identity: .node(cluster: cluster, id: first),
+        validity: .seconds(options.certificateLifetimeSeconds))
       try NodeCredentials(key: key, certificate: certificate, authority: authority.certificate)
         .save(to: directory, on: disk)
-      try writeClusterFile(directory, authority: authority, address: address, on: disk)
+      let admin = try writeClusterFile(directory, authority: authority, address: address, on: disk)
 
       let node = WireCatalogNode.with {
         $0.id = first.rawValue
@@ -33,7 +34,8 @@ enum ClusterMaker {
       try NodeDirectory.createCluster(
         directory, on: disk, cluster: cluster, partitions: options.partitions ?? ServeOptions.defaultPartitions,
         authority: authority.certificate.der, node: node, publicKey: publicKey,
-        sealedAuthorityKey: try SealedBox.seal(try authority.key.der(), to: publicKey), listen: "\(listen)")
+        sealedAuthorityKey: try SealedBox.seal(try authority.key.der(), to: publicKey), listen: "\(listen)",
+        certificates: [certificate.record, admin.record])
     } catch let error as ServerError {
       throw error
     } catch let error as NodeError {
@@ -45,9 +47,10 @@ enum ClusterMaker {
     }
   }
 
+  /// Writes the file with an administrator's certificate, and gives that.
   private static func writeClusterFile(
     _ directory: String, authority: CertificateAuthority, address: String, on disk: any Disk
-  ) throws {
+  ) throws -> Certificate {
     let key = try PrivateKey.generate()
     let certificate = try authority.sign(
       try SigningRequest(key: key),
@@ -56,6 +59,7 @@ enum ClusterMaker {
       cluster: authority.clusterID, addresses: [address], authority: authority.certificate.der,
       certificate: certificate.der, privateKey: try key.der())
     try disk.replace(directory + "/cluster.kv", with: Array(file.text.utf8))
+    return certificate
   }
 
   private static func hex(_ bytes: [UInt8]) -> String {

@@ -12,6 +12,16 @@ struct NodeCredentials: Sendable {
   let certificate: Certificate
   let authority: Certificate
 
+  /// The same key with another certificate.
+  func renewed(_ certificate: Certificate) -> NodeCredentials {
+    NodeCredentials(key: key, certificate: certificate, authority: authority)
+  }
+
+  /// Writes the certificate alone, durably: the key and the authority's are there.
+  func saveCertificate(to directory: String, on disk: any Disk) throws(DiskError) {
+    try disk.replace(NodeCredentials.path(directory, "node.crt"), with: certificate.der)
+  }
+
   private static func path(_ directory: String, _ name: String) -> String { "\(directory)/identity/\(name)" }
 
   /// Writes the three files, mode 0600, durably.
@@ -52,18 +62,20 @@ struct NodeCredentials: Sendable {
   }
 
   /// The context in which others connect to the node.
-  func serverContext(cluster: String) throws(ServerError) -> TLSContext {
+  func serverContext(cluster: String, revocations: Revocations) throws(ServerError) -> TLSContext {
     do throws(TLSError) {
-      return try TLSContext.server(certificate: certificate, key: key, ca: authority, cluster: cluster)
+      return try TLSContext.server(
+        certificate: certificate, key: key, ca: authority, cluster: cluster, revoked: revocations.check)
     } catch {
       throw .tls(error)
     }
   }
 
   /// The context in which the node connects to others.
-  func clientContext(cluster: String) throws(ServerError) -> TLSContext {
+  func clientContext(cluster: String, revocations: Revocations) throws(ServerError) -> TLSContext {
     do throws(TLSError) {
-      return try TLSContext.client(certificate: certificate, key: key, ca: authority, cluster: cluster)
+      return try TLSContext.client(
+        certificate: certificate, key: key, ca: authority, cluster: cluster, revoked: revocations.check)
     } catch {
       throw .tls(error)
     }

@@ -8,12 +8,16 @@ import Wire
 
 /// The cryptography of enrolment by the system's libcrypto, and what this process knows of itself.
 final class SystemAuthority: Authority {
-  private let credentials: NodeCredentials
+  /// The node's own; another certificate takes its place when it is renewed.
+  var credentials: NodeCredentials
+  /// How long the certificates are valid that this node signs for nodes.
+  private let nodeLifetimeSeconds: Int64
   private let startedAt: Moment
   private let clock = SystemClock()
 
-  init(credentials: NodeCredentials) {
+  init(credentials: NodeCredentials, nodeLifetimeSeconds: Int64) {
     self.credentials = credentials
+    self.nodeLifetimeSeconds = nodeLifetimeSeconds
     startedAt = clock.now
   }
 
@@ -33,13 +37,33 @@ final class SystemAuthority: Authority {
     try? SealedBox.seal(SealedBox.open(sealedKey, with: credentials.key), to: publicKey)
   }
 
-  func certificate(
+  func nodeCertificate(
     request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]
-  ) -> [UInt8]? {
+  ) -> SignedCertificate? {
+    sign(
+      request, .node(cluster: cluster, id: node), seconds: nodeLifetimeSeconds, sealedKey: sealedKey,
+      authority: authority)
+  }
+
+  func clientCertificate(
+    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
+    authority: [UInt8]
+  ) -> SignedCertificate? {
+    guard let role = PeerIdentity.Role(rawValue: role) else { return nil }
+    return sign(
+      request, .client(cluster: cluster, name: name, role: role), seconds: Int64(clamping: lifetimeSeconds),
+      sealedKey: sealedKey, authority: authority)
+  }
+
+  private func sign(
+    _ request: [UInt8], _ identity: PeerIdentity, seconds: Int64, sealedKey: [UInt8], authority: [UInt8]
+  ) -> SignedCertificate? {
     do {
       let key = try SealedBox.open(sealedKey, with: credentials.key)
       let authority = try CertificateAuthority(certificateDER: authority, keyDER: key)
-      return try authority.sign(SigningRequest(der: request), identity: .node(cluster: cluster, id: node)).der
+      let certificate = try authority.sign(
+        SigningRequest(der: request), identity: identity, validity: .seconds(seconds))
+      return SignedCertificate(der: certificate.der, record: certificate.record)
     } catch {
       return nil
     }
@@ -57,7 +81,14 @@ final class SystemAuthority: Authority {
     status.pid = UInt64(getpid())
     status.uptimeMs = clock.now.milliseconds(since: startedAt)
     status.residentBytes = SystemAuthority.residentBytes
-    status.certificateExpires = UInt64(max(0, credentials.certificate.validity.notAfter))
+    let validity = credentials.certificate.validity
+    status.certificateExpires = UInt64(max(0, validity.notAfter))
+    // Renewed after two thirds of its life; half of the rest is time enough.
+    let now = Validity.now()
+    if now > (validity.renewal + validity.notAfter) / 2 {
+      let left = max(0, validity.notAfter - now)
+      status.problems.append("its certificate ends in \(left / 3600) h \(left / 60 % 60) min and could not be renewed")
+    }
   }
 
   /// The second field of /proc/self/statm, in pages (proc(5)).
@@ -68,5 +99,17 @@ final class SystemAuthority: Authority {
     }
     let fields = String(decoding: bytes, as: UTF8.self).split(separator: " ")
     return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE))) : 0
+  }
+}
+
+extension Certificate {
+  /// What the catalog is to know of the certificate.
+  var record: WireCertificate {
+    .with {
+      $0.serial = .init(serial)
+      $0.identity = identity?.uri ?? ""
+      $0.notBefore = UInt64(max(0, validity.notBefore))
+      $0.notAfter = UInt64(max(0, validity.notAfter))
+    }
   }
 }

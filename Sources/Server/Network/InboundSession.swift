@@ -30,6 +30,7 @@ final class InboundSession: FrameReceiver {
   }
 
   func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
+    runner.requests.receivedBytes += UInt64(payload.count)
     // SAFETY: the payload is lent for this call; a decoded message holds copies.
     switch (FrameKind(rawValue: kind), caller) {
     case (.request, _):
@@ -54,14 +55,19 @@ final class InboundSession: FrameReceiver {
 
   private func serve(_ request: WireRequest, on connection: FramedConnection) {
     let id = request.id
+    let kind = RequestMeter.Kind(request.body)
+    let began = runner.clock.now
     runner.node.handle(request, from: caller) { [runner, caller] body in
+      runner.requests.note(kind, nanoseconds: runner.clock.now.rawValue - began.rawValue, body)
       let response = WireResponse.with {
         $0.id = id
         $0.body = body
       }
       if case .node(let peer) = caller { return runner.answer(response, of: peer, on: connection) }
       guard connection.isOpen else { return }
-      connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
+      let payload = response.encoded
+      runner.requests.sentBytes += UInt64(payload.count)
+      connection.send(kind: FrameKind.response.rawValue, payload: payload)
     }
   }
 

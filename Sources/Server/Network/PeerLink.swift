@@ -78,6 +78,11 @@ final class PeerLink: FrameReceiver {
 
   func close() { connection?.close() }
 
+  /// Closes the connection if the peer's certificate is revoked.
+  func closeIfRevoked(_ revocations: Revocations) {
+    if let connection, revocations.contains(connection.peerSerial) { connection.close() }
+  }
+
   /// Whether a frame sent now is on its way at once.
   var isOpen: Bool { connection?.isOpen ?? false }
 

@@ -15,9 +15,28 @@ struct SimulatedAuthority: Authority {
 
   func reseal(_ sealedKey: [UInt8], to publicKey: [UInt8]) -> [UInt8]? { sealedKey }
 
-  func certificate(
+  func nodeCertificate(
     request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]
-  ) -> [UInt8]? { request }
+  ) -> SignedCertificate? {
+    signed(request, "kv://\(cluster)/node/\(node)")
+  }
+
+  func clientCertificate(
+    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
+    authority: [UInt8]
+  ) -> SignedCertificate? {
+    signed(request, "kv://\(cluster)/client/\(name)?role=\(role)")
+  }
+
+  private func signed(_ request: [UInt8], _ identity: String) -> SignedCertificate {
+    SignedCertificate(
+      der: request,
+      record: .with {
+        $0.serial = .init(digest(request))
+        $0.identity = identity
+        $0.notAfter = .max
+      })
+  }
 
   func text(of token: WireJoinToken) -> String { String(decoding: token.secret, as: UTF8.self) }
 

@@ -141,4 +141,5 @@ public final class SimulatedHost: NodeHost {
   }
 
   public func membersChanged(_ members: [WireMember]) {}
+  public func revoked(_ serials: [[UInt8]]) {}
 }

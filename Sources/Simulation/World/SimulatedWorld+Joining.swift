@@ -19,12 +19,13 @@ extension SimulatedWorld {
       guard case .invite(let invitation)? = body else {
         return done(.failure(.refused("invite: \(String(describing: body))")))
       }
-      // One key for all attempts: so the members know the joiner again.
+      // One key for all attempts, and of no member: so the members know the joiner again.
       let key = UInt8(random(in: 1...255))
+      let signingRequest = [key, UInt8(truncatingIfNeeded: hosts.count)]
       let request = WireRequest.with {
         $0.enrol = .with {
           $0.secret = .init(invitation.token.utf8)
-          $0.signingRequest = .init([key])
+          $0.signingRequest = .init(signingRequest)
           $0.address = "node\(key):1"
           $0.format = NodeDirectory.format
         }

@@ -59,6 +59,23 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .addToken(newValue)}
   }
 
+  /// The authority has signed a certificate.
+  public var addCertificate: WireCertificate {
+    get {
+      if case .addCertificate(let v)? = body {return v}
+      return WireCertificate()
+    }
+    set {body = .addCertificate(newValue)}
+  }
+
+  public var revokeCertificates: WireCatalogCommand.CertificateRevocation {
+    get {
+      if case .revokeCertificates(let v)? = body {return v}
+      return WireCatalogCommand.CertificateRevocation()
+    }
+    set {body = .revokeCertificates(newValue)}
+  }
+
   public var changePartition: WireCatalogCommand.PartitionChange {
     get {
       if case .changePartition(let v)? = body {return v}
@@ -133,6 +150,9 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case raiseCeiling(UInt64)
     case addNode(WireCatalogNode)
     case addToken(WireCatalogToken)
+    /// The authority has signed a certificate.
+    case addCertificate(WireCertificate)
+    case revokeCertificates(WireCatalogCommand.CertificateRevocation)
     case changePartition(WireCatalogCommand.PartitionChange)
     case confirmPartition(WireCatalogCommand.PartitionConfirmation)
     case setAddress(WireCatalogCommand.NodeAddress)
@@ -173,6 +193,22 @@ public nonisolated struct WireCatalogCommand: Sendable {
     public var group: UInt32 = 0
 
     public var replica: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  /// Certificates are taken back: connections of their holders end, and none begins.
+  public nonisolated struct CertificateRevocation: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var serials: [Data] = []
+
+    /// Milliseconds since 1970.
+    public var wallMs: UInt64 = 0
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -284,6 +320,9 @@ public nonisolated struct WireCatalogState: Sendable {
 
   /// The certificate of the cluster's authority, DER.
   public var authority: Data = Data()
+
+  /// Certificates that are valid still, revoked ones among them.
+  public var certificates: [WireCertificate] = []
 
   /// How long old versions are kept, in milliseconds; 0: 24 hours.
   public var retentionMs: UInt64 = 0
@@ -478,7 +517,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}(add_certificate\0\u{3}revoke_certificates\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -614,6 +653,32 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .reportDamage(v)
         }
       }()
+      case 60: try {
+        var v: WireCertificate?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .addCertificate(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .addCertificate(v)
+        }
+      }()
+      case 61: try {
+        var v: WireCatalogCommand.CertificateRevocation?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .revokeCertificates(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .revokeCertificates(v)
+        }
+      }()
       default: break
       }
     }
@@ -668,6 +733,14 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .reportDamage?: try {
       guard case .reportDamage(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
+    case .addCertificate?: try {
+      guard case .addCertificate(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
+    }()
+    case .revokeCertificates?: try {
+      guard case .revokeCertificates(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
     }()
     case nil: break
     }
@@ -746,6 +819,41 @@ nonisolated extension WireCatalogCommand.ReplicaLoss: SwiftProtobuf.Message, Swi
   public static func ==(lhs: WireCatalogCommand.ReplicaLoss, rhs: WireCatalogCommand.ReplicaLoss) -> Bool {
     if lhs.group != rhs.group {return false}
     if lhs.replica != rhs.replica {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.CertificateRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".CertificateRevocation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serials\0\u{3}wall_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.serials) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.wallMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.serials.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.serials, fieldNumber: 1)
+    }
+    if self.wallMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.wallMs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.CertificateRevocation, rhs: WireCatalogCommand.CertificateRevocation) -> Bool {
+    if lhs.serials != rhs.serials {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -913,7 +1021,7 @@ nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{1e}certificates\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -936,6 +1044,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 13: try { try decoder.decodeSingularUInt64Field(value: &self.retentionMs) }()
       case 14: try { try decoder.decodeSingularUInt64Field(value: &self.floor) }()
       case 30: try { try decoder.decodeRepeatedMessageField(value: &self.damaged) }()
+      case 60: try { try decoder.decodeRepeatedMessageField(value: &self.certificates) }()
       default: break
       }
     }
@@ -987,6 +1096,9 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.damaged.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.damaged, fieldNumber: 30)
     }
+    if !self.certificates.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.certificates, fieldNumber: 60)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1003,6 +1115,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.partitions != rhs.partitions {return false}
     if lhs.tokens != rhs.tokens {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs.certificates != rhs.certificates {return false}
     if lhs.retentionMs != rhs.retentionMs {return false}
     if lhs.floor != rhs.floor {return false}
     if lhs.damaged != rhs.damaged {return false}

@@ -17,7 +17,8 @@ struct JoinCommand: Executable {
   var token: ArgumentBytes
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    StandardErrorLog.install(level: node.logLevel, format: node.logFormat)
+    let node = try settings()
+    node.installLog()
     let options = node.serveOptions(partitions: nil)
     let token = try tokenText()
     do throws(ServerError) {
@@ -31,6 +32,13 @@ struct JoinCommand: Executable {
       try node.serve(options, quiet: global.quiet)
     }
     return .done
+  }
+
+  /// The options, and from the environment and the file what they leave open.
+  private func settings() throws(CommandError) -> NodeOptions {
+    var line = ServeCommand.empty
+    line.node = node
+    return try NodeSettings.complete(line).node
   }
 
   /// The token of the command line, or the first line of standard input: there it shows in no list of processes.

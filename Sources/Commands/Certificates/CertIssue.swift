@@ -1,0 +1,72 @@
+import ArgumentParser
+import Bytes
+import Client
+import TLS
+
+/// What a client may do, on the command line.
+enum RoleArgument: String, CaseIterable, ExpressibleByArgument {
+  case reader, writer, admin
+
+  var role: PeerIdentity.Role {
+    switch self {
+    case .reader: .reader
+    case .writer: .writer
+    case .admin: .admin
+    }
+  }
+}
+
+/// `kv cert issue`: a cluster file for another client.
+struct CertIssueCommand: Executable {
+  static let configuration = CommandConfiguration(
+    commandName: "issue", abstract: "Make a cluster file with a certificate for a client.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(help: ArgumentHelp("What the client may do: reader, writer, admin.", valueName: "role"))
+  var role: RoleArgument
+
+  @Option(help: ArgumentHelp("How long the certificate lasts; 365d.", valueName: "duration"))
+  var ttl = DurationArgument(milliseconds: 365 * 86_400_000)
+
+  @Option(
+    help: ArgumentHelp("The file to write; - prints it.", valueName: "file"), completion: .file())
+  var to: ArgumentBytes
+
+  @Argument(help: ArgumentHelp("The client's name: letters, digits, '.', '_', '-'.", valueName: "name"))
+  var name: ArgumentBytes
+
+  mutating func validate() throws {
+    guard (1000...DurationArgument.longestCertificate).contains(ttl.milliseconds) else {
+      throw ValidationError("--ttl takes a duration from 1s to 3650d")
+    }
+    guard PeerIdentity.isName(name.text) else {
+      throw ValidationError("a name has 1 to 64 of letters, digits, '.', '_' and '-'")
+    }
+  }
+
+  func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let client = try global.client()
+    let file = try asking { () throws(ClientError) in
+      try client.issue(name: name.text, role: role.role, lifetimeSeconds: ttl.milliseconds / 1000)
+    }
+    if to.bytes == Array("-".utf8) {
+      try output.write(file.text.utf8)
+      return .done
+    }
+    // A private key: nobody else's to read, whatever was there before.
+    try FileReplacement.restrict(to.text)
+    _ = try FileReplacement.write(to.text, permissions: 0o600) { (part) throws(CommandError) in
+      try part.write(file.text.utf8)
+      return .done
+    }
+    if global.json {
+      var object = try CertificateLine(own: file).object
+      object.string("file", to.text)
+      try output.write(object.line)
+    } else {
+      global.say("\(to.text) lets \(name.text) in as \(role.rawValue); it holds a private key")
+    }
+    return .done
+  }
+}

@@ -1,0 +1,83 @@
+import Bytes
+import Client
+import TLS
+import Wire
+
+/// What is shown of one certificate.
+struct CertificateLine {
+  /// The serial number, in hexadecimal.
+  let serial: String
+  /// `node/3`, or `client/NAME`; empty where it isn't known.
+  let holder: String
+  /// What a client may do; empty for a node.
+  let role: String
+  /// Seconds since 1970.
+  let expires: UInt64
+  /// Milliseconds since 1970; 0: not revoked.
+  let revokedMilliseconds: UInt64
+
+  /// A certificate as the catalog lists it.
+  init(_ certificate: WireCertificate) {
+    self.init(
+      serial: certificate.serial.array, identity: PeerIdentity(uri: certificate.identity),
+      expires: certificate.notAfter, revokedMilliseconds: certificate.revokedMs)
+  }
+
+  /// The certificate of a cluster file.
+  init(own file: ClusterFile) throws(CommandError) {
+    do throws(TLSError) {
+      let certificate = try Certificate(der: file.certificate)
+      self.init(
+        serial: certificate.serial, identity: certificate.identity,
+        expires: UInt64(max(0, certificate.validity.notAfter)), revokedMilliseconds: 0)
+    } catch {
+      throw .configuration("the certificate in the cluster file: \(error)")
+    }
+  }
+
+  private init(serial: [UInt8], identity: PeerIdentity?, expires: UInt64, revokedMilliseconds: UInt64) {
+    self.serial = CertificateLine.hexadecimal(serial)
+    switch identity {
+    case .node(_, let id): (holder, role) = ("node/\(id)", "")
+    case .client(_, let name, let role): (holder, self.role) = ("client/\(name)", role.rawValue)
+    case nil: (holder, role) = ("", "")
+    }
+    self.expires = expires
+    self.revokedMilliseconds = revokedMilliseconds
+  }
+
+  /// Whether it is good now.
+  private var state: String {
+    if revokedMilliseconds > 0 { return "revoked" }
+    return expires < ProcessFacts.wallMilliseconds / 1000 ? "expired" : "valid"
+  }
+
+  /// The cells of a line of text.
+  var cells: [String] {
+    [
+      holder.isEmpty ? "-" : holder, role.isEmpty ? "-" : role, state,
+      CivilTime.text(milliseconds: min(expires, CertificateLine.endOfTime) * 1000), serial,
+    ]
+  }
+
+  /// The last second of the year 9999: what a certificate can say (RFC 5280 §4.1.2.5).
+  private static let endOfTime: UInt64 = 253_402_300_799
+
+  /// The head above the cells.
+  static let head = ["HOLDER", "ROLE", "STATE", "EXPIRES", "SERIAL"]
+
+  var object: JSONObject {
+    var object = JSONObject()
+    object.string("holder", holder)
+    object.string("role", role)
+    object.string("state", state)
+    object.number("expires", expires)
+    object.string("serial", serial)
+    if revokedMilliseconds > 0 { object.number("revoked_ms", revokedMilliseconds) }
+    return object
+  }
+
+  private static func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}

@@ -1,0 +1,89 @@
+import Bytes
+import Wire
+
+// Certificates of clients and nodes: signed, listed and taken back on the catalog's leader.
+extension Node {
+  func issue(_ request: WireIssueRequest, reply: @escaping Reply) {
+    guard let state = catalog.catalog?.state, let own = catalog.catalog?.node(id)?.sealedAuthorityKey.array else {
+      return reply(WireFailure.because(.notLeader, "node \(id) has not heard from its cluster yet"))
+    }
+    guard (1...Limits.longestCertificateSeconds).contains(request.lifetimeSeconds) else {
+      return reply(WireFailure.because(.invalid, "a certificate lasts from a second to ten years"))
+    }
+    guard
+      let signed = host.authority.clientCertificate(
+        request: request.signingRequest.array, name: request.name, role: request.role,
+        lifetimeSeconds: request.lifetimeSeconds, cluster: cluster, sealedKey: own, authority: state.authority.array)
+    else {
+      return reply(
+        WireFailure.because(
+          .invalid,
+          "the name, the role or the signing request is malformed; a name has letters,"
+            + " digits, '.', '_' and '-'"))
+    }
+    catalog.propose(.with { $0.addCertificate = signed.record }) { [host] outcome in
+      guard case .applied = outcome else { return reply(outcome.body) }
+      host.log(.info, "issued a certificate for \(signed.record.identity)")
+      reply(
+        .issue(
+          .with {
+            $0.certificate = .init(signed.der)
+            $0.authority = state.authority
+          }))
+    }
+  }
+
+  func listCertificates(reply: @escaping Reply) {
+    reply(.certificates(.with { $0.certificates = catalog.catalog?.certificates ?? [] }))
+  }
+
+  func revoke(_ request: WireRevokeRequest, reply: @escaping Reply) {
+    let known = catalog.catalog?.certificates ?? []
+    var serials = known.filter { $0.identity == request.identity && !request.identity.isEmpty }.map(\.serial)
+    if !request.serial.isEmpty, request.serial.count <= Limits.serialBytes { serials.append(request.serial) }
+    guard !serials.isEmpty else {
+      return reply(
+        WireFailure.because(.invalid, "no certificate of \(request.identity) is known; kv cert list shows all"))
+    }
+    let fresh = serials.filter { serial in !known.contains { $0.serial == serial && $0.revokedMs > 0 } }
+    let command = WireCatalogCommand.with {
+      $0.revokeCertificates = .with {
+        $0.serials = serials
+        $0.wallMs = max(1, host.clock.wallMilliseconds)
+      }
+    }
+    catalog.propose(command) { [host] outcome in
+      guard case .applied = outcome else { return reply(outcome.body) }
+      host.log(.info, "revoked \(fresh.count) certificates of \(request.identity)")
+      reply(.revoke(.with { $0.count = UInt32(fresh.count) }))
+    }
+  }
+
+  /// The next certificate of a member, for the key that it has joined with.
+  func renew(_ request: WireRenewRequest, reply: @escaping Reply) {
+    guard let member = catalog.catalog?.node(NodeID(rawValue: request.node)),
+      let key = host.authority.publicKey(inRequest: request.signingRequest.array), key == member.publicKey.array
+    else { return reply(WireFailure.because(.refused, "no member has this key")) }
+    signForMember(NodeID(rawValue: request.node), request.signingRequest.array) { certificate in
+      guard let certificate else {
+        return reply(WireFailure.because(.refused, "a certificate of node \(request.node) was revoked"))
+      }
+      reply(.renew(.with { $0.certificate = .init(certificate) }))
+    }
+  }
+
+  /// Signs a member's certificate and notes it in the catalog; nil where one of its was revoked, or it can't be signed.
+  func signForMember(_ number: NodeID, _ request: [UInt8], _ done: @escaping ([UInt8]?) -> Void) {
+    guard let catalogue = catalog.catalog, let own = catalogue.node(id)?.sealedAuthorityKey.array,
+      let signed = host.authority.nodeCertificate(
+        request: request, node: number, cluster: cluster, sealedKey: own, authority: catalogue.state.authority.array),
+      !catalogue.isRevoked(signed.record.identity)
+    else { return done(nil) }
+    catalog.propose(.with { $0.addCertificate = signed.record }) { [host] outcome in
+      if case .applied = outcome { return done(signed.der) }
+      // The member must not be without a certificate because a list is full.
+      host.log(.warning, "the certificate of node \(number) is not in the catalog: \(outcome)")
+      done(signed.der)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Certificates: issued with a role, taken back under live connections, renewed by nodes without a restart and after
+# one that came too late.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# expires NODE: when its certificate ends, in seconds since 1970.
+expires() {
+  kv status --json | grep -o '"certificate_expires":[0-9]*' | sed -n "$1s/.*://p"
+}
+
+export KV_CERTIFICATE_LIFE=25s
+three_nodes
+admin=$KV_CLUSTER
+kv put key value >/dev/null
+first=$(expires 1)
+third=$(expires 3)
+
+# Roles hold.
+kv cert issue alice --role reader --to alice.kv
+kv cert issue bob --role writer --ttl 1d --to bob.kv
+same 600 "$(stat -c %a alice.kv)"
+grep -q '^address .*' alice.kv
+same 3 "$(grep -c '^address ' bob.kv)"
+same value "$(kv --cluster alice.kv get key)"
+status 77 kv --cluster alice.kv put key other
+status 0 kv --cluster bob.kv put key other
+status 77 kv --cluster bob.kv invite
+status 77 kv --cluster bob.kv cert list
+same client/alice "$(kv --cluster alice.kv cert show | awk 'NR == 2 { print $1 }')"
+status 64 kv cert issue 'a b' --role reader --to x.kv
+status 64 kv cert issue carol --role king --to x.kv
+same 'node/1 node/2 node/3' "$(kv cert list | awk '/^node/ { print $1 }' | sort -u | xargs)"
+
+# Taken back: the connection that is open ends, and no other is made.
+mkfifo records
+kv --cluster bob.kv put --from tsv records --timeout 3s >/dev/null 2>words &
+load=$!
+exec 3>records
+printf 'one\tvalue\n' >&3
+sleep 0.5
+status 0 kv cert revoke client/bob
+printf 'two\tvalue\n' >&3
+exec 3>&-
+code=0
+wait "$load" || code=$?
+[ "$code" -eq 75 ] || same 77 "$code"
+grep -q revoked words
+same value "$(kv get one)"
+status 1 kv get two
+status 77 kv --cluster bob.kv get key
+grep -q revoked stderr
+status 1 kv cert revoke client/nobody
+status 64 kv cert revoke client/admin
+grep -q 'client/bob *writer *revoked' <(kv cert list)
+# Another certificate for the same name is good.
+kv cert issue bob --role writer --to bob2.kv
+status 0 kv --cluster bob2.kv put key again
+serial=$(kv --cluster alice.kv cert show --json | grep -o '"serial":"[^"]*"' | cut -d '"' -f 4)
+status 0 kv cert revoke --serial "$serial"
+status 77 kv --cluster alice.kv get key
+
+# A node that is down while its certificate ends gets another from the members when it comes back.
+stop "${nodes[2]}"
+
+# The others renew theirs and go on.
+for try in $(seq 400); do
+  [ "$(expires 1)" -le "$first" ] || break
+  [ "$try" -lt 400 ] || fail "node 1 does not renew its certificate"
+  sleep 0.1
+done
+[ "$(date +%s)" -ge "$((third + 2))" ] || sleep "$((third + 2 - $(date +%s)))"
+same again "$(kv get key)"
+start node3 serve -d node3
+nodes[2]=$started
+await_members 3
+await_healthy
+grep -q 'is renewed' node1.log
+[ "$(expires 3)" -gt "$third" ] || fail "node 3 has its old certificate"
+
+# A revoked node is let in by no other.
+status 0 kv cert revoke node/3
+same again "$(kv get key)"
+for try in $(seq 100); do
+  ! grep -q 'no connection to node .*revoked' node3.log || break
+  [ "$try" -lt 100 ] || fail "node 3 still gets through: $(tail -n 3 node3.log)"
+  sleep 0.1
+done
+export KV_CLUSTER=$admin
+status 0 kv put key last

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The completions that kv prints are read by their shells, and complete commands and options.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+for shell in bash zsh fish; do
+  kv completion "$shell" >"kv.$shell"
+  if command -v "$shell" >/dev/null; then "$shell" -n "kv.$shell"; else echo "$shell is not installed: not read"; fi
+done
+status 64 kv completion tcsh
+status 64 kv completion
+
+# complete WORD…: what bash offers behind these words.
+complete_after() {
+  bash -c '
+    source kv.bash
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_TYPE=9 COMP_KEY=9
+    _kv kv "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>/dev/null
+    printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+}
+complete_after kv sta | grep -qx 'status *'
+complete_after kv status --w | grep -q -- '--wait'
+complete_after kv put --from '' | grep -q tsv
+
+# The unit is one that systemd reads.
+kv serve --print-unit --zone 'rack 1' -d data >kv.unit
+grep -q '^ExecStart=.* --zone "rack 1"$' kv.unit
+grep -q "^ReadWritePaths=$work/data\$" kv.unit

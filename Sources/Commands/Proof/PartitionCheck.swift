@@ -20,6 +20,8 @@ struct PartitionCheck {
 
   /// How many partitions are checked at once.
   static let ahead = 8
+  /// How often those are asked after that are not waited for yet: what nobody asks after ends.
+  static let touchMilliseconds: UInt64 = 5000
   /// How often a check that its leader lost is begun anew.
   private static let attempts = 3
   private static let shortestPause: UInt64 = 20
@@ -67,6 +69,12 @@ struct PartitionCheck {
       guard error.mayPass else { throw .client(error) }
       return nil
     }
+  }
+
+  /// Asks after a check that is not waited for yet.
+  func touch(_ group: UInt32, _ number: UInt64) {
+    let request = WireVerifyRequest.with { ($0.group, $0.check) = (group, number) }
+    _ = try? client.verify(request)
   }
 
   /// One attempt; nil where the node that led it has lost it.

@@ -13,4 +13,10 @@ public enum Scheduling {
     // Where it is refused, as in some sandboxes, a node is slower under load and nothing else.
     _ = sched_setscheduler(0, batch, &parameters)
   }
+
+  /// Has the calling thread, and no other of the process (Linux, nice(2)), give way to all that want the processor;
+  /// about a thirtieth is left to it where they want all.
+  public static func giveWay() {
+    _ = nice(15)
+  }
 }

@@ -25,6 +25,13 @@ struct Damage {
     note("\(damage.path): damaged at byte \(damage.offset): \(damage.words)")
   }
 
+  /// Forgets what was found in a directory, whose files are no longer used.
+  mutating func forget(in directory: String) {
+    let before = found.count
+    found.removeAll { $0.hasPrefix(directory + "/") }
+    inTables = max(0, inTables - (before - found.count))
+  }
+
   private mutating func note(_ words: String) {
     guard found.count < Limits.damageListed, !found.contains(words) else { return }
     found.append(words)

@@ -131,6 +131,7 @@ final class Fences {
         return node.host.log(.error, "partition \(group): its files can't be set aside: \(failure)")
       }
       fences[group] = nil
+      node.damage.forget(in: storage.partitionDirectory(group))
       node.pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
       node.planner.mapChanged()
       node.pump()

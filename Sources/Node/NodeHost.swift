@@ -19,6 +19,8 @@ public enum Lane: Sendable {
   case flush
   /// Compactions, transfers, and all else that takes its time.
   case background
+  /// What reads everything for the sake of a check, and gives way to all else.
+  case check
 }
 
 /// The world around a node: sockets, threads and clocks, real under `Server`, simulated under `Simulation`. All calls

@@ -1,20 +1,24 @@
+import Environment
 import NIOCore
 import NIOPosix
 import Node
 
-/// The node's worker threads: one that appends to the log, one for what the log waits for, and one for
-/// everything else that blocks.
+/// The node's worker threads: one that appends to the log, one for what the log waits for, one for checks, which gives
+/// way to all others, and one for everything else that blocks.
 final class Workers {
   private let loop: any EventLoop
   private let log = NIOThreadPool(numberOfThreads: 1)
   private let flush = NIOThreadPool(numberOfThreads: 1)
   private let background = NIOThreadPool(numberOfThreads: 1)
+  private let check = NIOThreadPool(numberOfThreads: 1)
 
   init(loop: any EventLoop) {
     self.loop = loop
     log.start()
     flush.start()
     background.start()
+    check.start()
+    check.submit { _ in Scheduling.giveWay() }
   }
 
   /// Runs a job on a lane's thread and brings its result back to the loop.
@@ -27,6 +31,7 @@ final class Workers {
       case .log: log
       case .flush: flush
       case .background: background
+      case .check: check
       }
     pool.submit { [loop] state in
       guard state == .active else { return }
@@ -37,6 +42,6 @@ final class Workers {
 
   /// Lets what runs end and takes nothing new.
   func stop() {
-    for pool in [log, flush, background] { try? pool.syncShutdownGracefully() }
+    for pool in [log, flush, background, check] { try? pool.syncShutdownGracefully() }
   }
 }

@@ -45,6 +45,7 @@ struct RepairTests {
     let after = try #require(world.verify(group)).report
     #expect(after.outcomes == [.equal] && after.replicas.count == report.replicas.count, "\(after)")
     #expect(Set(after.replicas.map(\.replica)).isDisjoint(with: report.wrong))
+    #expect(world.statuses.allSatisfy { $0.problems.isEmpty && $0.damage.isEmpty })
   }
 
   @Test("a flipped bit in a block: file, offset and keys are named, the replica replaced, its files kept")

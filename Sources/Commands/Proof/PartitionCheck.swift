@@ -18,10 +18,14 @@ struct PartitionCheck {
   /// Compares sums that are kept anyway, and reads nothing.
   var isQuick = false
 
+  /// How many partitions are checked at once.
+  static let ahead = 8
+  /// How often those are asked after that are not waited for yet: what nobody asks after ends.
+  static let touchMilliseconds: UInt64 = 5000
   /// How often a check that its leader lost is begun anew.
   private static let attempts = 3
   private static let shortestPause: UInt64 = 20
-  private static let longestPause: UInt64 = 250
+  private static let longestPause: UInt64 = 100
 
   /// The partitions that there are, or those of them that are named, ascending.
   func partitions(_ named: [UInt32]) throws(CommandError) -> [UInt32] {
@@ -56,6 +60,8 @@ struct PartitionCheck {
       let answer = try client.verify(
         .with {
           $0.group = group
+          $0.prefix = .init(prefix)
+          $0.rate = rate
           $0.quick = isQuick
         })
       return answer.check == 0 ? nil : answer.check
@@ -63,6 +69,12 @@ struct PartitionCheck {
       guard error.mayPass else { throw .client(error) }
       return nil
     }
+  }
+
+  /// Asks after a check that is not waited for yet.
+  func touch(_ group: UInt32, _ number: UInt64) {
+    let request = WireVerifyRequest.with { ($0.group, $0.check) = (group, number) }
+    _ = try? client.verify(request)
   }
 
   /// One attempt; nil where the node that led it has lost it.

@@ -27,8 +27,19 @@ struct StatusTable {
     let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
     var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + TextTable.aligned(rows)
     lines += arrivals
+    if let checks = checksLine(partitions) { lines.append(checks) }
     lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What the last checks of the partitions came to, as their leaders know; nil where there was none yet.
+  private func checksLine(_ partitions: Int) -> String? {
+    let checked = reports.compactMap(\.status).flatMap(\.groups).filter { $0.checkedMs > 0 && $0.role == .leader }
+    guard let oldest = checked.map(\.checkedMs).min() else { return nil }
+    let equal = checked.count { $0.checkOutcome == .equal }
+    let now = ProcessFacts.wallMilliseconds
+    let age = StatusTable.duration(milliseconds: now > oldest ? now - oldest : 0)
+    return "compared: \(checked.count) of \(partitions) partitions, \(equal) of them equal, the oldest \(age) ago"
   }
 
   private func row(_ report: NodeReport) -> [String] {

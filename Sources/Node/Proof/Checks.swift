@@ -125,7 +125,7 @@ final class Checks {
     // At a rate as much as it gives between two ticks, so that it is spread evenly.
     let perTick = Int(clamping: scan.rate / (1000 / Node.tickMilliseconds))
     let bytes = scan.rate == 0 ? Limits.scanStepBytes : min(max(perTick, 4096), Limits.scanStepBytes)
-    node.host.run(.background) {
+    node.host.run(.check) {
       let progress = job.step(bytes: bytes)
       return (progress, progress.digest?.leaves.flatMap(SumTree.init))
     } then: { [self] (progress, tree) in
@@ -152,7 +152,7 @@ final class Checks {
   private func read(_ id: UInt64, _ check: HeldCheck, _ listing: HeldCheck.Listing) {
     check.listing?.isBusy = true
     let job = listing.job
-    node.host.run(.background) {
+    node.host.run(.check) {
       job.step(bytes: Limits.scanStepBytes)
     } then: { [self] outcome in
       guard held[id] === check, check.listing?.job === job else { return }

@@ -18,7 +18,7 @@ extension Limits {
   static let checkAnswerMilliseconds: UInt64 = 2_000
   static let checkSilenceMilliseconds: UInt64 = 10_000
   /// How often replicas that scan are asked how far they are.
-  static let checkPollMilliseconds: UInt64 = 100
+  static let checkPollMilliseconds: UInt64 = 50
   /// So often in so long a time a leader gives its leadership away because a read met damage.
   static let damagedReadHandOvers = 3
   static let damagedReadMilliseconds: UInt64 = 30_000

@@ -168,7 +168,7 @@ final class TormentClient {
         }
         pause()
       }
-      world.send(Requests.range(parts.map(\.group), at: .zero, isReverse: false), to: node) { end($0) }
+      world.send(Requests.range(parts, at: .zero, isReverse: false), to: node) { end($0) }
       world.after(milliseconds: UInt64(Requests.timeoutMilliseconds) + 500) { end(nil) }
     }
   }

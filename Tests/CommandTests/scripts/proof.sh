@@ -64,6 +64,19 @@ mended "node 2: damaged: .*/partitions/2/.*sst: the file is gone" 2
 cp "$(table node1 2)" "$(table node1 1)"
 mended 'node 1: damaged: .*/partitions/1/.*sst: its SHA-256 is not the one in the manifest' 1
 
+# What a start meets: a footer and a manifest. The replicas are replaced without being asked.
+kill -KILL "${nodes[1]}"
+wait "${nodes[1]}" 2>/dev/null || true
+file=$(table node2 1)
+printf 'X' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") - 9)) conv=notrunc status=none
+printf 'X' | dd of="$(find "$work/node2/partitions/2" -name 'manifest-*')" bs=1 seek=30 conv=notrunc status=none
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node2.log | tail -1 | grep -o '[0-9]*$')
+start node2 serve -d node2 --listen "127.0.0.1:$port"
+nodes[1]=$started
+await_healthy
+status 0 kv verify
+kv range | cmp - before
+
 # A node that is down can't be checked, which is no silence.
 kill -KILL "${nodes[2]}"
 wait "${nodes[2]}" 2>/dev/null || true

@@ -93,6 +93,7 @@ await_healthy() {
 
 # three_nodes ARGUMENT…: a cluster of three nodes in $work/node1 to node3, made as a user makes it, the first started
 # with the arguments; their process ids in $nodes.
+# shellcheck disable=SC2120 # the arguments may be left out
 three_nodes() {
   local index words
   start node1 serve -d node1 --listen "127.0.0.1:$(free_port)" "$@"

@@ -40,6 +40,8 @@ let package = Package(
     .target(name: "Table", dependencies: ["Bytes", "Environment"], swiftSettings: strict),
     .target(name: "Store", dependencies: ["Bytes", "Environment", "Merkle", "Table"], swiftSettings: strict),
     .target(name: "TLS", dependencies: ["COpenSSL", "CShims", "Bytes"], swiftSettings: strict),
+    .target(
+      name: "Snapshot", dependencies: ["Bytes", "Environment", "Merkle", "Table", "TLS"], swiftSettings: strict),
     .target(name: "Transport", dependencies: ["Bytes", "TLS", logging] + nio, swiftSettings: strict),
     .target(name: "Client", dependencies: ["Bytes", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .target(
@@ -48,12 +50,13 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Server",
-      dependencies: ["Bytes", "Client", "Environment", "Node", "TLS", "Transport", "Wire", logging] + nio,
+      dependencies: ["Bytes", "Client", "Environment", "Node", "Snapshot", "TLS", "Transport", "Wire", logging] + nio,
       swiftSettings: strict),
     .target(
       name: "Commands",
       dependencies: [
-        "Bytes", "Client", "Environment", "Log", "Server", "Store", "Table", "TLS", "Wire", logging, argumentParser,
+        "Bytes", "Client", "Environment", "Log", "Merkle", "Node", "Server", "Snapshot", "Store", "Table", "TLS",
+        "Wire", logging, argumentParser,
       ], swiftSettings: strict),
     // Linked here alone, it replaces the system's allocator in the program and in nothing else (kv-decisions(7)).
     .executableTarget(
@@ -77,12 +80,16 @@ let package = Package(
       name: "StoreTests", dependencies: ["Bytes", "Environment", "Log", "Merkle", "Simulation", "Store", "Table"],
       swiftSettings: strict),
     .testTarget(
-      name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Store", "Table"],
+      name: "FormatTests", dependencies: ["Bytes", "Environment", "Log", "Simulation", "Snapshot", "Store", "Table"],
       exclude: ["fixtures"], swiftSettings: strict),
     .testTarget(
       name: "NodeTests", dependencies: ["Bytes", "Environment", "Node", "Raft", "Simulation", "Wire"],
       swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["Bytes", "COpenSSL", "TLS"], swiftSettings: strict),
+    .testTarget(
+      name: "SnapshotTests",
+      dependencies: ["Bytes", "Environment", "Merkle", "Simulation", "Snapshot", "Store", "Table", "TLS"],
+      swiftSettings: strict),
     .testTarget(
       name: "TransportTests",
       dependencies: ["Bytes", "TLS", "Transport", logging, .product(name: "NIOEmbedded", package: "swift-nio")] + nio,
@@ -91,7 +98,7 @@ let package = Package(
       name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .testTarget(name: "ServerTests", dependencies: ["Bytes", "Node", "Server"], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "HashRing", "Wire", "kv"],
+      name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "HashRing", "Simulation", "Wire", "kv"],
       exclude: ["scripts"], swiftSettings: strict),
   ]
 )

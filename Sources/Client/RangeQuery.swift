@@ -16,6 +16,10 @@ public struct RangeQuery: Equatable, Sendable {
   public var reverse: Bool
   /// Leaves the values out.
   public var keysOnly: Bool
+  /// What of the past is wanted; nil: the records alive at the version. Forward only, and without a limit.
+  public var changes: ChangeSpan?
+  /// Of `min`, only records below this version.
+  var below: Version?
 
   /// A query of these parts; everything, where none is given.
   public init(
@@ -52,6 +56,35 @@ public struct RangeQuery: Equatable, Sendable {
     return true
   }
 
+  /// What is left after a record, of which others with the same key may follow.
+  func continued(after span: Lifespan) -> RangeQuery {
+    guard changes != nil else { return continued(after: span.record.key) }
+    var rest = self
+    (rest.min, rest.below) = (span.record.key, span.record.version)
+    return rest
+  }
+
+  /// Whether a record lies in the range, at its beginning also by its version.
+  func contains(_ record: Record) -> Bool {
+    contains(record.key) && (record.key != min || below.map { record.version < $0 } ?? true)
+  }
+
+  /// The request for the next part of what changed, of some groups.
+  func request(groups: [GroupID], at version: Version, changes: ChangeSpan) -> WireChangesRequest {
+    .with {
+      $0.groups = groups.map(\.rawValue)
+      $0.min = Data(min?.bytes ?? [])
+      $0.below = below?.rawValue ?? 0
+      $0.max = Data(max?.bytes ?? [])
+      $0.bounded = max != nil
+      $0.at = version.rawValue
+      $0.since = changes.since.rawValue
+      $0.allVersions = changes.scope != .lastChanges
+      $0.changedOnly = changes.scope == .allChanged
+      $0.credit = UInt32(ClientLimits.rangeCredit.rawValue)
+    }
+  }
+
   /// The request for the next part of the range, of some groups.
   func request(groups: [GroupID], at version: Version, limit: Int) -> WireRangeRequest {
     var request = WireRangeRequest()
@@ -65,5 +98,29 @@ public struct RangeQuery: Equatable, Sendable {
     request.credit = UInt32(ClientLimits.rangeCredit.rawValue)
     request.keysOnly = keysOnly
     return request
+  }
+}
+
+/// What of the past a range shows, from an earlier version to its own.
+public struct ChangeSpan: Equatable, Sendable {
+  /// Which records of a key.
+  public enum Scope: Sendable {
+    /// Of each key that was written or deleted after `since` its state; a tombstone where it has none.
+    case lastChanges
+    /// Every record alive at some version of the span; deletions show as gaps.
+    case all
+    /// The same, without those that were alive throughout.
+    case allChanged
+  }
+
+  /// The earlier version.
+  public var since: Version
+  /// Which records.
+  public var scope: Scope
+
+  /// A span of these parts.
+  public init(since: Version, scope: Scope) {
+    self.since = since
+    self.scope = scope
   }
 }

@@ -13,7 +13,7 @@ final class RangeSource {
   private var question = Question.none
   /// Whether the node has no more.
   private var isDry = false
-  private var records: [Record] = []
+  private var records: [Lifespan] = []
   private var place = 0
 
   private enum Question {
@@ -36,7 +36,7 @@ final class RangeSource {
   }
 
   /// The next record's key, of those that have arrived.
-  var head: Key? { place < records.count ? records[place].key : nil }
+  var head: Key? { place < records.count ? records[place].record.key : nil }
 
   /// Whether its next record is not known yet.
   var isHungry: Bool { place == records.count && !isDry }
@@ -45,7 +45,7 @@ final class RangeSource {
   var stock: Int { records.count - place }
 
   /// Takes the record at the head.
-  func take() -> Record {
+  func take() -> Lifespan {
     precondition(place < records.count, "a source without a head was asked for it")
     defer { place += 1 }
     return records[place]
@@ -59,8 +59,13 @@ final class RangeSource {
       let link = try client.link(to: address, until: deadline)
       let groups = parts.map(\.group)
       let time = client.answerTime(until: deadline)
-      let request = client.request(
-        .range(rest.request(groups: groups, at: version, limit: limit)), time: time)
+      let body: WireRequest.OneOf_Body =
+        if let changes = rest.changes {
+          .changes(rest.request(groups: groups, at: version, changes: changes))
+        } else {
+          .range(rest.request(groups: groups, at: version, limit: limit))
+        }
+      let request = client.request(body, time: time)
       link.gather(request)
       question = .asked(link, request.id)
       do throws(ChannelFailure) {
@@ -95,14 +100,14 @@ final class RangeSource {
 
   /// Takes in an answer's records; says what is wrong with them, if anything is.
   func accept(_ answer: WireRangeResponse) -> String? {
-    var fresh: [Record] = []
+    var fresh: [Lifespan] = []
     var reader = ByteReader(answer.records.array)
     do throws(ByteError) {
-      while !reader.isAtEnd { fresh.append(try Record(from: &reader)) }
+      while !reader.isAtEnd { fresh.append(Lifespan(try Record(from: &reader), to: .max)) }
     } catch {
       return "sent records that can't be read: \(error)"
     }
-    for record in fresh {
+    for record in fresh.lazy.map(\.record) {
       guard rest.contains(record.key) else { return "sent a key out of order or out of the range" }
       guard record.kind == .value, record.version <= version else {
         return "sent a record that is not alive at version \(version)"
@@ -110,6 +115,36 @@ final class RangeSource {
       rest = rest.continued(after: record.key)
     }
     guard !answer.more || !fresh.isEmpty else { return "sent an empty part and says there is more" }
+    records = fresh
+    place = 0
+    isDry = !answer.more
+    return nil
+  }
+
+  /// The same for what changed. An empty part may have more behind it: the node looked at much that did not change.
+  func accept(_ answer: WireChangesResponse) -> String? {
+    var fresh: [Lifespan] = []
+    let start = rest
+    var reader = ByteReader(answer.records.array)
+    do throws(ByteError) {
+      while !reader.isAtEnd { fresh.append(try Lifespan(from: &reader)) }
+    } catch {
+      return "sent records that can't be read: \(error)"
+    }
+    for span in fresh {
+      guard rest.contains(span.record) else { return "sent a record out of order or out of the range" }
+      guard span.record.version <= version else { return "sent a record that is newer than \(version)" }
+      rest = rest.continued(after: span)
+    }
+    if answer.more {
+      var resumed = rest
+      resumed.min = Key(answer.resumeKey.array)
+      resumed.below = Version(rawValue: answer.resumeBelow)
+      guard resumed != start, rest.min.map({ $0 <= resumed.min ?? $0 }) ?? true else {
+        return "sent a part that goes on where it began"
+      }
+      rest = resumed
+    }
     records = fresh
     place = 0
     isDry = !answer.more

@@ -15,7 +15,8 @@ public final class RangeStream {
   private var sources: [RangeSource] = []
   private var tree: LoserTree<Key>
   private var remaining: Int?
-  private var last: Key?
+  /// What was given out last.
+  private var last: (key: Key, version: Version)?
   private var state = State.new
 
   private enum State {
@@ -32,7 +33,10 @@ public final class RangeStream {
   }
 
   /// The next record, or nil after the last. After an error the range is over, and incomplete.
-  public func next() throws(ClientError) -> Record? {
+  public func next() throws(ClientError) -> Record? { try nextLifespan()?.record }
+
+  /// The same, with the version that replaced the record, where that was asked for.
+  public func nextLifespan() throws(ClientError) -> Lifespan? {
     do throws(ClientError) {
       switch state {
       case .ended: return nil
@@ -44,14 +48,14 @@ public final class RangeStream {
       case .merging: try advance()
       }
       guard let winner = tree.winner, remaining != 0 else { return end() }
-      let record = sources[winner].take()
-      if let last, !query.precedes(last, record.key) {
+      let span = sources[winner].take()
+      if let last, !follows(last, span.record) {
         // Each source is in order by itself: two of them hold the same key.
         throw .internal("range: two nodes sent the same key: \(sources.map(\.address).joined(separator: ", "))")
       }
-      last = record.key
+      last = (span.record.key, span.record.version)
       remaining = remaining.map { $0 - 1 }
-      return record
+      return span
     } catch {
       state = .failed(error)
       sources = []
@@ -59,7 +63,13 @@ public final class RangeStream {
     }
   }
 
-  private func end() -> Record? {
+  /// Whether a record may come behind another. Of one key several may, where versions are asked for.
+  private func follows(_ last: (key: Key, version: Version), _ record: Record) -> Bool {
+    if query.changes != nil, record.key == last.key { return record.version < last.version }
+    return query.precedes(last.key, record.key)
+  }
+
+  private func end() -> Lifespan? {
     state = .ended
     sources = []
     return nil
@@ -140,8 +150,11 @@ extension RangeStream {
   }
 
   private func accept(_ body: WireResponse.OneOf_Body, by source: RangeSource) -> String? {
-    guard case .range(let answer) = body else { return "sent an answer that doesn't fit the request" }
-    return source.accept(answer)
+    switch (body, query.changes) {
+    case (.range(let answer), nil): return source.accept(answer)
+    case (.changes(let answer), .some): return source.accept(answer)
+    default: return "sent an answer that doesn't fit the request"
+    }
   }
 
   /// Asks new leaders for what a source still owes.

@@ -20,6 +20,7 @@ enum SmallFile {
     var bytes: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 16 << 10)
     while true {
+      // SAFETY: read fills at most as many bytes as the array has.
       let count = part.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { return failure }
@@ -36,6 +37,7 @@ enum SmallFile {
     guard file >= 0 else { return failure.map { _ in } }
     var written = 0
     while written < bytes.count {
+      // SAFETY: the slice is valid while write reads it.
       let count = bytes[written...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { break }

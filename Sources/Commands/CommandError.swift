@@ -31,6 +31,8 @@ public enum CommandError: Error {
   case interrupted
   /// What was read back is not what was written.
   case mismatch(String)
+  /// A snapshot's file does not show the version.
+  case notInFile(String)
 
   /// The status with which the command ends.
   public var exitCode: ExitCode {
@@ -46,6 +48,7 @@ public enum CommandError: Error {
     case .child, .engine: .inputOutput
     case .notInTime: .unavailable
     case .mismatch: .damage
+    case .notInFile: .notRetained
     }
   }
 
@@ -53,7 +56,7 @@ public enum CommandError: Error {
   public var message: String? {
     switch self {
     case .usage(let words), .malformed(let words), .child(let words), .engine(let words), .notInTime(let words),
-      .mismatch(let words):
+      .mismatch(let words), .notInFile(let words):
       words
     case .configuration(let words): words
     case .file(let operation, let path, let code): "\(operation) \(path): \(CommandError.systemWords(code))"

@@ -19,6 +19,12 @@ struct GetCommand: Executable {
   @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
   var at: ArgumentBytes?
 
+  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
+  var file: ArgumentBytes?
+
+  @Flag(help: "With --file: print a proof that the record is in the snapshot.")
+  var proof = false
+
   @Option(help: ArgumentHelp("Write the output into this file.", valueName: "file"))
   var to: ArgumentBytes?
 
@@ -34,6 +40,9 @@ struct GetCommand: Executable {
   mutating func validate() throws {
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
     if keys.count > 1, wantedFormat == nil { throw ValidationError("several keys need --format") }
+    if file != nil, consistency == .eventual { throw ValidationError("--file excludes --consistency") }
+    if proof, file == nil || keys.count > 1 { throw ValidationError("--proof takes --file and one key") }
+    if proof, format != nil || global.json { throw ValidationError("--proof has a format of its own") }
     if at != nil, consistency == .eventual { throw ValidationError("--at excludes --consistency eventual") }
   }
 
@@ -41,31 +50,62 @@ struct GetCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
+    if let file {
+      let source = try SnapshotReading(file.text, at: time, global)
+      guard proof else { return try write(output) { (key) throws(CommandError) in try source.get(key) } }
+      return try writing(output) { (output) throws(CommandError) in try printProof(source, output) }
+    }
     let client = try global.client()
     let version = try time?.version(asking: client)
-    guard let to else { return try read(client, version, output) }
-    return try FileReplacement.write(to.text) { (file) throws(CommandError) in
-      try read(client, version, file)
+    return try write(output) { (key) throws(CommandError) in try get(key, client, version) }
+  }
+
+  private func printProof(_ source: SnapshotReading, _ output: OutputStream) throws(CommandError) -> ExitCode {
+    guard let line = try source.proof(of: keys[0].key) else {
+      global.say("\(Escaping.text(keys[0].bytes)) is absent")
+      return .absent
     }
+    try output.write(line)
+    return .done
+  }
+
+  /// The output, or the file that it shall go to.
+  private func writing(
+    _ output: OutputStream, _ body: (OutputStream) throws(CommandError) -> ExitCode
+  ) throws(CommandError) -> ExitCode {
+    guard let to else { return try body(output) }
+    return try FileReplacement.write(to.text, body)
+  }
+
+  private func get(_ key: Key, _ client: Client, _ version: Version?) throws(CommandError) -> Record? {
+    let found = try asking { () throws(ClientError) in
+      try client.get(key, at: version, eventual: consistency == .eventual)
+    }
+    guard let found else { return nil }
+    if consistency == .eventual {
+      global.sayMore("\(Escaping.text(key.bytes)): read from a replica at most \(found.lagMilliseconds) ms behind")
+    }
+    return Record(key: key, version: found.version, value: found.value)
+  }
+
+  private func write(
+    _ output: OutputStream, _ find: (Key) throws(CommandError) -> Record?
+  ) throws(CommandError) -> ExitCode {
+    try writing(output) { (output) throws(CommandError) in try read(find, output) }
   }
 
   /// Reads all keys; absent ones are named on standard error and left out.
-  private func read(_ client: Client, _ version: Version?, _ output: OutputStream) throws(CommandError) -> ExitCode {
+  private func read(
+    _ find: (Key) throws(CommandError) -> Record?, _ output: OutputStream
+  ) throws(CommandError) -> ExitCode {
     var code = ExitCode.done
     for argument in keys {
-      let key = argument.key
-      let found = try asking { () throws(ClientError) in
-        try client.get(key, at: version, eventual: consistency == .eventual)
-      }
-      guard let found else {
-        global.say("\(Escaping.text(key.bytes)) is absent")
+      guard let record = try find(argument.key) else {
+        global.say("\(Escaping.text(argument.bytes)) is absent")
         code = .absent
         continue
       }
-      if consistency == .eventual {
-        global.sayMore("\(Escaping.text(key.bytes)): read from a replica at most \(found.lagMilliseconds) ms behind")
-      }
-      try print(Record(key: key, version: found.version, value: found.value), output)
+      try print(record, output)
     }
     if code == .done || keys.count > 1 {
       try output.write { (bytes) throws(CommandError) in wantedFormat?.appendEnd(to: &bytes) }

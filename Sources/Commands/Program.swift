@@ -87,9 +87,9 @@ struct KVCommand: ParsableCommand {
     subcommands: [
       CertCommand.self, CompletionCommand.self,
       ServeCommand.self, InviteCommand.self, JoinCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-      RangeCommand.self, VerifyCommand.self, RepairCommand.self, StatusCommand.self, DemoCommand.self,
-      BenchCommand.self, BenchEngineCommand.self,
-      DebugCommand.self, VersionCommand.self,
+      RangeCommand.self, VerifyCommand.self, RepairCommand.self, RecoverCommand.self, SnapshotCommand.self,
+      StatusCommand.self, DemoCommand.self, BenchCommand.self, BenchEngineCommand.self, DebugCommand.self,
+      VersionCommand.self,
     ])
 
   @OptionGroup var global: GlobalOptions

@@ -15,6 +15,9 @@ struct RangeCommand: Executable {
   @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
   var at: ArgumentBytes?
 
+  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
+  var file: ArgumentBytes?
+
   @Option(help: ArgumentHelp("At most so many records.", valueName: "count"))
   var limit: Int?
 
@@ -39,12 +42,20 @@ struct RangeCommand: Executable {
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let wanted = global.json ? .json : format ?? .tsv
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
-    let client = try global.client()
-    let query = RangeQuery(
-      min: prefix?.key ?? min?.key, max: prefix.map(\.key.successorOfPrefix) ?? max?.key,
-      at: try time?.version(asking: client), limit: limit, reverse: reverse, keysOnly: wanted == .keys)
-    let stream = try asking { () throws(ClientError) in try client.range(query) }
-    while let record = try asking({ () throws(ClientError) in try stream.next() }) {
+    let (lower, upper) = (prefix?.key ?? min?.key, prefix.map(\.key.successorOfPrefix) ?? max?.key)
+    let next: () throws(CommandError) -> Record?
+    if let file {
+      next = try SnapshotReading(file.text, at: time, global)
+        .records(from: lower, to: upper, limit: limit, reverse: reverse)
+    } else {
+      let client = try global.client()
+      let query = RangeQuery(
+        min: lower, max: upper, at: try time?.version(asking: client), limit: limit, reverse: reverse,
+        keysOnly: wanted == .keys)
+      let stream = try asking { () throws(ClientError) in try client.range(query) }
+      next = { () throws(CommandError) in try asking { () throws(ClientError) in try stream.next() } }
+    }
+    while let record = try next() {
       try output.write { (bytes) throws(CommandError) in try wanted.append(record, to: &bytes) }
     }
     try output.write { (bytes) throws(CommandError) in wanted.appendEnd(to: &bytes) }

@@ -33,7 +33,7 @@ extension Node {
         fences.add(group, Fence(replica: nil, words: "\(error)", store: nil, point: nil))
       }
     }
-    applyFloor()
+    applyRetention()
     planner.mapChanged()
     pump()
   }
@@ -74,7 +74,7 @@ extension Node {
   func replace(_ group: GroupID, id: ReplicaID, machine: any GroupMachine, point: SnapshotHeader) {
     pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
     addReplica(group, id: id, machine: machine, point: point, recovered: nil)
-    applyFloor()
+    applyRetention()
     planner.mapChanged()
     host.log(.info, "group \(group): replica \(id) takes the place of the damaged one")
   }
@@ -129,7 +129,7 @@ extension Node {
       let partition = try Partition(
         node: self, group: group, replicaID: replica, directory: directory, arc: arc, store: store)
       addReplica(group, id: replica, machine: partition, point: point, recovered: nil)
-      applyFloor()
+      applyRetention()
       host.log(.info, "partition \(group): replica \(replica) made")
     } catch StoreError.io(let error) where error.isDiskFull {
       // Tried again when there is room.

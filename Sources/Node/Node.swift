@@ -36,6 +36,9 @@ public final class Node {
   private(set) lazy var compactions = Compactions(node: self)
   private(set) lazy var floorKeeper = FloorKeeper(node: self)
   var heldReads = HeldReads()
+  /// Where others reach the node, as its directory says.
+  let address: String
+  var isTellingAddress = false
   /// The retention that the cluster shall have, until the catalog has it.
   var wantedRetention: UInt64?
   private(set) lazy var checks = Checks(node: self)
@@ -64,6 +67,7 @@ public final class Node {
     self.host = host
     id = opened.identity.nodeID
     cluster = opened.identity.cluster
+    address = opened.identity.stored.address
     storage = opened.storage
     calls = PeerCalls(seed: host.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) })
     logBudget = opened.storage.options.logBudget
@@ -117,6 +121,7 @@ public final class Node {
     backgroundChecks.tick()
     space.tick()
     proposeRetentionIfDue()
+    tellAddressIfDue()
     pump()
     pipeline.settle()
     if isDraining { finishDrainIfDue() }
@@ -124,6 +129,8 @@ public final class Node {
 
   /// Takes a frame from another node in.
   public func receive(_ frame: PeerFrame, from sender: NodeID) {
+    // Whoever was struck out may come back with an old directory, and believe in its old groups.
+    guard catalog.catalog?.isStruckOut(sender) != true else { return }
     switch frame {
     case .batch(let batch):
       for message in batch { receive(message, from: sender) }

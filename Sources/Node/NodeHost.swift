@@ -89,6 +89,8 @@ public protocol Authority {
     request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
     authority: [UInt8]
   ) -> SignedCertificate?
+  /// Signs a message with the node's own key; gives the signature and the node's certificate.
+  func sign(_ message: [UInt8]) -> (signature: [UInt8], certificate: [UInt8])?
   /// A join token in the form that is pasted.
   func text(of token: WireJoinToken) -> String
   /// What `kv status` says of this process.

@@ -23,6 +23,8 @@ extension Limits {
   static let versionsPerRequest: UInt32 = 100_000
   /// The most bytes of records in one answer to a range request.
   static let rangeCredit = ByteCount.mebibytes(1)
+  /// How many records of the partitions together are looked at for one answer to a request for changes.
+  static let changesLookedAt = 32_768
   /// The most bytes of log entries that share one frame; a larger message still gets one of its own.
   static let peerFrameBytes = ByteCount.mebibytes(2)
   /// The size of one chunk of a replica's state on its way to another node.
@@ -93,6 +95,9 @@ extension Limits {
   static let serialBytes = 20
   /// The most join tokens that the catalog keeps at once.
   static let tokens = 1000
+  /// The most named snapshots that the catalog keeps at once, and the longest name of one.
+  static let namedSnapshots = 4096
+  static let snapshotNameBytes = 100
   /// How long a join token can be made to last.
   static let tokenMilliseconds: UInt64 = 7 * 86_400_000
 }

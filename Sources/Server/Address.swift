@@ -19,6 +19,14 @@ enum Address {
       address: "127.0.0.1:\(ServeOptions.defaultPort)–\(last)", words: "all ports are taken; give one with --listen")
   }
 
+  /// The address on which a node listens that listened on another one. Port 0 is the port that it had.
+  static func moved(from listen: String, to wanted: String?) throws(ServerError) -> HostPort {
+    guard let wanted, let address = HostPort(parsing: wanted, toListen: true), address.port == 0,
+      let before = HostPort(parsing: listen)
+    else { return try choose(wanted ?? listen) }
+    return HostPort(host: address.host, port: before.port)
+  }
+
   /// The address that others are told: where it listens, unless that stands for every address of the host.
   static func advertised(_ wanted: String?, listen: HostPort) throws(ServerError) -> String {
     if let wanted {

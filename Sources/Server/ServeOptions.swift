@@ -10,6 +10,8 @@ public struct ServeOptions: Sendable {
   public var zone: String
   /// How many partitions a new cluster has: a power of two.
   public var partitions: Int?
+  /// The snapshot's files with whose records a new cluster begins: a full one, then those of what changed after it.
+  public var from: [String] = []
   /// How long the cluster shall keep old versions, in milliseconds; nil: as it does.
   public var keepMilliseconds: UInt64?
   /// How long the certificates are valid that this node signs for nodes, in seconds.

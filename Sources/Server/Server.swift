@@ -89,10 +89,36 @@ public enum Server {
       let address = try Address.advertised(options.advertise, listen: listen)
       try ClusterMaker.make(options, listen: listen, address: address, on: disk)
     case .node:
+      guard options.from.isEmpty else {
+        throw .usage(
+          "--from makes a new cluster, and \(options.directory) is a node's already: name an empty directory")
+      }
       guard options.partitions == nil else {
         throw .usage("--partitions is for a cluster's first start; this directory is a node's already")
       }
+      try moveIfAsked(options, on: disk)
     case .foreign: try refuseForeign(options.directory, on: disk)
+    }
+  }
+
+  /// Notes in a node's directory that it listens, or is reached, elsewhere from now on; the node tells the catalog.
+  private static func moveIfAsked(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
+    guard options.listen != nil || options.advertise != nil else { return }
+    var identity: WireNodeIdentity
+    do throws(NodeError) {
+      identity = try NodeIdentity.read(from: options.directory, on: disk).stored
+    } catch {
+      throw .node(error)
+    }
+    let listen = try Address.moved(from: identity.listen, to: options.listen)
+    if options.advertise != nil || "\(listen)" != identity.listen {
+      identity.address = try Address.advertised(options.advertise, listen: listen)
+    }
+    identity.listen = "\(listen)"
+    do throws(NodeError) {
+      try NodeIdentity.write(identity, to: options.directory, on: disk)
+    } catch {
+      throw .node(error)
     }
   }
 
@@ -101,7 +127,7 @@ public enum Server {
     _ announce: @escaping @Sendable (String) -> Void
   ) throws(ServerError) {
     let stored = opened.identity.stored
-    let listen = try Address.choose(options.listen ?? stored.listen)
+    let listen = try Address.choose(stored.listen)
     let revocations = Revocations()
     let credentials = try CertificateRenewal.replacingExpired(
       NodeCredentials.load(from: options.directory, on: PosixDisk()), opened, options.directory)

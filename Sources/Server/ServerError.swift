@@ -1,6 +1,7 @@
 public import Client
 public import Environment
 public import Node
+public import Snapshot
 public import TLS
 
 /// Why a node does not run.
@@ -21,6 +22,8 @@ public enum ServerError: Error, CustomStringConvertible {
   case token(JoinTokenError)
   /// Enrolment failed.
   case enrolment(ClientError)
+  /// The snapshot's files with which a cluster shall begin can't be used.
+  case snapshot(SnapshotError)
 
   /// What happened, why, and what to try.
   public var description: String {
@@ -33,6 +36,7 @@ public enum ServerError: Error, CustomStringConvertible {
     case .usage(let words): words
     case .token(let error): "\(error)"
     case .enrolment(let error): "\(error)"
+    case .snapshot(let error): "\(error)"
     }
   }
 }
@@ -48,11 +52,24 @@ extension ServerError {
     case .usage: 64
     case .token: 65
     case .enrolment(let error): error.exitCode
+    case .snapshot(let error): error.exitCode
     }
   }
 
   /// The exit status of a node that had to stop at once because its disk can't be trusted any more.
   static let fatalExitCode: Int32 = 74
+}
+
+extension SnapshotError {
+  fileprivate var exitCode: Int32 {
+    switch self {
+    case .table(.io(let error)): error.isNotFound ? 66 : 74
+    case .table, .damaged, .notSigned: 2
+    case .notASnapshot, .brokenChain: 65
+    case .notInFile: 3
+    case .noDigest: 70
+    }
+  }
 }
 
 extension NodeError {
@@ -61,7 +78,7 @@ extension NodeError {
     case .disk(let error): error.isNotFound ? 66 : 74
     case .log(.unsupportedFormat), .foreign: 78
     case .log: 74
-    case .store(.corrupt), .malformed, .damagedLog: 2
+    case .store(.corrupt), .malformed, .damagedLog, .seed: 2
     case .store: 74
     }
   }

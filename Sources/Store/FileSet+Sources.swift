@@ -24,6 +24,15 @@ extension FileSet {
     sources(in: range, at: nil, isReverse: isReverse, caching: caching)
   }
 
+  /// Sources over every table and run that may hold a write above a version, or tell of a deletion above it.
+  func sources(in range: KeyRange, after since: Version) -> [RecordSource] {
+    let runs = allHistory.flatMap(\.runs).filter {
+      $0.run.properties.maxEdge > since && range.overlaps($0.run.properties.minKey, $0.run.properties.maxKey)
+    }
+    return sources(in: range, at: nil, after: since, isReverse: false, caching: false)
+      + Self.chains(runs).map { ChainSource($0[...], tier: .history, isReverse: false, caching: false) }
+  }
+
   /// Sources over what a walk at a version needs: current tables that have something to say about it, the youngest first,
   /// and what history shows alive then.
   func sources(in range: KeyRange, at version: Version, isReverse: Bool) throws(StoreError) -> [RecordSource] {
@@ -59,12 +68,13 @@ extension FileSet {
   }
 
   private func sources(
-    in range: KeyRange, at version: Version?, isReverse: Bool, caching: Bool
+    in range: KeyRange, at version: Version?, after since: Version = .zero, isReverse: Bool, caching: Bool
   ) -> [RecordSource] {
     // From the oldest to the youngest: a table all of whose records are too new says at most that older current ones
     // don't count, which is worth nothing where there are none.
     var found: [RecordSource] = []
     func hasNothing(_ run: FileRun) -> Bool {
+      guard run.run.properties.maxVersion > since else { return true }
       guard let version else { return false }
       return run.run.properties.minEdge > version || found.isEmpty && run.run.properties.minVersion > version
     }

@@ -67,6 +67,20 @@ extension PartitionStore {
     return StoreCursor(self, merge, bound: reverse ? lower : upper, at: version, isReverse: reverse)
   }
 
+  /// A walk over what changed in a range of keys, or was alive, between two versions, both of which must be readable.
+  /// See `StoreCursor` for how long it is valid.
+  public func changes(_ query: ChangeQuery) throws(StoreError) -> ChangeCursor {
+    try check(query.since)
+    try check(query.at)
+    let range = KeyRange(lower: query.lower, upper: query.upper)
+    let files =
+      query.scope == .lastChanges
+      ? files.sources(in: range, after: query.since)
+      : files.currentSources(in: range, isReverse: false, caching: false) + files.historySources(in: range)
+    return ChangeCursor(
+      self, query, try VersionStream(memtableSources(isReverse: false) + files, from: query.lower))
+  }
+
   private func memtableSources(isReverse: Bool) -> [RecordSource] {
     [memtable, frozen?.memtable].compactMap { memtable in
       memtable.flatMap { $0.isEmpty ? nil : MemtableSource($0, isReverse: isReverse) }

@@ -57,6 +57,9 @@ public final class PrivateKey: @unchecked Sendable {
     return bytes
   }
 
+  /// Signs a message: ECDSA with SHA-256, in DER form.
+  public func sign(_ message: [UInt8]) throws(TLSError) -> [UInt8] { try Signature.make(message, with: pointer) }
+
   /// The public half in DER form (SubjectPublicKeyInfo, RFC 5280): what a box is sealed to.
   public func publicKeyDER() throws(TLSError) -> [UInt8] {
     try PublicKey.der(of: pointer)

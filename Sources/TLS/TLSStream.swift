@@ -76,6 +76,8 @@ struct TLSStream: ~Copyable {
   var hasOutgoing: Bool { outgoing.count > 0 || session.pendingOutput > 0 }
 
   /// Encrypts bytes for `send`.
+  ///
+  /// SAFETY: the plaintext is lent for the call; TLS copies what it keeps.
   mutating func encrypt(_ plaintext: UnsafeRawBufferPointer) throws(TLSError) {
     takeOutput()
     try outgoing.append(room: TLSSession.ciphertextBytes(for: plaintext.count)) { (room) throws(TLSError) in
@@ -114,6 +116,8 @@ struct TLSStream: ~Copyable {
 
   private func decrypt(_ count: Int, into inbox: inout ByteQueue) -> Step {
     do throws(TLSError) {
+      // SAFETY: `receive` has just filled the first `count` bytes of the scratch buffer; the session reads them within
+      // the closure alone.
       let ended = try scratch.withUnsafeBufferPointer { (bytes) throws(TLSError) in
         let input = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[..<count]))
         return try session.withInput(input) { () throws(TLSError) in

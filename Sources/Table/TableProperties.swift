@@ -30,6 +30,9 @@ public struct TableProperties: Equatable, Sendable {
   /// The greatest edge; `Version.zero` in an empty table.
   public var maxEdge = Version.zero
 
+  /// Of a snapshot's file, what the cluster says of it; nil of every other table.
+  public var seal: SnapshotSeal?
+
   /// The properties of an empty table.
   public init(tier: Tier) {
     self.tier = tier
@@ -63,11 +66,16 @@ extension TableProperties {
   private enum Field: UInt8 {
     case records = 1
     case tombstones, keys, dataBytes, dataBlocks, minVersion, maxVersion, minKey, maxKey, tier, digest, minEdge, maxEdge
+    case statement = 32
+    case signature, certificate, authority
 
-    /// The bytes that the field takes; nil for a key, which takes any number.
+    /// Those that every table has.
+    static let required = Self.records.rawValue...Self.maxEdge.rawValue
+
+    /// The bytes that the field takes; nil for one that takes any number.
     var bytes: Int? {
       switch self {
-      case .minKey, .maxKey: nil
+      case .minKey, .maxKey, .statement, .signature, .certificate, .authority: nil
       case .tier: 1
       case .digest: RecordDigest.encodedBytes
       default: 8
@@ -81,6 +89,8 @@ extension TableProperties {
     var reader = ByteReader(bytes)
     switch Field(rawValue: number) {
     case .minKey, .maxKey: return "\(name) \(Escaping.text(bytes))"
+    case .signature, .certificate, .authority: return "\(name), \(bytes.count) bytes"
+    case .statement: return "\(name) \(SnapshotSeal.text(ofStatement: bytes))"
     case .digest, nil: return name
     case .tier: return (try? reader.u8()).map { "\(name) \($0)" } ?? name
     default: return (try? reader.u64()).map { "\(name) \($0)" } ?? name
@@ -102,6 +112,10 @@ extension TableProperties {
     case .digest: "digest"
     case .minEdge: "least edge"
     case .maxEdge: "greatest edge"
+    case .statement: "snapshot"
+    case .signature: "signature"
+    case .certificate: "certificate of the node that signed"
+    case .authority: "certificate of the cluster's authority"
     case nil: "unknown field \(number)"
     }
   }
@@ -135,6 +149,15 @@ extension TableProperties {
     digest.encode(into: &writer)
     put(.minEdge, minEdge.rawValue)
     put(.maxEdge, maxEdge.rawValue)
+    if let seal {
+      for (field, bytes) in [
+        (Field.statement, seal.statement), (.signature, seal.signature), (.certificate, seal.certificate),
+        (.authority, seal.authority),
+      ] {
+        writer.u8(field.rawValue)
+        writer.string(bytes)
+      }
+    }
     return writer.bytes
   }
 
@@ -143,6 +166,7 @@ extension TableProperties {
     self.init(tier: .current)
     var reader = ByteReader(payload)
     var seen: Set<UInt8> = []
+    var seal = SnapshotSeal(statement: [], signature: [], certificate: [], authority: [])
     while !reader.isAtEnd {
       let start = reader.offset
       let number = try reader.u8()
@@ -176,9 +200,14 @@ extension TableProperties {
       case .digest: digest = try RecordDigest(from: &reader)
       case .minEdge: minEdge = Version(rawValue: try reader.u64())
       case .maxEdge: maxEdge = Version(rawValue: try reader.u64())
+      case .statement: seal.statement = try reader.bytes(length)
+      case .signature: seal.signature = try reader.bytes(length)
+      case .certificate: seal.certificate = try reader.bytes(length)
+      case .authority: seal.authority = try reader.bytes(length)
       }
     }
-    for number in Field.records.rawValue...Field.maxEdge.rawValue where !seen.contains(number) {
+    if seen.contains(Field.statement.rawValue) { self.seal = seal }
+    for number in Field.required where !seen.contains(number) {
       throw .malformed(offset: payload.count, expected: "field \(number)", found: "the end")
     }
   }

@@ -132,9 +132,13 @@ public final class TableWriter {
     lastKey.removeAll()
   }
 
-  /// Writes what is left and makes the file durable. Its directory is the caller's to sync.
-  public func finish() throws(TableError) -> (properties: TableProperties, fileBytes: UInt64) {
+  /// Writes what is left and makes the file durable. Its directory is the caller's to sync. With a seal the table is a
+  /// snapshot's file.
+  public func finish(seal: SnapshotSeal? = nil) throws(TableError) -> (
+    properties: TableProperties, fileBytes: UInt64
+  ) {
     try endRun()
+    properties.seal = seal
     precondition(properties.tier == .history || runs.count <= 1, "a table of the current tier is one run")
     let directory = try TableDirectory.encoded(runs).withRawBytes { (bytes) throws(TableError) in
       try sink.write(bytes, type: .directory)

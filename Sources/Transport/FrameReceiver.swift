@@ -4,7 +4,9 @@ public protocol FrameReceiver: AnyObject {
   /// The handshake is done: frames can be sent.
   func connected(_ connection: FramedConnection)
 
-  /// A frame arrived. The payload is lent for the length of the call: what is to stay must be copied.
+  /// A frame arrived.
+  ///
+  /// SAFETY: the payload is lent for the length of the call: what is to stay must be copied.
   func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection)
 
   /// All frames that had arrived were given to `received`; what was sent meanwhile leaves after this call.

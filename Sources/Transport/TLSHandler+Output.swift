@@ -37,6 +37,8 @@ extension TLSHandler {
     let room = session.pendingOutput + TLSSession.ciphertextBytes(for: plaintext.readableBytes)
     ciphertext.clear(minimumCapacity: room)
     var failure: TLSError?
+    // SAFETY: the region has at least `room` bytes, of which `count` are written: what is left begins there. The
+    // session writes no further than the region that it is given.
     ciphertext.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { region in
       var count = session.takeOutput(into: region)
       do throws(TLSError) {

@@ -111,6 +111,7 @@ final class TLSHandler: ChannelDuplexHandler {
     isReading = true
     let ciphertext = unwrapInboundIn(data)
     do throws(TLSError) {
+      // SAFETY: the session reads the lent input within the closure alone.
       let ended = try ciphertext.withUnsafeReadableBytes { (bytes) throws(TLSError) in
         try session.withInput(bytes) { () throws(TLSError) in try decrypt() }
       }

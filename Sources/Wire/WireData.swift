@@ -17,6 +17,8 @@ extension SwiftProtobuf.Message {
   }
 
   /// Decodes a message that came from a disk or a network; nil if the bytes are not one.
+  ///
+  /// SAFETY: the bytes are lent for the call; the message holds copies.
   public init?(untrusted bytes: UnsafeRawBufferPointer) {
     do {
       try self.init(serializedBytes: LentBytes(bytes: bytes))

@@ -15,7 +15,10 @@ struct ScriptTests {
 
   @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
-    arguments: ["bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof"])
+    arguments: [
+      "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof",
+      "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover",
+    ])
   func script(name: String) throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts/\(name).sh").path
     let log = try DirectoryTree.makeTemporary("kv-test-")

@@ -2,6 +2,7 @@ import Bytes
 import Environment
 import Log
 import Simulation
+import Snapshot
 import Store
 import Table
 
@@ -10,6 +11,7 @@ import Table
 enum Fixture {
   static let storeDirectory = "/store-1"
   static let logDirectory = "/log-1"
+  static let snapshotDirectory = "/snapshot-1"
 
   static var root: String {
     "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/fixtures"
@@ -81,6 +83,40 @@ enum Fixture {
     log.settle()
   }
 
+  /// Makes the snapshots' files as the fixtures were made: of everything, of history, of what changed. What stands for
+  /// signature and certificates is no such thing: they are never the same twice.
+  static func makeSnapshots(_ disk: any Disk) throws {
+    try disk.createDirectory(snapshotDirectory)
+    let version = Version(rawValue: 9)
+    func lived(_ key: String, _ from: UInt64, _ to: UInt64, _ text: String) -> Lifespan {
+      Lifespan(value(key, from, text), to: Version(rawValue: to))
+    }
+    let files: [(name: String, oldest: Version, since: Version?, spans: [Lifespan])] = [
+      ("full.kvs", version, nil, [lived("apple", 5, .max, "red"), lived("plum", 9, .max, "violet")]),
+      (
+        "history.kvs", Version(rawValue: 2), nil,
+        [
+          lived("apple", 5, .max, "red"), lived("apple", 1, 5, "green"), lived("pear", 2, 8, "hard"),
+          lived("plum", 9, .max, "violet"), lived("plum", 3, 9, "blue"),
+        ]
+      ),
+      (
+        "changes.kvs", version, Version(rawValue: 5),
+        [Lifespan(.tombstone(Key("pear"), Version(rawValue: 8)), to: .max), lived("plum", 9, .max, "violet")]
+      ),
+    ]
+    for file in files {
+      let statement = SnapshotStatement(
+        cluster: "kv-0123456789ab", version: version, oldest: file.oldest, since: file.since, prefix: Array("".utf8),
+        createdMilliseconds: 1_700_000_000_000)
+      let writer = try SnapshotFileWriter(disk: disk, path: "\(snapshotDirectory)/\(file.name)", statement: statement)
+      for span in file.spans { try writer.add(span) }
+      _ = try writer.complete()
+      _ = try writer.finish(
+        signature: Array("signature".utf8), certificate: Array("certificate".utf8), authority: Array("authority".utf8))
+    }
+  }
+
   /// The dump of every file in a directory, by name.
   static func dump(_ disk: any Disk, _ directory: String) throws -> String {
     var lines: [String] = []
@@ -88,7 +124,7 @@ enum Fixture {
       lines.append("== \(name)")
       let path = directory + "/" + name
       func emit(_ line: DumpLine) { lines.append(line.text()) }
-      if name.hasSuffix(".sst") {
+      if name.hasSuffix(".sst") || name.hasSuffix(".kvs") {
         if try TableDump.run(disk: disk, path: path, emit) > 0 { lines.append("faults") }
       } else if name.hasPrefix("manifest-") {
         if try ManifestDump.run(disk: disk, path: path, emit) > 0 { lines.append("faults") }

@@ -2,6 +2,7 @@ import Bytes
 import Environment
 import Log
 import Simulation
+import Snapshot
 import Store
 import Table
 import Testing
@@ -9,9 +10,10 @@ import Testing
 @Suite struct FixtureTests {
   private static let makers: [(name: String, make: @Sendable (SimulatedDisk) throws -> Void)] = [
     (Fixture.storeDirectory, { try Fixture.makeStore($0) }), (Fixture.logDirectory, { try Fixture.makeLog($0) }),
+    (Fixture.snapshotDirectory, { try Fixture.makeSnapshots($0) }),
   ]
 
-  @Test("what this kv writes is, byte by byte, what format version 1 is", arguments: 0..<2)
+  @Test("what this kv writes is, byte by byte, what format version 1 is", arguments: 0..<3)
   func writing(maker: Int) throws {
     let (name, make) = Self.makers[maker]
     let kept = try Fixture.copy(name)
@@ -24,7 +26,7 @@ import Testing
     }
   }
 
-  @Test("every byte of the fixtures means what the golden dump says", arguments: 0..<2)
+  @Test("every byte of the fixtures means what the golden dump says", arguments: 0..<3)
   func golden(maker: Int) throws {
     let name = Self.makers[maker].name
     let golden = try PosixDisk().contents(of: Fixture.root + name + ".txt", limit: 1 << 20)
@@ -53,6 +55,24 @@ import Testing
     while let job = store.nextCompaction() { try store.install(job.run()) }
     #expect(try store.get(Key("pear"), at: .max)?.value == Array("soft".utf8))
     #expect(try store.get(Key("pear"), at: Version(rawValue: 29))?.kind != .value)
+  }
+
+  @Test("snapshots' files of format version 1 are sound, and read now and in the past")
+  func snapshots() throws {
+    let disk = try Fixture.copy(Fixture.snapshotDirectory)
+    for name in try disk.list(Fixture.snapshotDirectory) {
+      let path = "\(Fixture.snapshotDirectory)/\(name)"
+      #expect(try SnapshotCheck.content(disk: disk, path: path).statement.cluster == "kv-0123456789ab")
+    }
+    let file = try SnapshotFile(disk: disk, path: Fixture.snapshotDirectory + "/history.kvs")
+    for version in 2...9 as ClosedRange<UInt64> {
+      for key in ["apple", "pear", "plum"] {
+        let at = Version(rawValue: version)
+        let writes = Fixture.flushes.flatMap(\.self)
+        let expected = writes.last { $0.key == Key(key) && $0.version <= at }.flatMap { $0.kind == .value ? $0 : nil }
+        #expect(try file.get(Key(key), at: at) == expected, "\(key) at \(version)")
+      }
+    }
   }
 
   @Test("a log of format version 1 is recovered")

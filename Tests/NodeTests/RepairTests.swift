@@ -154,7 +154,9 @@ struct RepairTests {
     #expect(report.outcomes == [.damaged] && report.wrong.isEmpty && !report.undecided.isEmpty)
   }
 
-  @Test("a crash at any moment of a repair loses nothing: it goes on, or is done again", arguments: [1, 3, 5, 7, 9, 12, 15, 20, 30, 45])
+  @Test(
+    "a crash at any moment of a repair loses nothing: it goes on, or is done again",
+    arguments: [1, 3, 5, 7, 9, 12, 15, 20, 30, 45])
   func crash(moment: Int) throws {
     let world = try cluster(8)
     let victim = try #require(world.nodes.first { $0 != world.leader(of: 1) })

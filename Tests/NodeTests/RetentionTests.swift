@@ -148,6 +148,7 @@ struct RetentionTests {
     var state = PartitionState(
       replica: ReplicaID(rawValue: 1), arc: .ring, epoch: 1, lastVersion: Version(rawValue: 9), sessions: [1, 2])
     state.floor = Version(rawValue: 7)
+    state.pins = [Version(rawValue: 3), Version(rawValue: 5)]
     #expect(PartitionState(untrusted: state.encode()) == state)
     #expect(PartitionState(untrusted: Array(state.encode().dropLast())) == nil)
   }

@@ -9,15 +9,16 @@ public enum TimeArgument: Hashable, Sendable {
   case instant(milliseconds: UInt64)
   /// So many milliseconds before now.
   case ago(milliseconds: UInt64)
+  /// The version of a named snapshot.
+  case snapshot(String)
 
-  /// Reads `VERSION`, RFC 3339 with an offset, `-5m`, `@SECONDS` or `snap:NAME`, which no cluster knows yet.
+  /// Reads `VERSION`, RFC 3339 with an offset, `-5m`, `@SECONDS` or `snap:NAME`.
   public init(parsing text: String) throws(CommandError) {
     if let first = text.utf8.first, (0x30...0x39).contains(first), let number = UInt64(text) {
       guard number > 0 else { throw .usage("0 is not a version: the first one is 1") }
       self = .version(Version(rawValue: number))
     } else if text.hasPrefix("snap:") {
-      let name = Escaping.text(Array(text.utf8.dropFirst(5)))
-      throw .usage("no snapshot is named \(name): this cluster knows no named snapshots")
+      self = .snapshot(String(text.dropFirst(5)))
     } else if text.hasPrefix("-"), let duration = DurationArgument(argument: String(text.dropFirst())) {
       self = .ago(milliseconds: duration.milliseconds)
     } else if text.hasPrefix("@"), let milliseconds = TimeArgument.unixTime(text.dropFirst()) {
@@ -27,7 +28,7 @@ public enum TimeArgument: Hashable, Sendable {
     } else {
       throw .usage(
         "\(Escaping.text(Array(text.utf8))) is not a time: give a version, RFC 3339 with an offset"
-          + " (2026-11-22T17:00:00Z), -5m, -1h30m or @SECONDS")
+          + " (2026-11-22T17:00:00Z), -5m, -1h30m, @SECONDS or snap:NAME")
     }
   }
 
@@ -44,6 +45,8 @@ public enum TimeArgument: Hashable, Sendable {
     case .ago(let milliseconds):
       guard milliseconds <= nowMilliseconds else { throw .usage("the time lies before 1970") }
       return Version(lastOfMillisecond: nowMilliseconds - milliseconds)
+    case .snapshot(let name):
+      throw .usage("snap:\(Escaping.text(Array(name.utf8))) names a snapshot of a cluster, and none is asked here")
     }
   }
 

@@ -22,12 +22,31 @@ struct VerifyCommand: Executable {
   @Flag(help: "Compare sums that are kept anyway, and read nothing.")
   var quick = false
 
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Check this snapshot's file instead; again for changes after it.", valueName: "file"))
+  var file: [ArgumentBytes] = []
+
+  @Option(help: ArgumentHelp("Check a proof that kv get --proof printed; - for standard input.", valueName: "file"))
+  var proof: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("The root that the proof must lead to; without it, a signed one.", valueName: "root"))
+  var root: ArgumentBytes?
+
   mutating func validate() throws {
+    let isOffline = !file.isEmpty || proof != nil
+    if isOffline, quick || prefix != nil || rate != nil || !partition.isEmpty {
+      throw ValidationError("--file and --proof are about no cluster: they exclude its options")
+    }
+    if proof != nil, !file.isEmpty { throw ValidationError("--proof excludes --file") }
+    if root != nil, proof == nil { throw ValidationError("--root goes with --proof") }
     if quick, prefix != nil { throw ValidationError("--quick and --prefix exclude each other") }
     if quick, rate != nil { throw ValidationError("--quick reads nothing: it takes no --rate") }
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    if let proof { return try ProofCheck(root: root?.text, global: global).run(proof.text, output) }
+    if !file.isEmpty { return try SnapshotVerification(global: global).run(file.map(\.text), output) }
     var check = PartitionCheck(client: try global.client())
     check.prefix = prefix?.bytes ?? []
     check.rate = rate?.bytesPerSecond ?? 0

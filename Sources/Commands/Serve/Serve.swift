@@ -16,6 +16,11 @@ struct ServeCommand: Executable {
   @Option(help: ArgumentHelp("How long the cluster keeps old versions; 24h unless set.", valueName: "duration"))
   var keep: DurationArgument?
 
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Make a new cluster of this snapshot's file; again for changes after it.", valueName: "file"))
+  var from: [ArgumentBytes] = []
+
   @Flag(help: "Print a unit for systemd that runs the node with these settings, and end.")
   var printUnit = false
 
@@ -53,6 +58,7 @@ struct ServeCommand: Executable {
     complete.node.installLog()
     var options = complete.node.serveOptions(partitions: complete.partitions)
     options.keepMilliseconds = complete.keep?.milliseconds
+    options.from = from.map(\.text)
     try complete.node.serve(options, quiet: global.quiet)
     return .done
   }

@@ -17,6 +17,10 @@ struct Catalog {
     case unknownToken
     case tooMany(String)
     case malformed(String)
+    /// A snapshot of this name is of another version.
+    case nameTaken(String)
+    /// The version is no longer kept; the floor.
+    case notRetained(floor: Version)
   }
 
   /// A catalog with this state, checked.
@@ -147,6 +151,9 @@ extension Catalog {
     case .raiseFloor(let floor): state.floor = max(state.floor, floor)
     case .setSpace(let change): try apply(change)
     case .replaceReplica(let loss): try apply(loss)
+    case .createSnapshot(let snapshot): try create(snapshot)
+    case .recover(let recovery): try apply(recovery)
+    case .deleteSnapshot(let name): state.snapshots.removeAll { $0.name == name }
     case .reportDamage(let damage): try apply(damage)
     case nil: throw .malformed("an empty catalog command, or one of a newer format")
     }
@@ -277,5 +284,72 @@ extension Catalog {
     } catch {
       throw .malformed("\(error)")
     }
+  }
+}
+
+// A cluster that begins with the records of another.
+extension Catalog {
+  /// Has versions begin above one, and readable ones with another.
+  mutating func begin(above version: Version, floor: Version) {
+    state.ceiling = max(state.ceiling, version.rawValue)
+    state.floor = max(state.floor, floor.rawValue)
+  }
+}
+
+// Named snapshots.
+extension Catalog {
+  /// The oldest version from which on all is readable, and those below it that are too, ascending: of one moment, so
+  /// that what replicas drop by it is never what a snapshot holds.
+  var retained: (floor: Version, pins: [Version]) {
+    (floor, Set(state.snapshots.map { Version(rawValue: $0.version) }).filter { $0 < floor }.sorted())
+  }
+
+  /// Whether a snapshot holds this very version.
+  func isPinned(_ version: Version) -> Bool { state.snapshots.contains { $0.version == version.rawValue } }
+
+  private mutating func create(_ snapshot: WireNamedSnapshot) throws(Refusal) {
+    let version = Version(rawValue: snapshot.version)
+    if let known = state.snapshots.first(where: { $0.name == snapshot.name }) {
+      guard known.version == snapshot.version else {
+        throw .nameTaken("a snapshot named \(snapshot.name) is of version \(known.version)")
+      }
+      return
+    }
+    guard version >= floor || isPinned(version) else { throw .notRetained(floor: floor) }
+    guard state.snapshots.count < Limits.namedSnapshots else {
+      throw .tooMany("the cluster has \(Limits.namedSnapshots) named snapshots; delete some")
+    }
+    let place = state.snapshots.firstIndex { $0.name > snapshot.name } ?? state.snapshots.count
+    state.snapshots.insert(snapshot, at: place)
+  }
+}
+
+// One node goes on where a quorum was lost.
+extension Catalog {
+  /// Whether a node was struck out: it takes part in nothing any more, whatever it still has.
+  func isStruckOut(_ node: NodeID) -> Bool {
+    state.recoveries.contains { $0.lost.contains(node.rawValue) }
+  }
+
+  private mutating func apply(_ recovery: WireRecovery) throws(Refusal) {
+    var next = state
+    next.nodes.removeAll { recovery.lost.contains($0.id) }
+    guard !next.nodes.isEmpty else { throw .malformed("a recovery leaves a node") }
+    for place in next.partitions.indices {
+      next.partitions[place].replicas = next.partitions[place].replicas.compactMap { replica in
+        guard !recovery.lost.contains(ReplicaID(rawValue: replica.id).node.rawValue) else { return nil }
+        return .with { $0.id = replica.id }
+      }
+      if recovery.lost.contains(next.partitions[place].preferred) { next.partitions[place].preferred = 0 }
+      next.partitions[place].epoch += 1
+    }
+    next.epoch += 1
+    next.recoveries.append(recovery)
+    do throws(RingError) {
+      map = try Catalog.map(of: next)
+    } catch {
+      throw .malformed("\(error)")
+    }
+    state = next
   }
 }

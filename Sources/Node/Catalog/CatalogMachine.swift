@@ -101,9 +101,9 @@ final class CatalogMachine: GroupMachine {
       node.host.membersChanged(catalog?.members ?? [])
     case .changePartition, .confirmPartition, .reportDamage:
       node.planner.mapChanged()
-    case .raiseFloor:
-      node.applyFloor()
-    case .replaceReplica:
+    case .raiseFloor, .createSnapshot, .deleteSnapshot:
+      node.applyRetention()
+    case .replaceReplica, .recover:
       membersAreNews = true
       node.planner.mapChanged()
       node.host.membersChanged(catalog?.members ?? [])
@@ -236,7 +236,7 @@ final class CatalogMachine: GroupMachine {
       restore(catalog, savedIndex: received.point.index)
       node.host.membersChanged(catalog.members)
       done(true)
-      node.applyFloor()
+      node.applyRetention()
       node.planner.mapChanged()
       node.pump()
     }

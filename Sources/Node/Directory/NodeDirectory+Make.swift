@@ -9,12 +9,12 @@ extension NodeDirectory {
   public static func createCluster(
     _ directory: String, on disk: any Disk, cluster: String, partitions: Int, authority: [UInt8],
     node: WireCatalogNode, publicKey: [UInt8], sealedAuthorityKey: [UInt8], listen: String,
-    certificates: [WireCertificate] = [], log: LogOptions = LogOptions()
+    certificates: [WireCertificate] = [], seed: ClusterSeed? = nil, log: LogOptions = LogOptions()
   ) throws(NodeError) {
     var node = node
     node.publicKey = .init(publicKey)
     node.sealedAuthorityKey = .init(sealedAuthorityKey)
-    let catalog: Catalog
+    var catalog: Catalog
     do {
       catalog = try Catalog.bootstrap(
         cluster: cluster, partitions: partitions, format: format, authority: authority, node: node,
@@ -22,11 +22,12 @@ extension NodeDirectory {
     } catch {
       throw .malformed(path: directory, words: "\(error)")
     }
+    if let seed { catalog.begin(above: seed.version, floor: seed.floor) }
     try create(
       directory, on: disk,
       identity: identity(
         cluster: cluster, node: NodeID(rawValue: node.id), address: node.address, listen: listen, members: []),
-      catalog: catalog.state, log: log)
+      catalog: catalog.state, seed: seed, log: log)
   }
 
   /// Makes the directory of a node that has just enrolled and knows nothing but other members' addresses.

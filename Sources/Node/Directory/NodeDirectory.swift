@@ -72,7 +72,8 @@ public enum NodeDirectory {
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
   /// and holds a replica of each of its partitions; without, it has joined and knows nothing yet.
   static func create(
-    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState?, log: LogOptions
+    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState?,
+    seed: ClusterSeed? = nil, log: LogOptions
   ) throws(NodeError) {
     do {
       try disk.createDirectory(directory)
@@ -81,7 +82,7 @@ public enum NodeDirectory {
       try disk.syncDirectory(directory)
       try disk.syncDirectory(parent(of: directory))
       try disk.replace(identityPath(directory), with: Checked.wrap(identity.encoded))
-      if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog) }
+      if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog, seed: seed) }
       // From the first moment on there is a log, so that one that is gone can be told from one that is new.
       _ = try SharedLog.open(disk: disk, directory: logPath(directory), options: log)
       try disk.replace(formatPath(directory), with: Array("\(formatPrefix)\(format)\n".utf8))
@@ -91,6 +92,8 @@ public enum NodeDirectory {
       throw .store(error)
     } catch let error as LogError {
       throw .log(error)
+    } catch let error as ClusterSeedError {
+      throw .seed(words: error.words)
     } catch {
       throw .malformed(path: directory, words: "\(error)")
     }
@@ -103,7 +106,7 @@ public enum NodeDirectory {
   }
 
   private static func bootstrap(
-    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState
+    _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState, seed: ClusterSeed?
   ) throws {
     let replica = ReplicaID(node: NodeID(rawValue: identity.node), incarnation: 1)
     let point = SnapshotHeader(
@@ -111,6 +114,9 @@ public enum NodeDirectory {
     try disk.replace(
       catalogPath(directory),
       with: Checked.wrap(WireSnapshotTrailer(point, state: catalog.encoded, checksum: 0).encoded))
+    if let seed {
+      return try seed.fill(catalog.partitions, of: replica, at: point, under: partitionsPath(directory), on: disk)
+    }
     let cache = BlockCache(byteBudget: 1 << 20)
     for partition in catalog.partitions {
       let state = PartitionState(

@@ -13,6 +13,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   case damagedLog([String])
   /// The directory is of something else.
   case foreign(path: String, words: String)
+  /// The records with which a new cluster shall begin could not be had.
+  case seed(words: String)
 
   /// What happened, for people.
   public var description: String {
@@ -23,6 +25,7 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
     case .malformed(let path, let words): "\(path): \(words)"
     case .damagedLog(let damage): "the log is damaged: " + damage.joined(separator: "; ")
     case .foreign(let path, let words): "\(path): \(words)"
+    case .seed(let words): words
     }
   }
 }

@@ -90,6 +90,7 @@ extension Partition {
     guard case (var state, let point)? = try? PartitionState.read(cursor.state) else { return nil }
     // Who gets the records must not answer for versions that were dropped from them.
     state.floor = store.retention.floor
+    state.pins = store.retention.pins
     return CapturedState(point: point, state: state.encode()) {
       var writer = ByteWriter(capacity: Limits.snapshotChunk.rawValue)
       do throws(StoreError) {
@@ -125,7 +126,7 @@ extension Partition {
     }
     state.replica = replicaID
     let storeState = state.storeState(at: received.point)
-    let retention = Retention(floor: state.floor)
+    let retention = Retention(floor: state.floor, pins: state.pins)
     let storage = node.storage
     node.checks.drop(group)
     node.host.run(.background) { () -> StoreError? in
@@ -140,7 +141,7 @@ extension Partition {
       do throws(StoreError) {
         if let error { throw error }
         store = try storage.openStore(directory)
-        node.applyFloor()
+        node.applyRetention()
         self.sessions = sessions
         lastVersion = state.lastVersion
         node.versions.learned(lastVersion)

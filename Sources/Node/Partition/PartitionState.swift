@@ -14,6 +14,8 @@ struct PartitionState: Equatable {
   let sessions: [UInt8]
   /// The oldest version that the records still tell. In a manifest it stands by itself.
   var floor = Version.zero
+  /// Older versions that they tell nevertheless, ascending. In a manifest they stand beside the floor.
+  var pins: [Version] = []
   /// The sum over all records ever applied; nil where it wasn't kept from the first on.
   var applied: RecordDigest? = .zero
 
@@ -63,6 +65,8 @@ struct PartitionState: Equatable {
     writer.u64(lastVersion.rawValue)
     writer.string(sessions)
     writer.u64(floor.rawValue)
+    writer.varint(UInt64(pins.count))
+    for pin in pins { writer.u64(pin.rawValue) }
     applied?.encode(into: &writer)
     return writer.bytes
   }
@@ -77,6 +81,7 @@ struct PartitionState: Equatable {
       lastVersion = Version(rawValue: try reader.u64())
       sessions = try reader.string(limit: bytes.count)
       floor = Version(rawValue: try reader.u64())
+      for _ in 0..<(try reader.count(limit: Limits.namedSnapshots)) { pins.append(Version(rawValue: try reader.u64())) }
       applied = reader.isAtEnd ? nil : try RecordDigest(from: &reader)
       try reader.finish()
     } catch {

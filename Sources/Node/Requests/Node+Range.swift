@@ -8,22 +8,13 @@ import Wire
 extension Node {
   func serve(_ request: WireRangeRequest, deadline: Moment, reply: @escaping Reply) {
     let at = Version(rawValue: request.at)
-    guard heldReads.admits(at, now: now) else {
+    guard isPinned(at) || heldReads.admits(at, now: now) else {
       return reply(notRetained(at, floor: catalog.catalog?.floor ?? .zero))
     }
     guard request.at > 0, !request.groups.isEmpty, request.groups.count <= Limits.partitions else {
       return reply(WireFailure.because(.invalid, "a range names its version and its partitions"))
     }
-    var wanted: [Partition] = []
-    for group in Set(request.groups).sorted() {
-      guard let partition = replicas[GroupID(rawValue: group)]?.machine as? Partition else {
-        return reply(
-          WireFailure.because(
-            .notLeader, "node \(id) has no replica of partition \(group)",
-            leader: router.leader(of: GroupID(rawValue: group))))
-      }
-      wanted.append(partition)
-    }
+    guard let wanted = partitions(request.groups, reply) else { return }
     whenNotFuture(at, reply) { [self] in
       whenAllReadable(wanted, at: at) { [self] failure in
         if let failure { return reply(failure) }
@@ -32,7 +23,24 @@ extension Node {
     }
   }
 
-  private func whenAllReadable(
+  /// The partitions of these groups; nil after a reply that says which has no replica here.
+  func partitions(_ groups: [UInt32], _ reply: @escaping Reply) -> [Partition]? {
+    var wanted: [Partition] = []
+    for group in Set(groups).sorted() {
+      guard let partition = replicas[GroupID(rawValue: group)]?.machine as? Partition else {
+        reply(
+          WireFailure.because(
+            .notLeader, "node \(id) has no replica of partition \(group)",
+            leader: router.leader(of: GroupID(rawValue: group))))
+        return nil
+      }
+      wanted.append(partition)
+    }
+    return wanted
+  }
+
+  /// Calls back once a read at a version may be served by all of some partitions.
+  func whenAllReadable(
     _ partitions: [Partition], at version: Version, _ done: @escaping (WireResponse.OneOf_Body?) -> Void
   ) {
     var left = partitions.count
@@ -51,7 +59,8 @@ extension Node {
   {
     do throws(StoreError) {
       let response = try read(request, partitions.map(\.store), at: version)
-      heldReads.wasRead(at: version, isLast: !response.more, now: now)
+      // What a snapshot holds need not be held by its readers.
+      if !isPinned(version) { heldReads.wasRead(at: version, isLast: !response.more, now: now) }
       return .range(response)
     } catch {
       let place = error.path

@@ -19,11 +19,15 @@ extension Node {
     }
   }
 
-  /// Tells the partitions' stores which version is the oldest that must stay readable. All replicas drop by what the
-  /// catalog says alone.
-  func applyFloor() {
-    guard let floor = catalog.catalog?.floor else { return }
-    for partition in partitions { partition.store.retain(Retention(floor: floor)) }
+  /// Tells the partitions' stores which versions must stay readable. All replicas drop by what the catalog says alone.
+  ///
+  /// A store whose floor is above the catalog's has it from a later state of the catalog, as after a restart or a
+  /// transfer: it keeps the pins of that state, which this one may not know yet.
+  func applyRetention() {
+    guard let (floor, pins) = catalog.catalog?.retained else { return }
+    for partition in partitions where floor >= partition.store.retention.floor {
+      partition.store.retain(Retention(floor: floor, pins: pins))
+    }
   }
 
   /// The oldest version below a floor that is read here. No read below the floor begins for a while.

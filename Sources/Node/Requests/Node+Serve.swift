@@ -53,7 +53,11 @@ extension Node {
       repairFences.fence(step) { reply(.check($0)) }
     case .check(let step):
       reply(.check(checks.answer(step)))
-    case .invite, .enrol, .versions, .propose:
+    case .signSnapshot(let request):
+      sign(request, reply: reply)
+    case .changes(let changes):
+      serve(changes, deadline: deadline, reply: reply)
+    case .invite, .enrol, .versions, .propose, .snapshots, .createSnapshot, .deleteSnapshot:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     }
   }
@@ -73,7 +77,9 @@ extension Node {
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
       (.client, .check):
       "only nodes may ask this"
-    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair):
+    case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
+      (.client(_, let canAdminister), .createSnapshot), (.client(_, let canAdminister), .deleteSnapshot),
+      (.client(_, let canAdminister), .signSnapshot):
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
@@ -157,6 +163,12 @@ extension Node {
         return reply(WireFailure.because(.invalid, "not a command of the catalog"))
       }
       catalog.propose(command) { reply($0.body) }
+    case (.snapshots?, let catalog as CatalogMachine):
+      listSnapshots(of: catalog, reply: reply)
+    case (.createSnapshot(let wanted)?, let catalog as CatalogMachine):
+      create(wanted, in: catalog, reply: reply)
+    case (.deleteSnapshot(let unwanted)?, let catalog as CatalogMachine):
+      delete(unwanted, in: catalog, reply: reply)
     case (.issue(let issue)?, _ as CatalogMachine):
       self.issue(issue, reply: reply)
     case (.certificates?, _ as CatalogMachine):

@@ -3,6 +3,7 @@ import Client
 import Environment
 import Glibc
 import Node
+import Snapshot
 import TLS
 import Wire
 
@@ -10,6 +11,7 @@ import Wire
 enum ClusterMaker {
   /// Makes everything; the directory is a node's from the last step on.
   static func make(_ options: ServeOptions, listen: HostPort, address: String, on disk: any Disk) throws(ServerError) {
+    let seed = try ClusterMaker.seed(options.from, on: disk)
     let cluster = "kv-" + hex(SystemRandomNumberGenerator.bytes(6))
     let directory = options.directory
     do {
@@ -35,7 +37,7 @@ enum ClusterMaker {
         directory, on: disk, cluster: cluster, partitions: options.partitions ?? ServeOptions.defaultPartitions,
         authority: authority.certificate.der, node: node, publicKey: publicKey,
         sealedAuthorityKey: try SealedBox.seal(try authority.key.der(), to: publicKey), listen: "\(listen)",
-        certificates: [certificate.record, admin.record])
+        certificates: [certificate.record, admin.record], seed: seed)
     } catch let error as ServerError {
       throw error
     } catch let error as NodeError {
@@ -44,6 +46,26 @@ enum ClusterMaker {
       throw .tls(error)
     } catch {
       throw .identity(path: directory, words: "\(error)")
+    }
+  }
+
+  /// The records of snapshots' files, after every byte of these was checked; nil where there are none.
+  private static func seed(_ paths: [String], on disk: any Disk) throws(ServerError) -> ClusterSeed? {
+    guard !paths.isEmpty else { return nil }
+    do throws(SnapshotError) {
+      let files = try SnapshotChain.open(paths, on: disk)
+      guard let first = files.first?.statement, let last = files.last?.statement else { return nil }
+      let merge = try SnapshotMerge(files)
+      return ClusterSeed(version: last.version, floor: first.hasHistory ? first.oldest : last.version) {
+        () throws(ClusterSeedError) in
+        do throws(SnapshotError) {
+          return try merge.next()
+        } catch {
+          throw ClusterSeedError(words: "\(error)")
+        }
+      }
+    } catch {
+      throw .snapshot(error)
     }
   }
 

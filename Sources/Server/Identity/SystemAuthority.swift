@@ -69,6 +69,11 @@ final class SystemAuthority: Authority {
     }
   }
 
+  func sign(_ message: [UInt8]) -> (signature: [UInt8], certificate: [UInt8])? {
+    guard let signature = try? credentials.key.sign(message) else { return nil }
+    return (signature, credentials.certificate.der)
+  }
+
   func text(of token: WireJoinToken) -> String {
     JoinToken(
       cluster: token.cluster, pin: token.pin.array, secret: token.secret.array,

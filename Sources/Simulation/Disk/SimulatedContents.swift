@@ -18,6 +18,7 @@ struct SimulatedContents {
 
   var count: Int { cache.count }
 
+  /// SAFETY: here as below the bytes are lent for the call and copied.
   mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
     cache.write(bytes, at: offset)
     pending.append(.write(offset: offset, bytes: Array(bytes)))

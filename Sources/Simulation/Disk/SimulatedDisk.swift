@@ -96,6 +96,7 @@ public final class SimulatedDisk: Sendable {
     volume.withLock { volume in
       guard let node = volume.find(path), let file = volume.files[node] else { return 0 }
       var bytes = [UInt8](repeating: 0, count: file.count)
+      // SAFETY: a read fills at most the buffer, which is as long as the file.
       bytes.withUnsafeMutableBytes { _ = file.cache.read(at: 0, into: $0) }
       return (bytes.lastIndex { $0 != 0 } ?? -1) + 1
     }

@@ -165,6 +165,8 @@ extension SimulatedVolume {
 
 extension SimulatedVolume {
   /// Writes to a file, as the fault that hit the call says.
+  ///
+  /// SAFETY: the bytes are lent for the call; what is to stay of them is copied.
   mutating func write(_ bytes: UnsafeRawBufferPointer, to node: Node, at offset: Int) {
     switch quietFault {
     case .isLost: files[node]?.writeToCache(bytes, at: offset)

@@ -80,6 +80,7 @@ public enum TableDump {
   private static func entries(_ bytes: [UInt8], _ fields: inout Annotator, _ tier: Tier?, isIndex: Bool)
     throws(ByteError)
   {
+    // SAFETY: the block's header was read before, so that the bytes reach to its end at least.
     let trailer = bytes.withRawBytes {
       BlockTrailer(UnsafeRawBufferPointer(rebasing: $0[TableFormat.blockHeaderBytes...]))
     }

@@ -143,6 +143,32 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .reportDamage(newValue)}
   }
 
+  /// A version that stays readable below the floor.
+  public var createSnapshot: WireNamedSnapshot {
+    get {
+      if case .createSnapshot(let v)? = body {return v}
+      return WireNamedSnapshot()
+    }
+    set {body = .createSnapshot(newValue)}
+  }
+
+  /// The name of one that need not any more.
+  public var deleteSnapshot: String {
+    get {
+      if case .deleteSnapshot(let v)? = body {return v}
+      return String()
+    }
+    set {body = .deleteSnapshot(newValue)}
+  }
+
+  public var recover: WireRecovery {
+    get {
+      if case .recover(let v)? = body {return v}
+      return WireRecovery()
+    }
+    set {body = .recover(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -164,6 +190,11 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case replaceReplica(WireCatalogCommand.ReplicaLoss)
     /// Files of a replica can't be read: others shall lead.
     case reportDamage(WireReplicaDamage)
+    /// A version that stays readable below the floor.
+    case createSnapshot(WireNamedSnapshot)
+    /// The name of one that need not any more.
+    case deleteSnapshot(String)
+    case recover(WireRecovery)
 
   }
 
@@ -290,47 +321,128 @@ public nonisolated struct WireReplicaDamage: Sendable {
 }
 
 /// All that the catalog knows.
-public nonisolated struct WireCatalogState: Sendable {
+public nonisolated struct WireCatalogState: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var cluster: String = String()
+  public var cluster: String {
+    get {_storage._cluster}
+    set {_uniqueStorage()._cluster = newValue}
+  }
 
   /// The newest format that log commands and files may use (kv-architecture(7)).
-  public var format: UInt32 = 0
+  public var format: UInt32 {
+    get {_storage._format}
+    set {_uniqueStorage()._format = newValue}
+  }
 
-  public var ceiling: UInt64 = 0
+  public var ceiling: UInt64 {
+    get {_storage._ceiling}
+    set {_uniqueStorage()._ceiling = newValue}
+  }
 
-  public var nextNode: UInt32 = 0
+  public var nextNode: UInt32 {
+    get {_storage._nextNode}
+    set {_uniqueStorage()._nextNode = newValue}
+  }
 
-  public var nextIncarnation: UInt32 = 0
+  public var nextIncarnation: UInt32 {
+    get {_storage._nextIncarnation}
+    set {_uniqueStorage()._nextIncarnation = newValue}
+  }
 
-  public var nextGroup: UInt32 = 0
+  public var nextGroup: UInt32 {
+    get {_storage._nextGroup}
+    set {_uniqueStorage()._nextGroup = newValue}
+  }
 
-  public var epoch: UInt64 = 0
+  public var epoch: UInt64 {
+    get {_storage._epoch}
+    set {_uniqueStorage()._epoch = newValue}
+  }
 
-  public var replicasWanted: UInt32 = 0
+  public var replicasWanted: UInt32 {
+    get {_storage._replicasWanted}
+    set {_uniqueStorage()._replicasWanted = newValue}
+  }
 
-  public var nodes: [WireCatalogNode] = []
+  public var nodes: [WireCatalogNode] {
+    get {_storage._nodes}
+    set {_uniqueStorage()._nodes = newValue}
+  }
 
-  public var partitions: [WireCatalogPartition] = []
+  public var partitions: [WireCatalogPartition] {
+    get {_storage._partitions}
+    set {_uniqueStorage()._partitions = newValue}
+  }
 
-  public var tokens: [WireCatalogToken] = []
+  public var tokens: [WireCatalogToken] {
+    get {_storage._tokens}
+    set {_uniqueStorage()._tokens = newValue}
+  }
 
   /// The certificate of the cluster's authority, DER.
-  public var authority: Data = Data()
+  public var authority: Data {
+    get {_storage._authority}
+    set {_uniqueStorage()._authority = newValue}
+  }
 
   /// Certificates that are valid still, revoked ones among them.
-  public var certificates: [WireCertificate] = []
+  public var certificates: [WireCertificate] {
+    get {_storage._certificates}
+    set {_uniqueStorage()._certificates = newValue}
+  }
 
   /// How long old versions are kept, in milliseconds; 0: 24 hours.
-  public var retentionMs: UInt64 = 0
+  public var retentionMs: UInt64 {
+    get {_storage._retentionMs}
+    set {_uniqueStorage()._retentionMs = newValue}
+  }
 
   /// The oldest version still readable.
-  public var floor: UInt64 = 0
+  public var floor: UInt64 {
+    get {_storage._floor}
+    set {_uniqueStorage()._floor = newValue}
+  }
 
-  public var damaged: [WireReplicaDamage] = []
+  public var damaged: [WireReplicaDamage] {
+    get {_storage._damaged}
+    set {_uniqueStorage()._damaged = newValue}
+  }
+
+  /// By ascending name.
+  public var snapshots: [WireNamedSnapshot] {
+    get {_storage._snapshots}
+    set {_uniqueStorage()._snapshots = newValue}
+  }
+
+  /// What was done for lack of a quorum, the earliest first.
+  public var recoveries: [WireRecovery] {
+    get {_storage._recoveries}
+    set {_uniqueStorage()._recoveries = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// One node went on alone: `kv recover`.
+public nonisolated struct WireRecovery: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// When, in milliseconds since 1970.
+  public var timeMs: UInt64 = 0
+
+  public var survivor: UInt32 = 0
+
+  /// The nodes that are struck out for ever.
+  public var lost: [UInt32] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -517,7 +629,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}(add_certificate\0\u{3}revoke_certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{1c}add_certificate\0\u{3}revoke_certificates\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -653,6 +765,40 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .reportDamage(v)
         }
       }()
+      case 30: try {
+        var v: WireNamedSnapshot?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .createSnapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .createSnapshot(v)
+        }
+      }()
+      case 31: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .deleteSnapshot(v)
+        }
+      }()
+      case 32: try {
+        var v: WireRecovery?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .recover(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .recover(v)
+        }
+      }()
       case 60: try {
         var v: WireCertificate?
         var hadOneofValue = false
@@ -733,6 +879,18 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .reportDamage?: try {
       guard case .reportDamage(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
+    case .createSnapshot?: try {
+      guard case .createSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .deleteSnapshot?: try {
+      guard case .deleteSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 31)
+    }()
+    case .recover?: try {
+      guard case .recover(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
     }()
     case .addCertificate?: try {
       guard case .addCertificate(let v)? = self.body else { preconditionFailure() }
@@ -1021,7 +1179,192 @@ nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{1e}certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{a}snapshots\0\u{1}recoveries\0\u{2}\u{13}certificates\0")
+
+  fileprivate class _StorageClass {
+    var _cluster: String = String()
+    var _format: UInt32 = 0
+    var _ceiling: UInt64 = 0
+    var _nextNode: UInt32 = 0
+    var _nextIncarnation: UInt32 = 0
+    var _nextGroup: UInt32 = 0
+    var _epoch: UInt64 = 0
+    var _replicasWanted: UInt32 = 0
+    var _nodes: [WireCatalogNode] = []
+    var _partitions: [WireCatalogPartition] = []
+    var _tokens: [WireCatalogToken] = []
+    var _authority: Data = Data()
+    var _certificates: [WireCertificate] = []
+    var _retentionMs: UInt64 = 0
+    var _floor: UInt64 = 0
+    var _damaged: [WireReplicaDamage] = []
+    var _snapshots: [WireNamedSnapshot] = []
+    var _recoveries: [WireRecovery] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _cluster = source._cluster
+      _format = source._format
+      _ceiling = source._ceiling
+      _nextNode = source._nextNode
+      _nextIncarnation = source._nextIncarnation
+      _nextGroup = source._nextGroup
+      _epoch = source._epoch
+      _replicasWanted = source._replicasWanted
+      _nodes = source._nodes
+      _partitions = source._partitions
+      _tokens = source._tokens
+      _authority = source._authority
+      _certificates = source._certificates
+      _retentionMs = source._retentionMs
+      _floor = source._floor
+      _damaged = source._damaged
+      _snapshots = source._snapshots
+      _recoveries = source._recoveries
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._cluster) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._format) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._ceiling) }()
+        case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._nextNode) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._nextIncarnation) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._nextGroup) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._epoch) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._replicasWanted) }()
+        case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._nodes) }()
+        case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._partitions) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._tokens) }()
+        case 12: try { try decoder.decodeSingularBytesField(value: &_storage._authority) }()
+        case 13: try { try decoder.decodeSingularUInt64Field(value: &_storage._retentionMs) }()
+        case 14: try { try decoder.decodeSingularUInt64Field(value: &_storage._floor) }()
+        case 30: try { try decoder.decodeRepeatedMessageField(value: &_storage._damaged) }()
+        case 40: try { try decoder.decodeRepeatedMessageField(value: &_storage._snapshots) }()
+        case 41: try { try decoder.decodeRepeatedMessageField(value: &_storage._recoveries) }()
+        case 60: try { try decoder.decodeRepeatedMessageField(value: &_storage._certificates) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if !_storage._cluster.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._cluster, fieldNumber: 1)
+      }
+      if _storage._format != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._format, fieldNumber: 2)
+      }
+      if _storage._ceiling != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._ceiling, fieldNumber: 3)
+      }
+      if _storage._nextNode != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nextNode, fieldNumber: 4)
+      }
+      if _storage._nextIncarnation != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nextIncarnation, fieldNumber: 5)
+      }
+      if _storage._nextGroup != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nextGroup, fieldNumber: 6)
+      }
+      if _storage._epoch != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._epoch, fieldNumber: 7)
+      }
+      if _storage._replicasWanted != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._replicasWanted, fieldNumber: 8)
+      }
+      if !_storage._nodes.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._nodes, fieldNumber: 9)
+      }
+      if !_storage._partitions.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._partitions, fieldNumber: 10)
+      }
+      if !_storage._tokens.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._tokens, fieldNumber: 11)
+      }
+      if !_storage._authority.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._authority, fieldNumber: 12)
+      }
+      if _storage._retentionMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._retentionMs, fieldNumber: 13)
+      }
+      if _storage._floor != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._floor, fieldNumber: 14)
+      }
+      if !_storage._damaged.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._damaged, fieldNumber: 30)
+      }
+      if !_storage._snapshots.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._snapshots, fieldNumber: 40)
+      }
+      if !_storage._recoveries.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._recoveries, fieldNumber: 41)
+      }
+      if !_storage._certificates.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._certificates, fieldNumber: 60)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogState, rhs: WireCatalogState) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._cluster != rhs_storage._cluster {return false}
+        if _storage._format != rhs_storage._format {return false}
+        if _storage._ceiling != rhs_storage._ceiling {return false}
+        if _storage._nextNode != rhs_storage._nextNode {return false}
+        if _storage._nextIncarnation != rhs_storage._nextIncarnation {return false}
+        if _storage._nextGroup != rhs_storage._nextGroup {return false}
+        if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._replicasWanted != rhs_storage._replicasWanted {return false}
+        if _storage._nodes != rhs_storage._nodes {return false}
+        if _storage._partitions != rhs_storage._partitions {return false}
+        if _storage._tokens != rhs_storage._tokens {return false}
+        if _storage._authority != rhs_storage._authority {return false}
+        if _storage._certificates != rhs_storage._certificates {return false}
+        if _storage._retentionMs != rhs_storage._retentionMs {return false}
+        if _storage._floor != rhs_storage._floor {return false}
+        if _storage._damaged != rhs_storage._damaged {return false}
+        if _storage._snapshots != rhs_storage._snapshots {return false}
+        if _storage._recoveries != rhs_storage._recoveries {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Recovery"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1029,96 +1372,31 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.cluster) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.ceiling) }()
-      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.nextNode) }()
-      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.nextIncarnation) }()
-      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.nextGroup) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
-      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.replicasWanted) }()
-      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.nodes) }()
-      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.partitions) }()
-      case 11: try { try decoder.decodeRepeatedMessageField(value: &self.tokens) }()
-      case 12: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
-      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.retentionMs) }()
-      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.floor) }()
-      case 30: try { try decoder.decodeRepeatedMessageField(value: &self.damaged) }()
-      case 60: try { try decoder.decodeRepeatedMessageField(value: &self.certificates) }()
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.timeMs) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.survivor) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.lost) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.cluster.isEmpty {
-      try visitor.visitSingularStringField(value: self.cluster, fieldNumber: 1)
+    if self.timeMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.timeMs, fieldNumber: 1)
     }
-    if self.format != 0 {
-      try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 2)
+    if self.survivor != 0 {
+      try visitor.visitSingularUInt32Field(value: self.survivor, fieldNumber: 2)
     }
-    if self.ceiling != 0 {
-      try visitor.visitSingularUInt64Field(value: self.ceiling, fieldNumber: 3)
-    }
-    if self.nextNode != 0 {
-      try visitor.visitSingularUInt32Field(value: self.nextNode, fieldNumber: 4)
-    }
-    if self.nextIncarnation != 0 {
-      try visitor.visitSingularUInt32Field(value: self.nextIncarnation, fieldNumber: 5)
-    }
-    if self.nextGroup != 0 {
-      try visitor.visitSingularUInt32Field(value: self.nextGroup, fieldNumber: 6)
-    }
-    if self.epoch != 0 {
-      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 7)
-    }
-    if self.replicasWanted != 0 {
-      try visitor.visitSingularUInt32Field(value: self.replicasWanted, fieldNumber: 8)
-    }
-    if !self.nodes.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.nodes, fieldNumber: 9)
-    }
-    if !self.partitions.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.partitions, fieldNumber: 10)
-    }
-    if !self.tokens.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.tokens, fieldNumber: 11)
-    }
-    if !self.authority.isEmpty {
-      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 12)
-    }
-    if self.retentionMs != 0 {
-      try visitor.visitSingularUInt64Field(value: self.retentionMs, fieldNumber: 13)
-    }
-    if self.floor != 0 {
-      try visitor.visitSingularUInt64Field(value: self.floor, fieldNumber: 14)
-    }
-    if !self.damaged.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.damaged, fieldNumber: 30)
-    }
-    if !self.certificates.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.certificates, fieldNumber: 60)
+    if !self.lost.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.lost, fieldNumber: 3)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  public static func ==(lhs: WireCatalogState, rhs: WireCatalogState) -> Bool {
-    if lhs.cluster != rhs.cluster {return false}
-    if lhs.format != rhs.format {return false}
-    if lhs.ceiling != rhs.ceiling {return false}
-    if lhs.nextNode != rhs.nextNode {return false}
-    if lhs.nextIncarnation != rhs.nextIncarnation {return false}
-    if lhs.nextGroup != rhs.nextGroup {return false}
-    if lhs.epoch != rhs.epoch {return false}
-    if lhs.replicasWanted != rhs.replicasWanted {return false}
-    if lhs.nodes != rhs.nodes {return false}
-    if lhs.partitions != rhs.partitions {return false}
-    if lhs.tokens != rhs.tokens {return false}
-    if lhs.authority != rhs.authority {return false}
-    if lhs.certificates != rhs.certificates {return false}
-    if lhs.retentionMs != rhs.retentionMs {return false}
-    if lhs.floor != rhs.floor {return false}
-    if lhs.damaged != rhs.damaged {return false}
+  public static func ==(lhs: WireRecovery, rhs: WireRecovery) -> Bool {
+    if lhs.timeMs != rhs.timeMs {return false}
+    if lhs.survivor != rhs.survivor {return false}
+    if lhs.lost != rhs.lost {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -218,6 +218,47 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .repair(newValue)}
   }
 
+  /// The named snapshots, and from which version on all is kept.
+  public var snapshots: WireSnapshotsRequest {
+    get {
+      if case .snapshots(let v)? = _storage._body {return v}
+      return WireSnapshotsRequest()
+    }
+    set {_uniqueStorage()._body = .snapshots(newValue)}
+  }
+
+  public var createSnapshot: WireCreateSnapshotRequest {
+    get {
+      if case .createSnapshot(let v)? = _storage._body {return v}
+      return WireCreateSnapshotRequest()
+    }
+    set {_uniqueStorage()._body = .createSnapshot(newValue)}
+  }
+
+  public var deleteSnapshot: WireDeleteSnapshotRequest {
+    get {
+      if case .deleteSnapshot(let v)? = _storage._body {return v}
+      return WireDeleteSnapshotRequest()
+    }
+    set {_uniqueStorage()._body = .deleteSnapshot(newValue)}
+  }
+
+  public var signSnapshot: WireSignSnapshotRequest {
+    get {
+      if case .signSnapshot(let v)? = _storage._body {return v}
+      return WireSignSnapshotRequest()
+    }
+    set {_uniqueStorage()._body = .signSnapshot(newValue)}
+  }
+
+  public var changes: WireChangesRequest {
+    get {
+      if case .changes(let v)? = _storage._body {return v}
+      return WireChangesRequest()
+    }
+    set {_uniqueStorage()._body = .changes(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -249,6 +290,12 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     /// Of peers alone: a step of that.
     case check(WireCheckRequest)
     case repair(WireRepairRequest)
+    /// The named snapshots, and from which version on all is kept.
+    case snapshots(WireSnapshotsRequest)
+    case createSnapshot(WireCreateSnapshotRequest)
+    case deleteSnapshot(WireDeleteSnapshotRequest)
+    case signSnapshot(WireSignSnapshotRequest)
+    case changes(WireChangesRequest)
 
   }
 
@@ -427,6 +474,46 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .repair(newValue)}
   }
 
+  public var snapshots: WireSnapshotsResponse {
+    get {
+      if case .snapshots(let v)? = body {return v}
+      return WireSnapshotsResponse()
+    }
+    set {body = .snapshots(newValue)}
+  }
+
+  public var createSnapshot: WireCreateSnapshotResponse {
+    get {
+      if case .createSnapshot(let v)? = body {return v}
+      return WireCreateSnapshotResponse()
+    }
+    set {body = .createSnapshot(newValue)}
+  }
+
+  public var deleteSnapshot: WireDeleteSnapshotResponse {
+    get {
+      if case .deleteSnapshot(let v)? = body {return v}
+      return WireDeleteSnapshotResponse()
+    }
+    set {body = .deleteSnapshot(newValue)}
+  }
+
+  public var signSnapshot: WireSignSnapshotResponse {
+    get {
+      if case .signSnapshot(let v)? = body {return v}
+      return WireSignSnapshotResponse()
+    }
+    set {body = .signSnapshot(newValue)}
+  }
+
+  public var changes: WireChangesResponse {
+    get {
+      if case .changes(let v)? = body {return v}
+      return WireChangesResponse()
+    }
+    set {body = .changes(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -450,6 +537,11 @@ public nonisolated struct WireResponse: Sendable {
     case verify(WireVerifyResponse)
     case check(WireCheckResponse)
     case repair(WireRepairResponse)
+    case snapshots(WireSnapshotsResponse)
+    case createSnapshot(WireCreateSnapshotResponse)
+    case deleteSnapshot(WireDeleteSnapshotResponse)
+    case signSnapshot(WireSignSnapshotResponse)
+    case changes(WireChangesResponse)
 
   }
 
@@ -1439,13 +1531,198 @@ public nonisolated struct WireCatalogProposalResponse: Sendable {
   public init() {}
 }
 
+/// A name for a version, which stays readable as long as it has one.
+public nonisolated struct WireNamedSnapshot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var version: UInt64 = 0
+
+  /// When it got the name, in milliseconds since 1970.
+  public var createdMs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireSnapshotsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireSnapshotsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// By ascending name.
+  public var snapshots: [WireNamedSnapshot] = []
+
+  /// Every version from here on is readable.
+  public var floor: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Names a version. The same name and version again is no error.
+public nonisolated struct WireCreateSnapshotRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var version: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireCreateSnapshotResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireDeleteSnapshotRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireDeleteSnapshotResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// False: there was none of this name.
+  public var found: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What a snapshot's file says of itself is to be signed in the cluster's name.
+public nonisolated struct WireSignSnapshotRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Bytes.SnapshotStatement, encoded.
+  public var statement: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireSignSnapshotResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// ECDSA with SHA-256 over the statement behind its label, DER.
+  public var signature: Data = Data()
+
+  /// The certificate of the node that signed, and of the authority that signed that, DER.
+  public var certificate: Data = Data()
+
+  public var authority: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The next part of what changed from one version to another, of partitions that this node leads.
+public nonisolated struct WireChangesRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var groups: [UInt32] = []
+
+  /// Inclusive; of this key only records below `below`, if that isn't 0.
+  public var min: Data = Data()
+
+  public var below: UInt64 = 0
+
+  /// Exclusive; `bounded` false: no bound.
+  public var max: Data = Data()
+
+  public var bounded: Bool = false
+
+  /// The later version; required.
+  public var at: UInt64 = 0
+
+  /// The earlier one, which must be readable.
+  public var since: UInt64 = 0
+
+  /// Every record that was alive at some version from `since` to `at`, not only the last change of each key.
+  public var allVersions: Bool = false
+
+  /// With `all_versions`: leave out what was alive throughout.
+  public var changedOnly: Bool = false
+
+  /// About so many bytes.
+  public var credit: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireChangesResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Records by key, the newest of a key first, each in the form that Bytes.Record.encode gives it, and behind it the
+  /// version that replaced it, u64: the greatest number where none had at `at`.
+  public var records: Data = Data()
+
+  /// There may be more: ask again from this key and version.
+  public var more: Bool = false
+
+  public var resumeKey: Data = Data()
+
+  public var resumeBelow: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}&issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{1a}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -1682,6 +1959,71 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._body = .repair(v)
           }
         }()
+        case 40: try {
+          var v: WireSnapshotsRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .snapshots(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .snapshots(v)
+          }
+        }()
+        case 41: try {
+          var v: WireCreateSnapshotRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .createSnapshot(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .createSnapshot(v)
+          }
+        }()
+        case 42: try {
+          var v: WireDeleteSnapshotRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .deleteSnapshot(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .deleteSnapshot(v)
+          }
+        }()
+        case 43: try {
+          var v: WireSignSnapshotRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .signSnapshot(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .signSnapshot(v)
+          }
+        }()
+        case 44: try {
+          var v: WireChangesRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .changes(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .changes(v)
+          }
+        }()
         case 70: try {
           var v: WireIssueRequest?
           var hadOneofValue = false
@@ -1816,6 +2158,26 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .repair(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
       }()
+      case .snapshots?: try {
+        guard case .snapshots(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
+      }()
+      case .createSnapshot?: try {
+        guard case .createSnapshot(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 41)
+      }()
+      case .deleteSnapshot?: try {
+        guard case .deleteSnapshot(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 42)
+      }()
+      case .signSnapshot?: try {
+        guard case .signSnapshot(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 43)
+      }()
+      case .changes?: try {
+        guard case .changes(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
+      }()
       case .issue?: try {
         guard case .issue(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 70)
@@ -1858,7 +2220,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}&issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{1a}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2075,6 +2437,71 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .repair(v)
         }
       }()
+      case 40: try {
+        var v: WireSnapshotsResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .snapshots(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .snapshots(v)
+        }
+      }()
+      case 41: try {
+        var v: WireCreateSnapshotResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .createSnapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .createSnapshot(v)
+        }
+      }()
+      case 42: try {
+        var v: WireDeleteSnapshotResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .deleteSnapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .deleteSnapshot(v)
+        }
+      }()
+      case 43: try {
+        var v: WireSignSnapshotResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .signSnapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .signSnapshot(v)
+        }
+      }()
+      case 44: try {
+        var v: WireChangesResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .changes(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .changes(v)
+        }
+      }()
       case 70: try {
         var v: WireIssueResponse?
         var hadOneofValue = false
@@ -2204,6 +2631,26 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .repair?: try {
       guard case .repair(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+    }()
+    case .snapshots?: try {
+      guard case .snapshots(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
+    }()
+    case .createSnapshot?: try {
+      guard case .createSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 41)
+    }()
+    case .deleteSnapshot?: try {
+      guard case .deleteSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 42)
+    }()
+    case .signSnapshot?: try {
+      guard case .signSnapshot(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 43)
+    }()
+    case .changes?: try {
+      guard case .changes(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
     }()
     case .issue?: try {
       guard case .issue(let v)? = self.body else { preconditionFailure() }
@@ -3886,6 +4333,404 @@ nonisolated extension WireCatalogProposalResponse: SwiftProtobuf.Message, SwiftP
   }
 
   public static func ==(lhs: WireCatalogProposalResponse, rhs: WireCatalogProposalResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireNamedSnapshot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".NamedSnapshot"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{3}created_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.createdMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularFixed64Field(value: self.version, fieldNumber: 2)
+    }
+    if self.createdMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.createdMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireNamedSnapshot, rhs: WireNamedSnapshot) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.createdMs != rhs.createdMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSnapshotsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SnapshotsRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSnapshotsRequest, rhs: WireSnapshotsRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSnapshotsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SnapshotsResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}snapshots\0\u{1}floor\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.snapshots) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.floor) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.snapshots.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.snapshots, fieldNumber: 1)
+    }
+    if self.floor != 0 {
+      try visitor.visitSingularFixed64Field(value: self.floor, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSnapshotsResponse, rhs: WireSnapshotsResponse) -> Bool {
+    if lhs.snapshots != rhs.snapshots {return false}
+    if lhs.floor != rhs.floor {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCreateSnapshotRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CreateSnapshotRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularFixed64Field(value: self.version, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCreateSnapshotRequest, rhs: WireCreateSnapshotRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCreateSnapshotResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CreateSnapshotResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCreateSnapshotResponse, rhs: WireCreateSnapshotResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireDeleteSnapshotRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DeleteSnapshotRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireDeleteSnapshotRequest, rhs: WireDeleteSnapshotRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireDeleteSnapshotResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DeleteSnapshotResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}found\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.found) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.found != false {
+      try visitor.visitSingularBoolField(value: self.found, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireDeleteSnapshotResponse, rhs: WireDeleteSnapshotResponse) -> Bool {
+    if lhs.found != rhs.found {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSignSnapshotRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SignSnapshotRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}statement\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.statement) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.statement.isEmpty {
+      try visitor.visitSingularBytesField(value: self.statement, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSignSnapshotRequest, rhs: WireSignSnapshotRequest) -> Bool {
+    if lhs.statement != rhs.statement {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireSignSnapshotResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SignSnapshotResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}signature\0\u{1}certificate\0\u{1}authority\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.certificate) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 1)
+    }
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularBytesField(value: self.certificate, fieldNumber: 2)
+    }
+    if !self.authority.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireSignSnapshotResponse, rhs: WireSignSnapshotResponse) -> Bool {
+    if lhs.signature != rhs.signature {return false}
+    if lhs.certificate != rhs.certificate {return false}
+    if lhs.authority != rhs.authority {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireChangesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ChangesRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}groups\0\u{1}min\0\u{1}below\0\u{1}max\0\u{1}bounded\0\u{1}at\0\u{1}since\0\u{3}all_versions\0\u{3}changed_only\0\u{1}credit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.groups) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.min) }()
+      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.below) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.max) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.bounded) }()
+      case 6: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
+      case 7: try { try decoder.decodeSingularFixed64Field(value: &self.since) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.allVersions) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.changedOnly) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.groups.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.groups, fieldNumber: 1)
+    }
+    if !self.min.isEmpty {
+      try visitor.visitSingularBytesField(value: self.min, fieldNumber: 2)
+    }
+    if self.below != 0 {
+      try visitor.visitSingularFixed64Field(value: self.below, fieldNumber: 3)
+    }
+    if !self.max.isEmpty {
+      try visitor.visitSingularBytesField(value: self.max, fieldNumber: 4)
+    }
+    if self.bounded != false {
+      try visitor.visitSingularBoolField(value: self.bounded, fieldNumber: 5)
+    }
+    if self.at != 0 {
+      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 6)
+    }
+    if self.since != 0 {
+      try visitor.visitSingularFixed64Field(value: self.since, fieldNumber: 7)
+    }
+    if self.allVersions != false {
+      try visitor.visitSingularBoolField(value: self.allVersions, fieldNumber: 8)
+    }
+    if self.changedOnly != false {
+      try visitor.visitSingularBoolField(value: self.changedOnly, fieldNumber: 9)
+    }
+    if self.credit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.credit, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireChangesRequest, rhs: WireChangesRequest) -> Bool {
+    if lhs.groups != rhs.groups {return false}
+    if lhs.min != rhs.min {return false}
+    if lhs.below != rhs.below {return false}
+    if lhs.max != rhs.max {return false}
+    if lhs.bounded != rhs.bounded {return false}
+    if lhs.at != rhs.at {return false}
+    if lhs.since != rhs.since {return false}
+    if lhs.allVersions != rhs.allVersions {return false}
+    if lhs.changedOnly != rhs.changedOnly {return false}
+    if lhs.credit != rhs.credit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireChangesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ChangesResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}records\0\u{1}more\0\u{3}resume_key\0\u{3}resume_below\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.records) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.more) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.resumeKey) }()
+      case 4: try { try decoder.decodeSingularFixed64Field(value: &self.resumeBelow) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.records.isEmpty {
+      try visitor.visitSingularBytesField(value: self.records, fieldNumber: 1)
+    }
+    if self.more != false {
+      try visitor.visitSingularBoolField(value: self.more, fieldNumber: 2)
+    }
+    if !self.resumeKey.isEmpty {
+      try visitor.visitSingularBytesField(value: self.resumeKey, fieldNumber: 3)
+    }
+    if self.resumeBelow != 0 {
+      try visitor.visitSingularFixed64Field(value: self.resumeBelow, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireChangesResponse, rhs: WireChangesResponse) -> Bool {
+    if lhs.records != rhs.records {return false}
+    if lhs.more != rhs.more {return false}
+    if lhs.resumeKey != rhs.resumeKey {return false}
+    if lhs.resumeBelow != rhs.resumeBelow {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

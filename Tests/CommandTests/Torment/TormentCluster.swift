@@ -20,11 +20,15 @@ final class TormentCluster {
   let directory: String
   private(set) var nodes: [ChildProcess] = []
   private let ports: [Int]
+  /// What stands between the nodes, where anything does.
+  let proxies: LinkProxies?
 
   /// Runs a test on a cluster of its own, and tells all there is to know if it fails.
-  static func run(_ name: String, _ body: (TormentCluster, TormentReport) throws -> Void) throws {
+  static func run(
+    _ name: String, behindProxies: Bool = false, _ body: (TormentCluster, TormentReport) throws -> Void
+  ) throws {
     let report = TormentReport(name)
-    let cluster = try TormentCluster()
+    let cluster = try TormentCluster(behindProxies: behindProxies)
     defer { cluster.end() }
     do {
       try cluster.start()
@@ -38,8 +42,9 @@ final class TormentCluster {
     if let failure = report.failure { Issue.record("\(failure)\n\(cluster.lastWords)") }
   }
 
-  private init(nodes count: Int = 3) throws(CommandError) {
+  private init(nodes count: Int = 3, behindProxies: Bool) throws(CommandError) {
     ports = try LoopbackPort.free(count)
+    proxies = behindProxies ? try LinkProxies(before: ports) : nil
     directory = try DirectoryTree.makeTemporary("kv-torment-")
   }
 
@@ -51,6 +56,7 @@ final class TormentCluster {
       node.signal(SIGKILL)
       node.wait()
     }
+    proxies?.stop()
     DirectoryTree.remove(directory)
   }
 
@@ -119,7 +125,8 @@ final class TormentCluster {
 
   private func start() throws(CommandError) {
     for index in ports.indices {
-      let listen = ["--listen", address(index)]
+      var listen = ["--listen", address(index)]
+      if let proxies { listen += ["--advertise", "127.0.0.1:\(proxies.ports[index])"] }
       if index == 0 {
         nodes.append(try spawn(index, ["serve"] + listen))
       } else {
@@ -173,9 +180,11 @@ final class TormentCluster {
   private func spawn(_ index: Int, _ command: [String]) throws(CommandError) -> ChildProcess {
     let words = command + ["-d", "\(directory)/node\(index + 1)", "--stop-at-end-of-input"]
     let log = "\(directory)/node\(index + 1).log"
-    return try ChildProcess(
+    let node = try ChildProcess(
       TormentSettings.program, words.map { Array($0.utf8) }, holdsInput: true, output: .appending(log),
       errors: .appending(log))
+    proxies?.register(node.pid, as: index)
+    return node
   }
 
   /// The ends of the nodes' logs.

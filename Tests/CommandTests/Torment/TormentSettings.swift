@@ -21,6 +21,9 @@ enum TormentSettings {
   /// How long the port scan lasts, in milliseconds.
   static var scanMilliseconds: UInt64 { seconds.map { $0 * 1000 / 3 } ?? 5000 }
 
+  /// How long links between nodes carry nothing at a time, in milliseconds.
+  static var partitionMilliseconds: UInt64 { seconds.map { $0 * 1000 / 12 } ?? 2000 }
+
   private static var seconds: UInt64? {
     ProcessFacts.environment["KV_TORMENT_SECONDS"].flatMap { UInt64($0) }.map { max($0, 6) }
   }

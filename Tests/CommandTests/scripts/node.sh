@@ -39,3 +39,29 @@ mkdir other
 echo data >other/file
 status 78 kv serve -d other
 same data "$(cat other/file)"
+
+# A free port is chosen once; the cluster file names it.
+start any serve -d any --listen 127.0.0.1:0
+any=$started
+KV_CLUSTER=$work/any/cluster.kv await_healthy
+before=$(grep ^address any/cluster.kv)
+stop "$any"
+start any serve -d any --listen 127.0.0.1:0
+any=$started
+KV_CLUSTER=$work/any/cluster.kv await_healthy
+same "$before" "$(grep ^address any/cluster.kv)"
+stop "$any"
+
+# A node that moves tells its cluster, and needs no flags afterwards.
+port=$(free_port)
+start any serve -d any --listen "127.0.0.1:$port"
+any=$started
+for _ in $(seq 100); do
+  grep -qx "address 127.0.0.1:$port" any/cluster.kv && break
+  sleep 0.1
+done
+KV_CLUSTER=$work/any/cluster.kv await_healthy
+KV_CLUSTER=$work/any/cluster.kv kv status --json | grep -q "\"address\":\"127.0.0.1:$port\"" || fail "the node's move is not known"
+stop "$any"
+start any serve -d any
+KV_CLUSTER=$work/any/cluster.kv await_healthy

@@ -21,6 +21,7 @@ final class BenchReader {
     do throws(StoreError) {
       return try key.withRawBytes { (bytes) throws(StoreError) in
         try store.get(bytes, at: version) { view in
+          // SAFETY: the view is lent for this closure; no more is copied than the target holds.
           copy.withUnsafeMutableBytes { target in
             target.copyMemory(from: UnsafeRawBufferPointer(rebasing: view.value.prefix(target.count)))
           }

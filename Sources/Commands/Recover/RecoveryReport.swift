@@ -1,0 +1,66 @@
+import Bytes
+import Node
+
+/// What `kv recover` says of a directory.
+struct RecoveryReport {
+  private let recovery: Recovery
+
+  init(_ recovery: Recovery) {
+    self.recovery = recovery
+  }
+
+  /// Prints a line for each group, then one for each node that is to be struck out.
+  func print(_ json: Bool, _ output: OutputStream) throws(CommandError) {
+    for group in recovery.groups {
+      if json {
+        var object = JSONObject()
+        object.number("group", group.group.rawValue)
+        object.string("last", "\(group.last)")
+        object.string("term", "\(group.term)")
+        object.string("commit", "\(group.commit)")
+        object.strings("members", group.members.map { "\($0)" })
+        object.boolean("alone", group.isAlone)
+        if let obstacle = group.obstacle { object.string("obstacle", obstacle) }
+        try output.write(object.line)
+      } else {
+        let name = group.group == .catalog ? "catalog" : "partition \(group.group)"
+        let nodes = group.members.map { "\($0)" }.joined(separator: ", ")
+        let state = group.isAlone ? "alone" : "members on nodes \(nodes)"
+        try output.line(
+          group.obstacle
+            ?? "\(name): entries up to \(group.last) of term \(group.term), known to be committed up to \(group.commit);"
+            + " \(state)")
+      }
+    }
+    for node in recovery.lost where !json {
+      try output.line("node \(node.id) at \(Escaping.text(Array(node.address.utf8))): to be struck out for ever")
+    }
+    for earlier in recovery.earlier where !json {
+      try output.line(
+        "recovered at \(CivilTime.text(milliseconds: earlier.timeMs)) on node \(earlier.survivor):"
+          + " nodes \(earlier.lost.map { "\($0)" }.joined(separator: ", ")) were struck out")
+    }
+  }
+
+  /// Whether the recovery may go on.
+  func verdict(reachable: [String], _ global: GlobalOptions) -> ExitCode {
+    guard recovery.obstacles.isEmpty else {
+      StandardError.say("this directory can't carry the cluster on: try that of another node")
+      return .damage
+    }
+    guard reachable.isEmpty else {
+      StandardError.say(
+        "\(reachable.joined(separator: ", ")) answers: with this node it may be a quorum; start kv serve here first, and"
+          + " stop the others if they shall not count any more")
+      return .refused
+    }
+    if recovery.isDone {
+      global.say("nothing is to be done: the node is alone already")
+    } else {
+      global.say(
+        "lost will be what others acknowledged beyond the entries above; where several nodes' directories are left, the"
+          + " one whose entries are of the highest term, and then go furthest, has the most")
+    }
+    return .done
+  }
+}

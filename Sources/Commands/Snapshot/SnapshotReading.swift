@@ -1,0 +1,55 @@
+import Bytes
+import Environment
+import Snapshot
+
+/// A snapshot's file in place of a cluster: what `--file` reads.
+struct SnapshotReading {
+  private let file: SnapshotFile
+  private let version: Version
+
+  /// Opens a file, to be read at a time that it shows: its own unless given.
+  init(_ path: String, at time: TimeArgument?, _ global: GlobalOptions) throws(CommandError) {
+    file = try onSnapshot { () throws(SnapshotError) in try SnapshotFile(disk: PosixDisk(), path: path) }
+    let wanted = try time.map { (time) throws(CommandError) in
+      try time.version(nowMilliseconds: ProcessFacts.wallMilliseconds)
+    }
+    version = try onSnapshot { [file] () throws(SnapshotError) in try file.version(for: wanted) }
+    if let since = file.statement.since { global.say("\(path) holds only what changed after version \(since)") }
+  }
+
+  /// The record of a key; nil if it has none.
+  func get(_ key: Key) throws(CommandError) -> Record? {
+    try onSnapshot { () throws(SnapshotError) in try file.get(key, at: version) }
+  }
+
+  /// What gives one record of a range after the other, then nil.
+  func records(
+    from lower: Key?, to upper: Key?, limit: Int?, reverse: Bool
+  ) -> () throws(CommandError) -> Record? {
+    let cursor = file.records(from: lower, to: upper, at: version, reverse: reverse)
+    var left = limit ?? .max
+    return { () throws(CommandError) in
+      guard left > 0 else { return nil }
+      left -= 1
+      return try onSnapshot { () throws(SnapshotError) in try cursor.next()?.record }
+    }
+  }
+
+  /// Every version of a key that the file shows, the newest first; a deletion where one ended and none began.
+  func history(of key: Key) throws(CommandError) -> [Record] {
+    let cursor = file.lifespans(from: key, to: key.successor)
+    var records: [Record] = []
+    while let span = try onSnapshot({ () throws(SnapshotError) in try cursor.next() }) {
+      if span.to != .max, span.to != records.last?.version { records.append(.tombstone(key, span.to)) }
+      records.append(span.record)
+    }
+    return records
+  }
+
+  /// The proof that a key's record is in the snapshot, as text; nil if it has none.
+  func proof(of key: Key) throws(CommandError) -> [UInt8]? {
+    try onSnapshot { () throws(SnapshotError) in
+      try SnapshotProof.make(for: key, at: version, in: file).map { ProofText($0, file.seal).line }
+    }
+  }
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Two of three nodes' directories are gone: the third goes on alone by the manual's steps, and others join it.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+three_nodes
+seq -f 'key%04g' 300 | awk '{print $1 "\tvalue of " $1}' | kv put --from tsv >/dev/null 2>&1
+kv snapshot create kept >/dev/null
+kv put key0001 changed >/dev/null
+sleep 1
+
+# While others run it is refused; a running node's directory is nobody else's.
+status 77 kv recover plan -d node3
+stop "${nodes[2]}"
+status 77 kv recover plan -d node3 --timeout 2s
+grep -q 'node [12] at .*answers' stderr || fail "$(cat stderr)"
+status 77 kv recover apply -d node3 --yes --timeout 2s
+
+kill -KILL "${nodes[0]}" "${nodes[1]}"
+wait "${nodes[0]}" "${nodes[1]}" 2>/dev/null || true
+cp node1/cluster.kv cluster.kv
+mv node1 old1
+rm -rf node2
+export KV_CLUSTER=$work/cluster.kv
+
+status 2 kv recover verify -d node3
+kv recover plan -d node3 --timeout 1s >planned 2>words
+same 17 "$(grep -c 'members on nodes 1, 2, 3' planned)"
+same 2 "$(grep -c 'to be struck out for ever' planned)"
+grep -q 'lost will be' words || fail "$(cat words)"
+status 64 kv recover apply -d node3 --timeout 1s
+kv recover apply -d node3 --yes --timeout 1s >/dev/null 2>&1
+kv recover verify -d node3 >verdict
+same 17 "$(grep -c 'alone' verdict)"
+grep -q 'nodes 1, 2 were struck out' verdict || fail "$(cat verdict)"
+kv recover apply -d node3 --yes --timeout 1s >/dev/null 2>&1
+
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node3.log | tail -1 | grep -o '[0-9]*$')
+sed -i "s/^address .*/address 127.0.0.1:$port/" cluster.kv
+start node3 serve -d node3 --listen "127.0.0.1:$port"
+survivor=$started
+kv status --wait healthy --timeout 60s >/dev/null || fail "$(kv status)"
+same 300 "$(kv range --format keys | wc -l)"
+same changed "$(kv get key0001)"
+same 'value of key0001' "$(kv get key0001 --at snap:kept)"
+kv put after one >/dev/null
+
+# A lost node that comes back is nobody's; new ones join.
+start old1 serve -d old1
+sleep 3
+same one "$(kv get after)"
+kill -KILL "$started"
+for index in 4 5; do
+  read -ra words <<<"$(kv invite)"
+  start "node$index" "${words[@]:1}" -d "node$index" --listen "127.0.0.1:$(free_port)"
+  await_members "$((index - 2))"
+done
+kv status --wait healthy --timeout 60s >/dev/null || fail "$(kv status)"
+kill -KILL "$survivor"
+wait "$survivor" 2>/dev/null || true
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node4.log | tail -1 | grep -o '[0-9]*$')
+sed -i "s/^address .*/address 127.0.0.1:$port/" cluster.kv
+same one "$(kv get after --timeout 30s)"
+same 301 "$(kv range --format keys --timeout 30s | wc -l)"

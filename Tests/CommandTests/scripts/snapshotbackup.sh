@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# A backup as an operator would script it: full once, then what changed, each checked; any day of it comes back, also when
+# the cluster itself keeps no version that old.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+start node serve -d node --listen "127.0.0.1:$(free_port)" --keep 1s
+export KV_CLUSTER=$work/node/cluster.kv
+await_healthy
+mkdir backups
+
+# backup DAY: the file of a day, and the name that the next one begins at.
+backup() {
+  local day=$1 last since=()
+  last=$(kv snapshot list | cut -f 1 | grep '^backup-' || true)
+  [ -z "$last" ] || since=(--since "snap:$last")
+  kv snapshot create "backup-$day" >/dev/null
+  kv snapshot export -q "backups/$day.kvs" --at "snap:backup-$day" "${since[@]}"
+  kv snapshot verify -q backups/*.kvs >/dev/null
+  [ -z "$last" ] || kv snapshot delete "$last"
+}
+
+for day in 1 2 3 4; do
+  seq -f "key%g" $((day * 100)) $((day * 100 + 150)) | awk -v day="$day" '{print $1 "\tof day " day}' |
+    kv put --from tsv -q
+  kv delete "key$((day * 100 + 50))" >/dev/null
+  backup "$day"
+  kv range >"day$day"
+  sleep 1.5
+done
+same backup-4 "$(kv snapshot list | cut -f 1)"
+status 3 kv range --at "$(kv range --format json --limit 1 | sed 's/.*"version":"\([0-9]*\)".*/\1/')"
+
+# Any day: a cluster of the files up to it.
+for day in 1 3; do
+  files=()
+  for before in $(seq "$day"); do files+=(--from "backups/$before.kvs"); done
+  start "restored$day" serve -d "restored$day" "${files[@]}" --listen "127.0.0.1:$(free_port)"
+  KV_CLUSTER=$work/restored$day/cluster.kv await_healthy
+  kv range --cluster "restored$day/cluster.kv" | cmp - "day$day"
+done
+
+# A day that is missing is named.
+mv backups/2.kvs elsewhere.kvs
+status 65 kv snapshot verify backups/*.kvs
+grep -q 'the file of version [0-9]* is missing between them' stderr || fail "$(cat stderr)"

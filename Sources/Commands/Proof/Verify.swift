@@ -66,7 +66,9 @@ struct VerifyCommand: Executable {
         progress.show(done, of: total)
         guard ProcessFacts.steadyMilliseconds - touched > PartitionCheck.touchMilliseconds else { return }
         touched = ProcessFacts.steadyMilliseconds
-        for next in groups[(place + 1)...] { begun[next].map { check.touch(next, $0) } }
+        for next in groups[(place + 1)...] {
+          if let number = begun[next] { check.touch(next, number) }
+        }
       }
       progress.next()
       progress.clear()

@@ -149,8 +149,8 @@ public final class Node {
       for message in batch { receive(message, from: sender) }
     case .request(let request):
       let id = request.id
-      handle(request, from: .node(sender)) { [self] body in
-        host.send(
+      handle(request, from: .node(sender)) { [weak self] body in
+        self?.host.send(
           .response(
             .with {
               $0.id = id

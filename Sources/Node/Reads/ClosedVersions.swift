@@ -75,8 +75,8 @@ extension Node {
       return reply(WireFailure.because(.invalid, "at most \(Limits.partitions) partitions"))
     }
     let wanted = request.groups.compactMap { replicas[GroupID(rawValue: $0)]?.machine as? Partition }
-    versions.latest { [self] version in
-      guard let version else {
+    versions.latest { [weak self] version in
+      guard let self, let version else {
         return reply(WireFailure.because(.unavailable, "the oracle did not answer in time"))
       }
       close(wanted.filter { $0.replica?.leads == true }, at: version, reply: reply)

@@ -23,7 +23,12 @@ extension Partition {
       if replica?.leads != true { node.closedVersions.wasUsed() }
       guard request.maxLagMs == 0 || lag.map({ $0 <= request.maxLagMs }) ?? false else { return false }
       let at = request.at == 0 ? Version.max : Version(rawValue: request.at)
-      guard case .get(var response) = read(key, at: at) else { return false }
+      let body = read(key, at: at)
+      guard case .get(var response) = body else {
+        // What can't be read here the leader may have; but who names a version asks for this replica's word.
+        if request.at > 0 { reply(body) }
+        return request.at > 0
+      }
       response.lagMs = lag.map { UInt32(clamping: $0) } ?? .max
       response.node = node.id.rawValue
       reply(.get(response))

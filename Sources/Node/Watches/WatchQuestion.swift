@@ -30,7 +30,8 @@ struct WatchQuestion {
 
   /// The same with a share of the credit.
   func shared(among count: Int) -> WatchQuestion {
-    WatchQuestion(self, through: through, credit: max(credit / max(1, count), min(credit, Limits.changesShare.rawValue)))
+    WatchQuestion(
+      self, through: through, credit: max(credit / max(1, count), min(credit, Limits.changesShare.rawValue)))
   }
 
   /// The question whether there is any change at all.

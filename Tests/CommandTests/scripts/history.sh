@@ -39,10 +39,10 @@ same "$(printf 'tab\there')" "$(kv get key --at "$version")"
 
 # A leader's end changes nothing.
 stop "${nodes[0]}"
-same "$(cat found)" "$(kv history key --cluster node2/cluster.kv --timeout 30s)"
+same "$(cat found)" "$(kv history key --timeout 30s)"
 
 # More versions than one answer holds.
 for number in $(seq 60); do
-  head -c 20000 /dev/zero | tr '\0' x | kv put large - --cluster node2/cluster.kv --timeout 30s >/dev/null
-  [ "$number" -lt 60 ] || same 60 "$(kv history large --cluster node2/cluster.kv --timeout 30s | wc -l)"
+  head -c 20000 /dev/zero | tr '\0' x | kv put large - --timeout 30s >/dev/null
+  [ "$number" -lt 60 ] || same 60 "$(kv history large --timeout 30s | wc -l)"
 done

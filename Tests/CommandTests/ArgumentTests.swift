@@ -50,7 +50,7 @@ struct ArgumentTests {
     "A wrong command line is exit 64",
     arguments: [
       [], ["nosuch"], ["get"], ["get", "a", "b"], ["get", "k", "--wrong"], ["get", "k", "--at"],
-      ["get", "k", "--at", "yesterday"], ["get", "k", "--at", "snap:mine"], ["get", "k", "--at", "0"],
+      ["get", "k", "--at", "yesterday"], ["get", "k", "--at", "0"],
       ["get", "k", "--timeout", "5"], ["get", "k", "--timeout", "0s"], ["get", "k", "-q", "-v"],
       ["get", "k", "--at", "1", "--consistency", "eventual"], ["put"], ["put", "a", "b", "c"],
       ["put", "k", "v", "--if-absent", "--if-version", "1"], ["put", "k", "v", "--request-id", "x"],

@@ -67,7 +67,8 @@ extension ClusterScenario {
         host.node.handle(request, from: SimulatedWorld.admin) { body = $0 }
         switch body {
         case .get(let response)? where response.value.array == write.value: readable += 1
-        // A leader that can't read hands over instead.
+        // A leader that can't read hands over instead, and others ask the leader.
+        case nil: break
         case .failure(let failure)? where failure.code == .damaged || failure.code == .notLeader: break
         case let other: throw LineError("\(key) on node \(host.id) is \(outcome(other).prefix(60))")
         }

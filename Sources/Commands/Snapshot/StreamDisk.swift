@@ -12,6 +12,7 @@ struct StreamDisk: Disk {
   }
 
   func rename(_ path: String, to newPath: String) throws(DiskError) { throw refusal("rename", path) }
+  func link(_ path: String, to newPath: String) throws(DiskError) { throw refusal("link", path) }
   func remove(_ path: String) throws(DiskError) { throw refusal("remove", path) }
   func createDirectory(_ path: String) throws(DiskError) { throw refusal("create", path) }
   func syncDirectory(_ path: String) throws(DiskError) { throw refusal("sync", path) }

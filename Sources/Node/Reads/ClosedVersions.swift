@@ -89,7 +89,8 @@ extension Node {
     guard left > 0 else { return reply(.closed(answer)) }
     for partition in partitions {
       partition.whenReadable(at: version) { failure in
-        if failure == nil, let index = partition.replica?.applied.index {
+        // While a split is in the log the upper half may take writes elsewhere that this replica doesn't know of.
+        if failure == nil, partition.split.proposed == nil, let index = partition.replica?.applied.index {
           answer.groups.append(partition.group.rawValue)
           answer.indexes.append(index.rawValue)
         }

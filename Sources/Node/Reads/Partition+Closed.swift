@@ -17,7 +17,7 @@ extension Partition {
   /// Answers a read that this replica need not lead for; false where the leader has to, or somebody else.
   func answers(_ request: WireGetRequest, reply: Reply) -> Bool {
     let key = Key(request.key.array)
-    guard hasState, arc.contains(Position(of: key)) else { return false }
+    guard hasState, serves(Position(of: key)) else { return false }
     noticeLeadership(now: node.now)
     if request.eventual {
       if replica?.leads != true { node.closedVersions.wasUsed() }

@@ -41,12 +41,12 @@ struct WatchCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let key, let words = RecordBounds.violation(key: key.bytes) { throw .malformed(words) }
-    // Before anything is done that a signal could cut short.
-    let signals = StopSignals()
     let client = try global.client(longest: Int(GlobalOptions.usualTimeout.milliseconds))
     let checkpoint = try checkpoint.map { (path) throws(CommandError) in try Checkpoint(path: path.text) }
     let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
     let stream = try asking { () throws(ClientError) in try client.watch(query(after: begin)) }
+    // Until here a signal ends the process at once; from here on between two changes.
+    let signals = StopSignals()
     global.sayMore("watching behind version \(stream.position)")
     let follower = WatchFollower(
       stream: stream, signals: signals, checkpoint: checkpoint, savesEach: exec != nil, limit: limit,

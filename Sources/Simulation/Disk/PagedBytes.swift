@@ -1,4 +1,7 @@
+import Glibc
+
 /// The bytes of a simulated file, in pages that copies share: to copy a file costs little, to change a copy one page.
+/// All pages of zeros are one, so that room made ahead takes none.
 struct PagedBytes: Equatable {
   static let pageBytes = 4096
   private static let zeroPage = [UInt8](repeating: 0, count: pageBytes)
@@ -46,11 +49,22 @@ struct PagedBytes: Equatable {
       let length = Swift.min(bytes.count - done, PagedBytes.pageBytes - start)
       // SAFETY: `done + length` ≤ the buffer's size, and `start + length` ≤ that of a page.
       let part = UnsafeRawBufferPointer(rebasing: bytes[done..<done + length])
+      done += length
+      if length == PagedBytes.pageBytes, PagedBytes.isZero(part) {
+        pages[page] = PagedBytes.zeroPage
+        continue
+      }
       pages[page].withUnsafeMutableBytes {
         UnsafeMutableRawBufferPointer(rebasing: $0[start...]).copyMemory(from: part)
       }
-      done += length
     }
+  }
+
+  /// Whether a whole page of bytes is zero.
+  private static func isZero(_ page: UnsafeRawBufferPointer) -> Bool {
+    guard let bytes = page.baseAddress else { return false }
+    // SAFETY: both have the bytes of a page.
+    return zeroPage.withUnsafeBytes { zeros in zeros.baseAddress.map { memcmp(bytes, $0, pageBytes) == 0 } ?? false }
   }
 
   /// Takes over a range of another file's bytes, as far as it has them and this file has room.

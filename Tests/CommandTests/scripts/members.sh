@@ -52,9 +52,11 @@ join 4
 join 5
 sleep 0.3
 kill -KILL "${nodes[4]}" # where replicas arrive
+wait "${nodes[4]}" 2>/dev/null || true
 again 5
 sleep 0.3
 kill -KILL "${nodes[1]}" # where they come from
+wait "${nodes[1]}" 2>/dev/null || true
 again 2
 await_healthy
 kv split --all --timeout 60s >splits
@@ -69,6 +71,7 @@ kv plan | grep -q '^nothing to move$'
 kv leave --no-wait 4
 sleep 0.3
 kill -KILL "${nodes[3]}" # who leaves
+wait "${nodes[3]}" 2>/dev/null || true
 again 4
 kv leave 4 --timeout 60s --json >left
 same '{"node":4,"state":"left","warnings":[]}' "$(cat left)"
@@ -78,6 +81,7 @@ grep -q 'has left cluster' stderr
 status 77 kv join "$(kv invite | cut -d' ' -f3)" -d node4
 
 kill -KILL "${nodes[4]}"
+wait "${nodes[4]}" 2>/dev/null || true
 sleep 2.5
 kv leave --lost 5 --timeout 60s
 await_healthy

@@ -50,6 +50,7 @@ start old1 serve -d old1
 sleep 3
 same one "$(kv get after)"
 kill -KILL "$started"
+wait "$started" 2>/dev/null || true
 for index in 4 5; do
   read -ra words <<<"$(kv invite)"
   start "node$index" "${words[@]:1}" -d "node$index" --listen "127.0.0.1:$(free_port)"

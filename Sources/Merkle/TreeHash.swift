@@ -6,6 +6,8 @@ public struct TreeHash: Hashable, Sendable {
   private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   /// A hash whose bytes `fill` writes.
+  ///
+  /// SAFETY, here as below: the four words are 32 bytes without padding, lent for the call.
   init(filledBy fill: (UnsafeMutableRawBufferPointer) -> Void) {
     withUnsafeMutableBytes(of: &words) { fill($0) }
   }

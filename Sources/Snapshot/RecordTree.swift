@@ -35,6 +35,7 @@ struct RecordTree {
 
   /// The hash of a record's leaf.
   static func leaf(_ view: RecordView, to: Version, _ hasher: TreeHasher) -> TreeHash {
+    // SAFETY: 8 + 8 + 1 + 4 + 4 bytes fill the allocation, which is hashed before it ends.
     withUnsafeTemporaryAllocation(byteCount: 25, alignment: 8) { head in
       head.storeBytes(of: view.version.rawValue.littleEndian, as: UInt64.self)
       head.storeBytes(of: to.rawValue.littleEndian, toByteOffset: 8, as: UInt64.self)

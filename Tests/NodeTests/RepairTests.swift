@@ -85,7 +85,7 @@ struct RepairTests {
     write()
     try mend(world, 2, expecting: [victim])
     isOver = true
-    #expect(failures.isEmpty && id > 1_100, "of \(id - 1_000) writes failed: \(failures)")
+    #expect(failures.isEmpty && id > 1_200, "of \(id - 1_000) writes failed: \(failures)")
     expectAll(world)
   }
 

@@ -85,6 +85,8 @@ final class HeldCheck {
   }
 
   /// The slice of a key in an arc: the bits of its position below those that all of the arc share.
+  ///
+  /// SAFETY: the key is lent for the call, and read within it alone.
   static func slice(of key: UnsafeRawBufferPointer, in arc: Arc) -> Int {
     let below = Position(ofBytes: key).rawValue << UInt64(arc.bits)
     return Int(below >> UInt64(64 - Limits.sliceBits))

@@ -15,6 +15,9 @@ struct HistoryCommand: Executable {
   @Option(help: ArgumentHelp("Only versions before a version or time.", valueName: "time"))
   var before: ArgumentBytes?
 
+  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
+  var file: ArgumentBytes?
+
   @Option(help: ArgumentHelp("At most so many versions, the newest.", valueName: "count"))
   var limit: Int?
 
@@ -34,12 +37,10 @@ struct HistoryCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let words = RecordBounds.violation(key: key.bytes) { throw .malformed(words) }
-    let client = try global.client()
-    let query = HistoryQuery(before: try bound(before, client), after: try bound(after, client), limit: limit)
-    let stream = client.history(of: key.key, query)
+    let next = if let file { try ofFile(file) } else { try ofCluster() }
     var kept: [Record] = []
     var isEmpty = true
-    while let record = try asking({ () throws(ClientError) in try stream.next() }) {
+    while let record = try next() {
       isEmpty = false
       if reverse { kept.append(record) } else { try print(record, output) }
     }
@@ -48,12 +49,33 @@ struct HistoryCommand: Executable {
     return isEmpty ? .absent : .done
   }
 
-  private var narrowed: String { after == nil && before == nil ? "" : " between these bounds" }
+  /// What gives one version after the other, the newest first, then nil.
+  private typealias Versions = () throws(CommandError) -> Record?
 
-  private func bound(_ text: ArgumentBytes?, _ client: Client) throws(CommandError) -> Version? {
-    guard let text else { return nil }
-    return try TimeArgument(parsing: text.text).version(asking: client)
+  private func ofCluster() throws(CommandError) -> Versions {
+    let client = try global.client()
+    let bound = { (text: ArgumentBytes) throws(CommandError) in
+      try TimeArgument(parsing: text.text).version(asking: client)
+    }
+    let stream = client.history(
+      of: key.key, HistoryQuery(before: try before.map(bound), after: try after.map(bound), limit: limit))
+    return { () throws(CommandError) in
+      try asking { () throws(ClientError) in try stream.next() }
+    }
   }
+
+  private func ofFile(_ file: ArgumentBytes) throws(CommandError) -> Versions {
+    let bound = { (text: ArgumentBytes) throws(CommandError) in
+      try TimeArgument(parsing: text.text).version(nowMilliseconds: ProcessFacts.wallMilliseconds)
+    }
+    let (after, before) = (try after.map(bound) ?? .zero, try before.map(bound) ?? .max)
+    let all = try SnapshotReading(file.text, at: nil, global).history(of: key.key)
+    let wanted = all.filter { after < $0.version && $0.version < before }.prefix(limit ?? .max)
+    var rest = wanted.makeIterator()
+    return { () throws(CommandError) in rest.next() }
+  }
+
+  private var narrowed: String { after == nil && before == nil ? "" : " between these bounds" }
 
   private func print(_ record: Record, _ output: OutputStream) throws(CommandError) {
     let wanted = global.json ? .json : format ?? .tsv

@@ -19,4 +19,10 @@ public enum Scheduling {
   public static func giveWay() {
     _ = nice(15)
   }
+
+  /// Has the calling thread, and no other of the process, leave most of a processor to those that want it, and keep a
+  /// third of what one of them gets: enough for work that has to be done, but not now.
+  public static func standBack() {
+    _ = nice(5)
+  }
 }

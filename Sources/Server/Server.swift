@@ -19,6 +19,7 @@ public enum Server {
     let signals = StopSignals()
     if let metrics = options.metrics { _ = try MonitorServer.address(metrics) }
     Scheduling.preferLongTurns()
+    Memory.keepFreed()
     let disk = PosixDisk()
     try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)

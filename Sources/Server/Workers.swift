@@ -3,8 +3,8 @@ import NIOCore
 import NIOPosix
 import Node
 
-/// The node's worker threads: one that appends to the log, one for what the log waits for, one for checks, which gives
-/// way to all others, and one for everything else that blocks.
+/// The node's worker threads: one that appends to the log; one for what the log will wait for and one for everything
+/// else that blocks, which stand back while the node is busy; and one for checks, which gives way to all others.
 final class Workers {
   private let loop: any EventLoop
   private let log = NIOThreadPool(numberOfThreads: 1)
@@ -18,6 +18,7 @@ final class Workers {
     flush.start()
     background.start()
     check.start()
+    for pool in [flush, background] { pool.submit { _ in Scheduling.standBack() } }
     check.submit { _ in Scheduling.giveWay() }
   }
 

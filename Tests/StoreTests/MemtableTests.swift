@@ -20,6 +20,21 @@ import Testing
     return records
   }
 
+  private func digest(of records: [Record]) -> RecordDigest {
+    var digest = RecordDigest.zero
+    for record in records { record.withView { digest.add($0) } }
+    return digest
+  }
+
+  @Test("a record that takes the place of an earlier takes its place in the sum too")
+  func replacedRecord() {
+    let memtable = Memtable()
+    let records = [UInt8(1), 2].map { Record(key: Key("k"), version: Version(rawValue: 7), value: [$0]) }
+    for record in records { record.withView { memtable.insert($0) } }
+    #expect(walk(memtable, reverse: false) == [records[1]])
+    #expect(memtable.digest == digest(of: [records[1]]))
+  }
+
   /// Keys that share more or less than a word, in several orders of arrival.
   private func key(_ number: Int, _ kind: UInt64) -> Key {
     switch kind % 5 {
@@ -48,6 +63,7 @@ import Testing
     }
     let sorted = expected.keys.sorted().flatMap { expected[$0] ?? [] }
     #expect(memtable.count == count)
+    #expect(memtable.digest == digest(of: sorted), "seed \(seed)")
     #expect(walk(memtable, reverse: false) == sorted, "seed \(seed)")
     #expect(walk(memtable, reverse: true) == sorted.reversed(), "seed \(seed)")
     for _ in 0..<300 {

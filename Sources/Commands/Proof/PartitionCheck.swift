@@ -19,13 +19,13 @@ struct PartitionCheck {
   var isQuick = false
 
   /// How many partitions are checked at once.
-  static let ahead = 8
+  static let ahead = 16
   /// How often those are asked after that are not waited for yet: what nobody asks after ends.
   static let touchMilliseconds: UInt64 = 5000
   /// How often a check that its leader lost is begun anew.
   private static let attempts = 3
   private static let shortestPause: UInt64 = 20
-  private static let longestPause: UInt64 = 100
+  private static let longestPause: UInt64 = 50
 
   /// The partitions that there are, or those of them that are named, ascending.
   func partitions(_ named: [UInt32]) throws(CommandError) -> [UInt32] {

@@ -71,16 +71,18 @@ struct SnapshotExportCommand: Executable {
   ) throws(CommandError) -> (SnapshotStatement, UInt64) {
     let disk = PosixDisk()
     let temporary = "\(file.text).\(getpid()).part"
-    do throws(CommandError) {
-      let written = try write(source, to: disk, temporary, client)
-      try inspecting { () throws(DiskError) in
-        try disk.rename(temporary, to: file.text)
-        try disk.syncDirectory(parent)
+    return try UnfinishedFile.named(temporary) { () throws(CommandError) in
+      do throws(CommandError) {
+        let written = try write(source, to: disk, temporary, client)
+        try inspecting { () throws(DiskError) in
+          try disk.rename(temporary, to: file.text)
+          try disk.syncDirectory(parent)
+        }
+        return written
+      } catch {
+        try? disk.remove(temporary)
+        throw error
       }
-      return written
-    } catch {
-      try? disk.remove(temporary)
-      throw error
     }
   }
 

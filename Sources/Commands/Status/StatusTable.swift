@@ -6,10 +6,26 @@ import Wire
 struct StatusTable {
   let reports: [NodeReport]
   let health: ClusterHealth
+  /// The last entry of each group that some replica knows to be committed.
+  private let commits: [UInt32: UInt64]
 
   init(_ reports: [NodeReport]) {
     self.reports = reports
-    self.health = ClusterHealth(reports)
+    health = ClusterHealth(reports)
+    commits = reports.compactMap(\.status).flatMap(\.groups).reduce(into: [:]) { commits, group in
+      commits[group.group] = max(commits[group.group] ?? 0, group.commit)
+    }
+  }
+
+  /// The committed entries that a node's replicas have yet to apply, as far as the answers show: they were given one
+  /// after the other, so that under load a few are always missing.
+  private func lag(_ status: WireStatusResponse) -> UInt64 {
+    status.groups.reduce(0) { $0 + (commits[$1.group] ?? 0) - min($1.applied, commits[$1.group] ?? 0) }
+  }
+
+  /// The newest version that some partition holds.
+  private var latest: Version {
+    Version(rawValue: reports.compactMap(\.status).flatMap(\.groups).map(\.lastVersion).max() ?? 0)
   }
 
   /// The cluster's name, from the first member that answers.
@@ -19,13 +35,14 @@ struct StatusTable {
   var text: String {
     var rows = [
       [
-        "NODE", "ADDRESS", "ZONE", "WEIGHT", "STATE", "LEADS", "REPLICAS", "MEMORY", "DISK FREE", "CERTIFICATE",
+        "NODE", "ADDRESS", "ZONE", "WEIGHT", "STATE", "LEADS", "REPLICAS", "LAG", "MEMORY", "DISK FREE", "CERTIFICATE",
         "UPTIME", "PID",
       ]
     ]
     rows += reports.map(row)
     let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
-    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions"] + TextTable.aligned(rows)
+    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions, version \(latest)"]
+    lines += TextTable.aligned(rows)
     lines += arrivals
     if let checks = checksLine(partitions) { lines.append(checks) }
     lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
@@ -47,12 +64,12 @@ struct StatusTable {
     let zone = member.zone.isEmpty ? "-" : Escaping.text(Array(member.zone.utf8))
     guard let status = report.status else {
       let state = member.departure == 2 ? "lost" : "no answer"
-      return ["\(member.id)", member.address, zone, "\(member.share)", state] + Array(repeating: "-", count: 7)
+      return ["\(member.id)", member.address, zone, "\(member.share)", state] + Array(repeating: "-", count: 8)
     }
     let leads = status.groups.count { $0.role == .leader }
     return [
       "\(status.node)", member.address, zone, "\(member.share)", StatusTable.state(member), "\(leads)",
-      "\(status.groups.count)",
+      "\(status.groups.count)", "\(lag(status))",
       StatusTable.size(status.residentBytes), StatusTable.size(status.diskFreeBytes),
       StatusTable.left(untilSeconds: status.certificateExpires),
       StatusTable.duration(milliseconds: status.uptimeMs), "\(status.pid)",
@@ -119,6 +136,7 @@ extension StatusTable {
     object.string("cluster", cluster)
     object.boolean("healthy", health.isHealthy)
     object.strings("problems", health.problems)
+    object.version("latest_version", latest)
     object.objects("nodes", reports.map(nodeObject))
     return object
   }
@@ -141,6 +159,7 @@ extension StatusTable {
     object.number("resident_bytes", status.residentBytes)
     object.number("disk_free_bytes", status.diskFreeBytes)
     object.boolean("read_only", status.readOnly)
+    object.number("lag_entries", lag(status))
     object.number("log_bytes", status.logBytes)
     object.number("memtable_bytes", status.groups.reduce(0) { $0 + $1.memtableBytes })
     object.number("compaction_debt", status.groups.reduce(0) { $0 + $1.compactionDebt })

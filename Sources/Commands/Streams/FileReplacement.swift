@@ -14,8 +14,17 @@ enum FileReplacement {
     let exists = stat(path, &facts) == 0
     if exists, facts.st_mode & S_IFMT != S_IFREG { return try writeDirectly(path, produce) }
     let temporary = "\(path).\(getpid()).part"
+    return try UnfinishedFile.named(temporary) { () throws(CommandError) in
+      try write(path, by: temporary, exists ? facts.st_mode & 0o777 : permissions, produce)
+    }
+  }
+
+  private static func write(
+    _ path: String, by temporary: String, _ permissions: mode_t,
+    _ produce: (OutputStream) throws(CommandError) -> ExitCode
+  ) throws(CommandError) -> ExitCode {
     let descriptor = open(
-      temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, exists ? facts.st_mode & 0o777 : permissions)
+      temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
     guard descriptor >= 0 else { throw .file(operation: "create", path: temporary, code: errno) }
     do throws(CommandError) {
       let output = OutputStream(descriptor: descriptor, path: temporary)

@@ -20,8 +20,7 @@ extension Partition {
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
   }
 
-  /// The sum over all records ever applied: of those that the disk has or is getting, and of the memtable. So nothing
-  /// is added up while a write is applied.
+  /// The sum over all records ever applied: of those that the disk has or is getting, and of the memtable.
   var appliedSum: RecordDigest? {
     guard case (let state, _)? = try? PartitionState.read(store.pendingState), var sum = state.applied else {
       return nil

@@ -1,4 +1,5 @@
 import Bytes
+import Wire
 
 /// The name of one write, given by its client: a session (a UUIDv7, so that its age can be told) and a number within
 /// the session. A partition applies a request id at most once.
@@ -30,13 +31,12 @@ struct SessionID: Hashable, Comparable {
   let low: UInt64
 
   /// The session of these 16 bytes, or nil where they are not 16.
-  init?(_ bytes: some Collection<UInt8>) {
+  init?(_ bytes: WireBytes) {
     guard bytes.count == 16 else { return nil }
-    var halves = (UInt64(0), UInt64(0))
-    for (place, byte) in bytes.enumerated() {
-      if place < 8 { halves.0 = halves.0 << 8 | UInt64(byte) } else { halves.1 = halves.1 << 8 | UInt64(byte) }
+    (high, low) = bytes.lend {
+      // SAFETY: both halves lie within the 16 lent bytes.
+      ($0.loadUnaligned(as: UInt64.self).bigEndian, $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self).bigEndian)
     }
-    (high, low) = halves
   }
 
   init(high: UInt64, low: UInt64) {

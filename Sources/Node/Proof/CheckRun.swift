@@ -51,6 +51,8 @@ final class CheckRun {
   private(set) var phase = Phase.preparing
   private var phaseBegan: Moment
   private var nextPoll = Moment(rawValue: 0)
+  /// Whether voters are being asked: an answer that is there at once is judged when all were.
+  private var isPolling = false
   var exchangedBytes: UInt64 = 0
   private var differences: [WireRecordDifference] = []
   private var moreDifferences = false
@@ -130,6 +132,7 @@ final class CheckRun {
     deferred.removeAll()
     for body in due { body() }
     guard node.now >= nextPoll else { return }
+    isPolling = true
     switch phase {
     case .marking:
       poll(.report) { $0.isHeld }
@@ -138,13 +141,23 @@ final class CheckRun {
           voters[at].trouble = "it did not get to the check's log entry in time"
         }
       }
-      guard voters.allSatisfy({ $0.trouble != nil || $0.isHeld }) else { return }
-      if question.isQuick { compareSums() } else { scan() }
     case .scanning:
       nextPoll = node.now.advanced(milliseconds: Limits.checkPollMilliseconds)
       poll(.scan) { $0.isRead }
-      if voters.allSatisfy({ $0.trouble != nil || $0.isRead }) { compare() }
     case .preparing, .comparing, .done: break
+    }
+    isPolling = false
+    proceed()
+  }
+
+  /// Goes on to the next phase once all voters are through with this one.
+  private func proceed() {
+    guard !isPolling else { return }
+    switch phase {
+    case .marking where voters.allSatisfy({ $0.trouble != nil || $0.isHeld }):
+      if question.isQuick { compareSums() } else { scan() }
+    case .scanning where voters.allSatisfy({ $0.trouble != nil || $0.isRead }): compare()
+    default: break
     }
   }
 
@@ -166,6 +179,7 @@ final class CheckRun {
       } then: { [self] answer in
         voters[at].isAsked = false
         if let answer { take(answer, of: at) }
+        proceed()
       }
     }
   }
@@ -187,6 +201,7 @@ final class CheckRun {
     agreed.floor = holding.map(\.floor).max() ?? 0
     agreed.pins = holding.dropFirst().reduce(Set(holding.first?.pins ?? [])) { $0.intersection($1.pins) }.sorted()
     enter(.scanning)
+    tick()
   }
 
   private func compareSums() {

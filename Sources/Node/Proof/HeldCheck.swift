@@ -65,7 +65,12 @@ final class HeldCheck {
   func hold(_ partition: Partition, at index: LogIndex) {
     guard let digest = HeldCheck.stateDigest(of: partition) else { return }
     var sum = ByteWriter()
-    if isQuick { partition.appliedSum?.encode(into: &sum) }
+    if isQuick {
+      partition.appliedSum?.encode(into: &sum)
+    } else if partition.store.memtableBytes > Limits.copiedMemtable.rawValue {
+      // What is on its way to the disk stands still: it needs no copy, for which all else would have to wait.
+      partition.flush()
+    }
     held = Held(
       index: index, view: isQuick ? nil : partition.store.view(), sum: sum.bytes,
       retention: partition.store.retention, stateDigest: digest)

@@ -3,10 +3,13 @@ import Bytes
 extension Limits {
   /// A partition's arc is compared in 2^12 slices: a million records in 244 of a thousand, or as many as there are.
   static let sliceBits = 12
-  /// The bytes that one slice of work reads from the disk.
-  static let scanStepBytes = 4 << 20
+  /// The bytes that one slice of work reads from the disk: less than a millisecond's work, after which who waits for
+  /// the processor gets it.
+  static let scanStepBytes = 512 << 10
+  /// The largest memtable that is copied for a check; it takes a millisecond. A larger one is flushed.
+  static let copiedMemtable = ByteCount.mebibytes(1)
   /// The most checks of partitions at once through one leader, and the most replicas held for checks on a node.
-  static let checks = 8
+  static let checks = 16
   static let heldChecks = 64
   /// The most quick checks at once: they hold nothing.
   static let quickChecks = partitions

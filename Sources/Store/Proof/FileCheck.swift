@@ -15,7 +15,7 @@ final class FileCheck {
   private(set) var hidesRecords = false
   private var hasManifest = false
 
-  private static let partBytes = 1 << 20
+  private static let partBytes = 256 << 10
 
   init(_ view: StoreView) {
     self.view = view

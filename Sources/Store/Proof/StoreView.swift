@@ -35,17 +35,8 @@ extension PartitionStore {
   /// The state on its way to the disk, or there already: what comes after it is in the memtable.
   public var pendingState: StoreState { frozen?.state ?? flushedState }
 
-  /// The sum over the records of the memtable; takes 25 nanoseconds for each.
-  public var memtableDigest: RecordDigest {
-    var digest = RecordDigest.zero
-    let source = MemtableSource(memtable, isReverse: false)
-    source.seek(nil, .max)
-    while source.isValid {
-      digest.add(source.view)
-      source.advance()
-    }
-    return digest
-  }
+  /// The sum over the records of the memtable.
+  public var memtableDigest: RecordDigest { memtable.digest }
 
   /// What the store holds now. Copies the memtable, which takes a quarter of a microsecond for each of its records.
   public func view() -> StoreView {

@@ -56,6 +56,16 @@ printf 'X' | dd of="$file" bs=1 seek=20000 conv=notrunc status=none
 mended "node 3: damaged: .*/partitions/1/.*sst: at byte [0-9]*: expected CRC-32C" 1
 [ -d node3/partitions/1.damaged.1 ] || fail "the damaged files were not kept"
 
+# A byte of an index, where the table says that it lies.
+file=$(table node3 2)
+index=$(kv debug dump "$file" | sed -n 's/.* top index: at \([0-9]*\), .*/\1/p')
+printf '\xff' | dd of="$file" bs=1 seek=$((index + 12)) conv=notrunc status=none
+mended "node 3: damaged: .*/partitions/2/.*sst: at byte $index: expected CRC-32C" 2
+
+# A table without its end.
+truncate -s -5000 "$(table node1 2)"
+mended 'node 1: damaged: .*/partitions/2/.*sst: ' 2
+
 # A table that is gone.
 rm "$(table node2 2)"
 mended "node 2: damaged: .*/partitions/2/.*sst: the file is gone" 2

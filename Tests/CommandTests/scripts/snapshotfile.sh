@@ -65,6 +65,19 @@ status 64 kv verify --file full.kvs --quick
 kv snapshot export --history --prefix other/ history.kvs 2>/dev/null
 same 1 "$(kv get other/one --file history.kvs --at "$first")"
 same 2 "$(kv get other/one --file history.kvs)"
+kv history other/one | cmp - <(kv history other/one --file history.kvs)
+kv history other/one --reverse --after "$first" | cmp - <(kv history other/one --file history.kvs --after "$first")
+same 1 "$(kv history other/one --file history.kvs --limit 1 | wc -l)"
+same 1 "$(kv history other/one --file full.kvs | wc -l)"
+status 1 kv history nobody --file history.kvs
+status 66 kv history other/one --file nowhere.kvs
+
+# Interrupted at any moment, an export leaves nothing behind.
+for delay in 0.01 0.02 0.03 0.05 0.1; do
+  timeout --signal INT "$delay" kv snapshot export interrupted.kvs 2>/dev/null || true
+  timeout --signal TERM "$delay" kv get key00042 --to interrupted >/dev/null 2>&1 || true
+done
+for file in *.part; do [ ! -e "$file" ] || fail "$file was left"; done
 
 # Another cluster: made of the files, or loaded into. Versions go on above the old ones.
 port=$(free_port)

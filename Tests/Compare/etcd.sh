@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# Runs kv and etcd in turn on this machine, three nodes each, over mutual TLS, and prints how they compare: in each round
+# both get the same work, one after the other, and whoever isn't measured is stopped meanwhile (SIGSTOP), so that it
+# takes no processor time. What counts is the ratio of a round: figures of different rounds differ by the machine's mood.
+#
+#   etcd.sh [-r ROUNDS] [-s SECONDS] [-c CLIENTS] [-w "WORK…"]
+#
+# -r: rounds (3); -s: how long each load runs (5); -c: clients (64); -w: what is measured, of
+#   put         writes of random keys, 16 bytes and 256
+#   get         linearizable reads of one key
+#   range       reads of 1,000 records
+#   command     one `get` by a whole process, 50 times, alone
+#   snapshot    the whole data into one file
+# by default all. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
+# $ETCDLOAD: a load generator for etcd's gRPC interface, one connection for each client, which takes
+#   --cacert F --cert F --key F --endpoints LIST --pids LIST --mode put|get-linearizable|range|txnput --clients N
+#   --seconds N --warmup N --n N (records of a range) --seq --keyspace N --total N
+# and prints ops_s=N and srv_cpu_us=N. Without it the loads are left out.
+
+set -euo pipefail
+rounds=3 seconds=5 clients=64 work="put get range command snapshot"
+while getopts r:s:c:w: option; do
+  case $option in
+    r) rounds=$OPTARG ;;
+    s) seconds=$OPTARG ;;
+    c) clients=$OPTARG ;;
+    w) work=$OPTARG ;;
+    *) exit 64 ;;
+  esac
+done
+: "${KV:?names the kv to measure}"
+for program in etcd etcdctl openssl "$KV"; do
+  command -v "$program" >/dev/null || { echo "etcd.sh: no $program" >&2 && exit 69; }
+done
+load=${ETCDLOAD:-}
+[ -n "$load" ] || echo "etcd.sh: ETCDLOAD names no load generator: put, get and range are left out" >&2
+
+dir=$(mktemp -d)
+kv_pid="" etcd_pids=()
+stop() {
+  [ ${#etcd_pids[@]} -eq 0 ] || kill -CONT "${etcd_pids[@]}" 2>/dev/null || true
+  [ ${#etcd_pids[@]} -eq 0 ] || kill "${etcd_pids[@]}" 2>/dev/null || true
+  for pid in $(kv_pids); do kill -CONT "$pid" 2>/dev/null || true; done
+  [ -z "$kv_pid" ] || kill -INT "$kv_pid" 2>/dev/null || true
+  wait || true
+  rm -rf "$dir"
+}
+trap stop EXIT
+
+# The demo and its nodes.
+kv_pids() { [ -z "$kv_pid" ] || { echo "$kv_pid" && pgrep -P "$kv_pid"; } || true; }
+
+certificates() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca \
+    -keyout "$dir/ca.key" -out "$dir/ca.crt" 2>/dev/null
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=node \
+    -keyout "$dir/node.key" -out "$dir/node.csr" 2>/dev/null
+  openssl x509 -req -in "$dir/node.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
+    -extfile <(echo "subjectAltName=IP:127.0.0.1") -out "$dir/node.crt" 2>/dev/null
+}
+
+# Three free ports and three more.
+base=$((20000 + RANDOM % 9000))
+endpoints="127.0.0.1:$base,127.0.0.1:$((base + 10)),127.0.0.1:$((base + 20))"
+tls=(--cacert="$dir/ca.crt" --cert="$dir/node.crt" --key="$dir/node.key")
+
+etcd_ctl() { ETCDCTL_API=3 etcdctl "${tls[@]}" --endpoints="$endpoints" "$@"; }
+
+start_etcd() {
+  local number peers=""
+  for number in 0 1 2; do peers+="n$number=https://127.0.0.1:$((base + number * 10 + 1)),"; done
+  for number in 0 1 2; do
+    local client=https://127.0.0.1:$((base + number * 10)) peer=https://127.0.0.1:$((base + number * 10 + 1))
+    etcd --name "n$number" --data-dir "$dir/etcd$number" --listen-client-urls "$client" \
+      --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
+      --initial-cluster "${peers%,}" --initial-cluster-state new --client-cert-auth --trusted-ca-file "$dir/ca.crt" \
+      --cert-file "$dir/node.crt" --key-file "$dir/node.key" --peer-client-cert-auth \
+      --peer-trusted-ca-file "$dir/ca.crt" --peer-cert-file "$dir/node.crt" --peer-key-file "$dir/node.key" \
+      --quota-backend-bytes 8589934592 >"$dir/etcd$number.log" 2>&1 &
+    etcd_pids+=($!)
+  done
+  for _ in $(seq 100); do
+    etcd_ctl endpoint health >/dev/null 2>&1 && return
+    sleep 0.2
+  done
+  echo "etcd.sh: etcd does not come up" >&2
+  exit 69
+}
+
+start_kv() {
+  "$KV" demo -d "$dir/kv" >"$dir/kv.out" 2>"$dir/kv.err" &
+  kv_pid=$!
+  for _ in $(seq 100); do
+    [ ! -e "$dir/kv/cluster.kv" ] || kv_ctl status --wait healthy --timeout 20s >/dev/null 2>&1 && return
+    sleep 0.2
+  done
+  echo "etcd.sh: kv does not come up" >&2
+  exit 69
+}
+
+kv_ctl() { local command=$1 && shift && "$KV" "$command" --cluster "$dir/kv/cluster.kv" "$@"; }
+
+# turn etcd|kv: the other rests; who was woken gets a moment to settle.
+turn() {
+  local pids
+  mapfile -t pids < <(kv_pids)
+  if [ "$1" = etcd ]; then
+    kill -STOP "${pids[@]}" && kill -CONT "${etcd_pids[@]}"
+  else
+    kill -STOP "${etcd_pids[@]}" && kill -CONT "${pids[@]}"
+  fi
+  sleep 3
+}
+
+# 100,000 records of 256 bytes in both, under the keys that the loads draw from.
+fill() {
+  turn etcd && etcd_generator --endpoints "$(leader)" --mode txnput --seq --clients 4 --keyspace 100000 --total 100000 \
+    >/dev/null
+  turn kv && seq 0 99999 | awk '{ printf "k%015d\t%0256d\n", $1, $1 }' | kv_ctl put --from tsv >/dev/null
+}
+
+# Each prints operations a second and the nodes' processor time for one, in microseconds.
+etcd_load() {
+  local mode=$1
+  [ "$mode" != get ] || mode=get-linearizable
+  etcd_generator --endpoints "$(leader)" --pids "$(IFS=, && echo "${etcd_pids[*]}")" --mode "$mode" \
+    --clients "$clients" --seconds "$seconds" --warmup 500 --n 1000 |
+    sed -n 's/.* ops_s=\([0-9.]*\).* srv_cpu_us=\([0-9.]*\).*/\1 \2/p'
+}
+
+etcd_generator() { "$load" --cacert "$dir/ca.crt" --cert "$dir/node.crt" --key "$dir/node.key" "$@"; }
+
+# Where etcd takes writes without passing them on.
+leader() {
+  etcd_ctl endpoint status -w fields |
+    awk -F'"' '/MemberID/ { member = $3 } /Leader/ { led = $3 } /Endpoint/ { if (member == led) print $4 }' | head -1
+}
+
+kv_load() {
+  kv_ctl bench "$1" --clients "$clients" --seconds "$seconds" --limit 1000 --json |
+    sed -n 's/.*"ops_per_s":\([0-9.]*\).*"server_cpu_us_per_op":\([0-9.]*\).*/\1 \2/p'
+}
+
+# The milliseconds that a command takes, the median of so many runs.
+median_ms() {
+  local runs=$1 began ended
+  shift
+  for _ in $(seq "$runs"); do
+    began=$(date +%s%N)
+    "$@" >/dev/null
+    ended=$(date +%s%N)
+    echo $(((ended - began) / 1000))
+  done | sort -n | awk '{ v[NR] = $1 } END { printf "%.2f\n", v[int((NR + 1) / 2)] / 1000 }'
+}
+
+# An endpoint answers for itself alone: the first.
+etcd_save() {
+  rm -f "$dir/etcd.db"
+  ETCDCTL_API=3 etcdctl "${tls[@]}" --endpoints="${endpoints%%,*}" snapshot save "$dir/etcd.db" 2>/dev/null
+}
+kv_save() { rm -f "$dir/kv.snapshot" && kv_ctl snapshot export "$dir/kv.snapshot" 2>/dev/null; }
+
+certificates
+start_etcd
+start_kv
+etcd_ctl put compare value >/dev/null
+echo value | kv_ctl put compare - >/dev/null
+[ -z "$load" ] || fill
+
+# report WORK ETCD… KV…: a line for a round.
+report_load() { awk -v w="$1" -v e="$2" -v ec="$3" -v k="$4" -v kc="$5" 'BEGIN {
+  printf "%-9s etcd %9.0f/s %7.1f us   kv %9.0f/s %7.1f us   throughput %5.2f x   cpu %5.2f x\n",
+    w, e, ec, k, kc, k / e, kc / ec }'; }
+report_time() { awk -v w="$1" -v e="$2" -v k="$3" 'BEGIN {
+  printf "%-9s etcd %9.2f ms   kv %9.2f ms   time %5.2f x\n", w, e, k, k / e }'; }
+
+for round in $(seq "$rounds"); do
+  echo "round $round"
+  for kind in $work; do
+    case $kind in
+      put | get | range)
+        [ -n "$load" ] || continue
+        turn etcd && etcd=$(etcd_load "$kind")
+        turn kv && kv=$(kv_load "$kind")
+        # shellcheck disable=SC2086 # two numbers each
+        report_load "$kind" $etcd $kv
+        ;;
+      command)
+        turn etcd && etcd=$(median_ms 50 etcd_ctl get compare)
+        turn kv && kv=$(median_ms 50 kv_ctl get compare)
+        report_time command "$etcd" "$kv"
+        ;;
+      snapshot)
+        turn etcd && etcd=$(median_ms 1 etcd_save)
+        turn kv && kv=$(median_ms 1 kv_save)
+        report_time snapshot "$etcd" "$kv"
+        ;;
+      *) echo "etcd.sh: $kind: no such work" >&2 && exit 64 ;;
+    esac
+  done
+done

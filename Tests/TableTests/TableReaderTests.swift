@@ -199,6 +199,21 @@ import Testing
     }
   }
 
+  @Test("a table whose blocks were brought into the cache is read without the disk", arguments: [Tier.current, .history])
+  func filled(tier: Tier) throws {
+    var random = SplitMix64(seed: 4)
+    let records = randomRecords(300, &random, tier: tier)
+    let disk = try makeTable(records, TableOptions(blockBytes: 200), tier: tier)
+    let cache = BlockCache(byteBudget: 1 << 20)
+    let reader = try TableReader(disk: disk, path: "/t.sst", cache: cache)
+    reader.fillCache()
+    disk.inject(DiskFault(times: nil) { $0.kind == .read })
+    for record in records { #expect(try reader.get(record.key, at: record.version) == record) }
+    #expect(cache.room > 0)
+    cache.forget([reader.id])
+    #expect(cache.byteCount == 0)
+  }
+
   @Test("a block that was read stays in the cache, and a scan without caching leaves it alone")
   func caching() throws {
     var random = SplitMix64(seed: 3)

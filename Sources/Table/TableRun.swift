@@ -77,6 +77,14 @@ public final class TableRun: Sendable {
   ) throws(TableError) -> Bool {
     let index = try index(caching: true)
     guard index.mayContain(hash) else { return false }
+    return try get(key, at: version, through: index, body)
+  }
+
+  /// The same for a key that the filter in the run's index lets pass.
+  @inline(__always)
+  func get(
+    _ key: UnsafeRawBufferPointer, at version: Version, through index: RunIndex, _ body: (RecordView) -> Void
+  ) throws(TableError) -> Bool {
     let block = index.index.first(atOrAfter: key, version)
     guard block < index.index.count else { return false }
     // All records before the target's place are in earlier blocks, and a separator that isn't itself a record is a

@@ -48,6 +48,7 @@ public final class Node {
   private(set) lazy var checks = Checks(node: self)
   private(set) lazy var verifier = Verifier(node: self)
   private(set) lazy var backgroundChecks = BackgroundChecks(node: self)
+  private(set) lazy var admissions = Admissions(node: self)
   private(set) lazy var damageReports = DamageReports(node: self)
   private(set) lazy var repairFences = RepairFences(node: self)
   private(set) lazy var clocks = ClockWatch(node: self)
@@ -96,7 +97,7 @@ public final class Node {
 
   /// Takes a replica out.
   func remove(_ group: GroupID) {
-    replicas[group] = nil
+    replicas.removeValue(forKey: group)?.end()
     order = replicas.keys.sorted()
   }
 

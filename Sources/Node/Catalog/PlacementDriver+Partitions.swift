@@ -26,7 +26,7 @@ extension PlacementDriver {
       return propose(.simple([.addLearner(newcomer)]), to: replica)
     }
     if let learner = joining.first(where: { membership.learners.contains($0) }) {
-      guard isCaughtUp(learner, replica) else { return }
+      guard isCaughtUp(learner, replica), node.admissions.admits(learner, to: partition, replica) else { return }
       let leaver = leaving.first { membership.voters.contains($0) && $0 != replica.id }
       guard let leaver else { return propose(.simple([.addVoter(learner)]), to: replica) }
       return propose(.joint([.addVoter(learner), .remove(leaver)]), to: replica)

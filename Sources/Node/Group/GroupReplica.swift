@@ -21,6 +21,8 @@ final class GroupReplica {
   private var knownRole: (isLeader: Bool, term: Term)
   private var knownLeader: ReplicaID
   private var isInstalling = false
+  /// Whether the node has taken it out: what is under way of it, and what it was told in the same turn, comes to nothing.
+  private var isEnded = false
   /// Committed entries that wait to be applied, from `nextToApply` on.
   private var committed: [LogEntry] = []
   private var nextToApply = 0
@@ -101,10 +103,14 @@ final class GroupReplica {
     node.schedule(self)
   }
 
+  /// The node has taken it out, and its log is void.
+  func end() { isEnded = true }
+
   // MARK: Draining
 
   /// Takes everything out of the core that is ready, and acts on it.
   func drain() {
+    guard !isEnded else { return }
     reads.close()
     var hasActed = applyCommitted()
     if hasActed { reads.release(applied: applied.index) }
@@ -168,6 +174,7 @@ final class GroupReplica {
 
   /// The log holds everything up to a ticket: the core may count it, and what waited for it leaves.
   func persisted(ticket: UInt64) {
+    guard !isEnded else { return }
     core.persisted(ticket: ticket, now: node.now.rawValue)
     while let first = held.first, first.ticket <= ticket {
       node.send(first.messages, group: group)
@@ -214,6 +221,7 @@ final class GroupReplica {
     }
     isInstalling = true
     machine.install(received) { [self] installed in
+      guard !isEnded else { return }
       isInstalling = false
       guard installed else {
         core.installFailed(snapshot: header, now: node.now.rawValue)

@@ -20,6 +20,9 @@ extension Partition {
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
   }
 
+  /// Whether there is an `appliedSum`.
+  var hasAppliedSum: Bool { !isCut && appliedSum != nil }
+
   /// The sum over all records ever applied: of those that the disk has or is getting, and of the memtable.
   var appliedSum: RecordDigest? {
     guard case (let state, _)? = try? PartitionState.read(store.pendingState), var sum = state.applied else {

@@ -29,6 +29,8 @@ extension Limits {
   static let backgroundCheckRate: UInt64 = 4 << 20
   /// The most pins that a check heeds.
   static let checkPins = 4096
+  /// So long after a check of a learner has begun the next may begin.
+  static let admissionPauseMilliseconds: UInt64 = 200
   /// How long what came of a check is kept for a repair.
   static let checkReportMilliseconds: UInt64 = 600_000
   /// The records that one answer lists, and the differences that a report does.

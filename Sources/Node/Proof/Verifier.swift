@@ -54,13 +54,14 @@ final class Verifier {
     reply(.verify(progress(number)))
   }
 
-  /// Begins a check; gives its number.
-  func begin(_ question: CheckRun.Question, _ replica: GroupReplica) -> UInt64 {
+  /// Begins a check of a partition's voters, and perhaps of learners; gives its number.
+  func begin(_ question: CheckRun.Question, _ replica: GroupReplica, also learners: [ReplicaID] = []) -> UInt64 {
     let random = node.host.randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) }
     // Says who leads the check, whoever leads the partition by then.
     let number = UInt64(node.id.rawValue) << 32 | random
     let check = CheckRun(
-      node: node, number: number, question: question, voters: replica.core.membership.voters.sorted()
+      node: node, number: number, question: question,
+      voters: replica.core.membership.voters.sorted() + learners
     ) { [self] in node.backgroundChecks.note($0, of: question) }
     runs[number] = Run(
       check: check, expires: node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds))

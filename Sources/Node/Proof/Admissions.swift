@@ -75,7 +75,8 @@ final class Admissions {
       return .unknown
     }
     var holders: [WireBytes: Int] = [:]
-    for replica in report.replicas where !replica.root.isEmpty && voters.contains(ReplicaID(rawValue: replica.replica)) {
+    for replica in report.replicas where !replica.root.isEmpty && voters.contains(ReplicaID(rawValue: replica.replica))
+    {
       holders[replica.root, default: 0] += 1
     }
     guard let root = holders.first(where: { $0.value > voters.count / 2 })?.key else { return .unknown }

@@ -33,8 +33,13 @@ public struct RecordDigest: Equatable, Sendable {
   public mutating func remove(_ record: RecordView) {
     var alone = RecordDigest.zero
     alone.add(record)
-    low &-= alone.low
-    high &-= alone.high
+    remove(alone)
+  }
+
+  /// Takes the records of another sum out again that were added.
+  public mutating func remove(_ other: RecordDigest) {
+    low &-= other.low
+    high &-= other.high
   }
 
   /// Adds the records of another sum.

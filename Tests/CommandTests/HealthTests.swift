@@ -79,7 +79,7 @@ struct HealthTests {
     var reports = Self.reports()
     reports[1] = NodeReport(member: reports[1].member, status: nil, error: "timed out")
     let lines = StatusTable(reports).text.split(separator: "\n")
-    #expect(lines[0] == "cluster test: 3 nodes, 1 partitions")
+    #expect(lines[0] == "cluster test: 3 nodes, 1 partitions, version 0")
     #expect(lines[2].hasPrefix("1     127.0.0.1:1"))
     #expect(lines[3].contains("no answer"))
     #expect(lines[5] == "problem: node 2 at 127.0.0.1:2: timed out")

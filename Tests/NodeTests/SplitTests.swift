@@ -1,6 +1,7 @@
 import Bytes
 import HashRing
 import Simulation
+import Store
 import Testing
 import Wire
 
@@ -55,6 +56,35 @@ struct SplitTests {
       // The same write again: the same version, nothing new.
       #expect(world.put("k\(id)", "old\(id)", id: id) == old["k\(id)"])
     }
+  }
+
+  @Test("quick sums go on from the split, over restarts too, and a new node's learners are held against them")
+  func sums() throws {
+    let world = try cluster(of: 3, seed: 11)
+    for id in 1...40 as ClosedRange<UInt64> { _ = world.put("k\(id)", "v\(id)", id: id) }
+    try split(world, 1)
+    for id in 41...80 as ClosedRange<UInt64> { _ = world.put("k\(id)", "v\(id)", id: id) }
+    for id in world.nodes {
+      world.kill(id)
+      try world.start(id)
+      #expect(world.settle())
+    }
+    _ = try world.join()
+    #expect(world.settle())
+    let groups = try map(world).partitions.map(\.group)
+    #expect(groups.count == 3)
+    for group in groups {
+      let report = try #require(world.verify(group, quick: true)).report
+      #expect(report.outcomes == [.equal], "partition \(group): \(report)")
+    }
+    let odd = try #require(world.nodes.first { world.partition(1, on: $0)?.replica?.core.isLeader == false })
+    let own = try #require(
+      (0...).lazy.map { Key("extra\($0)") }.first { key in
+        world.partition(1, on: odd)?.owns(Position(of: key)) == true
+      })
+    try #require(world.partition(1, on: odd)).store.apply(Record(key: own, version: Version(rawValue: 5), value: [1]))
+    let report = try #require(world.verify(1, quick: true)).report
+    #expect(report.outcome(on: odd) == .differs)
   }
 
   @Test("a range with an old map is refused, not answered by half")

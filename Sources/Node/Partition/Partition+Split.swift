@@ -3,6 +3,7 @@ import Environment
 import HashRing
 import Raft
 import Store
+import Table
 import Wire
 
 /// How far a partition is with being cut in half.
@@ -18,6 +19,9 @@ struct SplitProgress {
   var retryAt = Moment(rawValue: 0)
   /// Applied; the child begins as soon as the partition's own files say so.
   var begun: (child: GroupID, replica: ReplicaID, index: LogIndex, leads: Bool)?
+
+  /// The sum over the records of the memtable that were there before the cut, until they have left it.
+  var sumBefore: RecordDigest?
 
   /// Whether a child's replica is just being made here.
   func concerns(_ child: GroupID) -> Bool { preparing == child || begun?.child == child }
@@ -99,11 +103,9 @@ extension Partition {
     // A state on its way here would wait for this entry, and this entry for its files.
     guard !isReceiving else { return node.transfers.giveUp(group) }
     split.preparing = command.child
-    var state = PartitionState(
+    let state = PartitionState(
       replica: child, arc: halves.upper, epoch: store.flushedState.epoch, lastVersion: lastVersion,
       sessions: sessions.encode(), isCut: true, origin: .init(group: group, replica: replicaID, index: index))
-    // What was ever applied to this half alone isn't known.
-    state.applied = nil
     let directory = node.storage.partitionDirectory(command.child)
     guard let job = store.linkJob(to: directory, state: state.storeState(at: command.childPoint)) else {
       return flush()
@@ -137,6 +139,8 @@ extension Partition {
       split.begun = (command.child, child, entry.index, replica?.leads ?? false)
     }
     (split.preparing, split.isPrepared) = (nil, false)
+    // What was applied to one half alone isn't known: both sums begin anew, at the same entry on every replica.
+    split.sumBefore = store.memtableDigest
     cut(to: halves.lower)
     node.changeWaits.wasSplit(group)
     flush()

@@ -14,17 +14,20 @@ extension Partition {
     var state = PartitionState(
       replica: replicaID, arc: arc, epoch: store.flushedState.epoch, lastVersion: lastVersion,
       sessions: sessions.encode(), isCut: isCut, origin: origin)
-    state.applied = isCut ? nil : appliedSum
+    state.applied = appliedSum
     return state.storeState(
       at: SnapshotHeader(
         index: replica.applied.index, term: replica.applied.term, membership: replica.core.membership))
   }
 
-  /// Whether there is an `appliedSum`.
-  var hasAppliedSum: Bool { !isCut && appliedSum != nil }
-
-  /// The sum over all records ever applied: of those that the disk has or is getting, and of the memtable.
+  /// The sum over all records applied since the partition began or was last cut by a split: of those that the disk has
+  /// or is getting, and of the memtable. Nil where an older release left none.
   var appliedSum: RecordDigest? {
+    if let before = split.sumBefore {
+      var sum = store.memtableDigest
+      sum.remove(before)
+      return sum
+    }
     guard case (let state, _)? = try? PartitionState.read(store.pendingState), var sum = state.applied else {
       return nil
     }
@@ -38,6 +41,7 @@ extension Partition {
     guard jobs.mayFlush(now: node.now), !isReceiving, let state = presentState,
       let job = store.freeze(state: state)
     else { return }
+    if store.pendingState == state { split.sumBefore = nil }
     jobs.isFlushing = true
     node.host.run(.flush) {
       job.run()
@@ -149,7 +153,7 @@ extension Partition {
         store = try storage.openStore(directory)
         // What comes from another replica holds nothing but the arc's own.
         (arc, isCut) = (state.arc, false)
-        (split.preparing, split.isPrepared) = (nil, false)
+        (split.preparing, split.isPrepared, split.sumBefore) = (nil, false, nil)
         filterKeys()
         node.applyRetention()
         self.sessions = sessions

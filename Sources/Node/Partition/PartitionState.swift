@@ -21,7 +21,8 @@ struct PartitionState: Equatable {
   var origin: Origin?
   /// Older versions that they tell nevertheless, ascending. In a manifest they stand beside the floor.
   var pins: [Version] = []
-  /// The sum over all records ever applied; nil where it wasn't kept from the first on.
+  /// The sum over all records applied since the partition began or was last cut by a split; nil where an older release
+  /// kept none.
   var applied: RecordDigest? = .zero
 
   /// The bytes by which a manifest tells of a split.

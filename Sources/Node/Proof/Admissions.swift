@@ -27,8 +27,8 @@ final class Admissions {
   /// Whether a learner that has caught up may vote now. Where that isn't known, it is found out, and told later.
   func admits(_ learner: ReplicaID, to partition: Partition, _ replica: GroupReplica) -> Bool {
     let group = partition.group
-    // The sum of a partition that was cut is not known until all of it has moved on: nothing to hold it against.
-    guard partition.hasAppliedSum else {
+    // Data that an older release made may have no sum: there is nothing to hold the learner's against.
+    guard partition.appliedSum != nil else {
       underWay[group] = nil
       return true
     }
@@ -50,7 +50,7 @@ final class Admissions {
   }
 
   private func begin(_ learner: ReplicaID, _ replica: GroupReplica) {
-    guard node.now >= nextAt[replica.group] ?? node.now else { return }
+    if let next = nextAt[replica.group], node.now < next { return }
     nextAt[replica.group] = node.now.advanced(milliseconds: Limits.admissionPauseMilliseconds)
     let question = CheckRun.Question(group: replica.group, prefix: [], rate: 0, isQuick: true)
     underWay[replica.group] = (learner, node.verifier.begin(question, replica, also: [learner]))

@@ -170,7 +170,7 @@ struct VerifyTests {
   }
 
   @Test(
-    "no false alarm while writes, deletions, flushes, compactions, expiry and moves go on",
+    "verify-under-load: no false alarm while writes, deletions, flushes, compactions, expiry and moves go on",
     arguments: 1...8 as ClosedRange<UInt64>)
   func noFalseAlarm(seed: UInt64) throws {
     var options = NodeOptions()

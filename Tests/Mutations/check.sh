@@ -98,7 +98,9 @@ try() {
 by_test() {
   local filter found
   for filter in $1; do
-    try 300 swift test -c release -Xswiftc -enable-testing --skip-build --filter "$filter" && continue
+    # What `swift test` would run; it would plan the build again for each bug.
+    try 300 .build/release/kvPackageTests.xctest --testing-library swift-testing --filter "$filter" && continue
+    grep -q 'Test run started' "$work/output" || { cat "$work/output" >&2 && return 1; }
     found=$(sed -n 's/^✘ Test "\([^"]*\)".*/\1/p; s/^✘ Test \([A-Za-z]*([^)]*)\) .*/\1/p' "$work/output" | head -1)
     echo "${found:-$filter: the process crashed or hung}"
     return
@@ -109,7 +111,7 @@ by_test() {
 by_seed() {
   local profile found
   for profile in $1; do
-    try 120 .build/release/simulate --seeds "1..$seeds" --profile "$profile" --first-failure --budget 60 && continue
+    try 120 .build/release/simulate --seeds "1..$seeds" --profile "$profile" --first-failure --budget 60 --jobs "$(nproc)" && continue
     found=$(sed -n 's/^seed \([0-9]*\) FAILED: \(.\{0,70\}\).*/\1: \2/p' "$work/output" | head -1)
     echo "$profile ${found:-: the simulator stopped}"
     return

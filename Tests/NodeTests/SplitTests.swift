@@ -128,38 +128,44 @@ struct SplitTests {
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
   }
 
-  @Test(
-    "split-while-adding: of a split and a move one is refused, and no position is left over or owned twice",
-    arguments: 1...8 as ClosedRange<UInt64>)
-  func whileAdding(seed: UInt64) throws {
-    let world = try cluster(of: 3, seed: seed)
-    var random = SplitMix64(seed: seed)
-    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v\(id)", id: id) != nil) }
-    _ = try world.join()
+  @Test("split-while-adding: of a split and a move one is refused, and no position is left over or owned twice")
+  func whileAdding() throws {
     var (moves, splits, refused) = (0, 0, 0)
-    for _ in 0..<1_000 where moves == 0 || splits == 0 || refused == 0 {
-      let parts = world.hosts.values.compactMap { $0.node.catalog.catalog?.state.partitions }.flatMap { $0 }
-      let moving = parts.filter { $0.replicas.contains { $0.state != .voter } }
-      moves += moving.count
-      splits += parts.count(where: \.hasSplit)
-      #expect(!moving.contains { $0.hasSplit }, "seed \(seed)")
-      if let part = (moving.isEmpty ? parts : moving).randomElement(using: &random), try map(world).partitions.count < 8
-      {
-        let request = WireRequest.with {
-          $0.split = .with {
-            $0.group = part.group
-            $0.bits = part.bits
-          }
+    for seed in 1...8 as ClosedRange<UInt64> {
+      let world = try cluster(of: 3, seed: seed)
+      var random = SplitMix64(seed: seed)
+      for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v\(id)", id: id) != nil) }
+      _ = try world.join()
+      for _ in 0..<300 {
+        let parts = world.hosts.values.compactMap { $0.node.catalog.catalog?.state.partitions }.max {
+          $0.count < $1.count
         }
-        world.send(request, to: NodeID(rawValue: 1)) { if $0.failure != nil { refused += 1 } }
+        let moving = (parts ?? []).filter { $0.replicas.contains { $0.state != .voter } }
+        moves += moving.count
+        splits += parts?.count(where: \.hasSplit) ?? 0
+        #expect(!moving.contains { $0.hasSplit }, "seed \(seed)")
+        let wanted = moving.isEmpty ? parts?.filter { _ in Int.random(in: 0..<20, using: &random) == 0 } : moving
+        if let parts, parts.count < 8, let part = wanted?.randomElement(using: &random) {
+          let request = WireRequest.with {
+            $0.split = .with {
+              $0.group = part.group
+              $0.bits = part.bits
+            }
+          }
+          world.send(request, to: NodeID(rawValue: 1)) { if $0.failure != nil { refused += 1 } }
+        }
+        world.run(milliseconds: UInt64.random(in: 0...15, using: &random))
       }
-      world.run(milliseconds: UInt64.random(in: 0...40, using: &random))
+      #expect(world.settle(), "seed \(seed): \(world.ailments)")
+      try expectWholeRing(world, seed)
+      for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
     }
-    #expect(world.settle(), "seed \(seed): \(world.ailments)")
-    #expect(
-      moves > 0 && splits > 0 && refused > 0, "seed \(seed): \(moves) moves, \(splits) splits, \(refused) refused")
+    #expect(moves > 0 && splits > 0 && refused > 0, "\(moves) moves, \(splits) splits, \(refused) refused")
+  }
+
+  /// Every position is owned once, and every node has the replicas that the map gives it, and no others.
+  private func expectWholeRing(_ world: SimulatedWorld, _ seed: UInt64) throws {
     let parts = try map(world).partitions
-    // Every position is owned once: the arcs' parts of the ring sum up to the whole, and no two overlap.
     let arcs = try parts.map { try Arc(validating: UInt64($0.bits), prefix: $0.prefix) }
     #expect(arcs.reduce(0) { $0 + 1 / Double(1 << $1.bits) } == 1, "seed \(seed)")
     for (place, arc) in arcs.enumerated() {
@@ -169,7 +175,6 @@ struct SplitTests {
       let wanted = parts.filter { $0.voters.contains { ReplicaID(rawValue: $0).node == host.id } }.map(\.group)
       #expect(Set(host.node.groups.map(\.rawValue)).subtracting([0]) == Set(wanted), "seed \(seed), node \(host.id)")
     }
-    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
   }
 
   @Test("what a command says survives its encoding")

@@ -42,6 +42,17 @@ struct VerifyTests {
     #expect(world.hosts.values.allSatisfy { $0.node.checks.count == 0 }, "nothing is held afterwards")
   }
 
+  @Test("a replica that has forgotten its request ids is named, though it has all records")
+  func requestIDs() throws {
+    let world = try cluster(10)
+    fill(world)
+    let odd = try #require(world.nodes.first { $0 != world.leader(of: 1) })
+    try #require(world.partition(1, on: odd)).sessions = try SessionTable(decoding: [])
+    let report = try #require(world.verify(1)).report
+    #expect(report.wrongNodes == [odd])
+    #expect(report.outcome(on: odd) == .differs && report.differences.isEmpty)
+  }
+
   @Test("leaders compare by themselves, and say what came of it in their status")
   func background() throws {
     var options = NodeOptions()

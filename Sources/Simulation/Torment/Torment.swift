@@ -82,7 +82,7 @@ public final class Torment {
     record = RunRecord(keys: settings.keys)
     report = TormentReport(seed: settings.seed)
     world.onApply = { [record] node, group, entry in record.applied(entry, of: group, on: node) }
-    let mayHaveDamage = settings.profile.sparesNoDisk
+    let mayHaveDamage = settings.profile.sparesNoDisk || settings.profile.shares.contains { $0.kind == .readError }
     world.onCheck = { [record] in record.checked($0, mayHaveDamage: mayHaveDamage) }
   }
 

@@ -53,6 +53,25 @@ struct VerifyTests {
     #expect(report.outcome(on: odd) == .differs && report.differences.isEmpty)
   }
 
+  @Test("verify-under-load: no false alarm where a partition is split while it is checked")
+  func duringSplits() throws {
+    let world = try cluster(11)
+    fill(world)
+    var random = SplitMix64(seed: 11)
+    var split = 0
+    for _ in 0..<60 {
+      guard case .map(let map)? = world.ask(.with { $0.map = WireMapRequest() }) else { continue }
+      let part = try #require(map.partitions.randomElement(using: &random))
+      let request = WireRequest.with { $0.split = .with { ($0.group, $0.bits) = (part.group, part.bits) } }
+      world.send(request, to: NodeID(rawValue: UInt32.random(in: 1...3, using: &random))) { _ in }
+      world.run(milliseconds: UInt64.random(in: 0...8, using: &random))
+      guard let report = world.verify(part.group)?.report else { continue }
+      #expect(report.outcomes.isSubset(of: [.equal, .notChecked]), "\(report.replicas)")
+      split = map.partitions.count
+    }
+    #expect(split > 20)
+  }
+
   @Test("leaders compare by themselves, and say what came of it in their status")
   func background() throws {
     var options = NodeOptions()

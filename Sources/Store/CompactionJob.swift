@@ -43,10 +43,10 @@ public final class CompactionJob: @unchecked Sendable {
   /// Merges records of about `bytes`; nil as long as there is more to do. Blocks: it is for a worker thread.
   public func step(bytes: Int) -> CompactionResult? {
     guard let plan else {
-      context.trash.empty(on: context.disk)
+      context.emptyTrash()
       return CompactionResult(outcome: .success([]), inputs: [], retired: [])
     }
-    if attempt == nil { context.trash.empty(on: context.disk) }
+    if attempt == nil { context.emptyTrash() }
     do throws(StoreError) {
       guard let outputs = try proceed(plan, bytes) else { return nil }
       return result(plan, .success(outputs))
@@ -114,6 +114,7 @@ public final class CompactionJob: @unchecked Sendable {
     guard sum == expected else { throw .unbalanced(paths: plan.inputs.map(\.reader.path)) }
     let outputs = try context.open(maker)
     try commit(plan, outputs)
+    context.fillCache(with: outputs)
     return outputs
   }
 

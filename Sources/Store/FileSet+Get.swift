@@ -30,19 +30,25 @@ extension FileSet {
   private func historic(
     _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ version: Version, _ body: (RecordView) -> Void
   ) throws(StoreError) -> Bool {
-    try lives.visit(at: version) { (alive) throws(StoreError) in
-      var isAlive = false
+    var probe = RunProbe(hash: hash)
+    func look() throws(TableError) -> Bool {
+      try probe.look(for: key, at: version) { view in
+        guard view.to > version else { return false }
+        body(view)
+        return true
+      }
+    }
+    let isFound = try lives.visit(at: version) { (alive) throws(StoreError) in
       do throws(TableError) {
-        _ = try alive.run.get(key, hash: hash, at: version) { view in
-          guard view.to > version else { return }
-          isAlive = true
-          body(view)
-        }
+        if probe.isFull, try look() { return true }
+        try probe.add(alive.run)
+        return false
       } catch {
         throw StoreError(error)
       }
-      return isAlive
     }
+    if isFound { return true }
+    do throws(TableError) { return try look() } catch { throw StoreError(error) }
   }
 }
 

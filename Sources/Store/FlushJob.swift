@@ -13,7 +13,7 @@ public struct FlushJob: Sendable {
 
   /// Writes and syncs the tables, then the manifest edit.
   public func run() -> FlushResult {
-    context.trash.empty(on: context.disk)
+    context.emptyTrash()
     return FlushResult(
       outcome: Result { () throws(StoreError) in try write() }, memtable: memtable, state: state)
   }
@@ -36,6 +36,7 @@ public struct FlushJob: Sendable {
       try writer.finish()
       let added = try context.open(maker)
       try context.manifest.append(removed: [], added: added.map(\.entry), state: state, retention: retention)
+      context.fillCache(with: added)
       return added
     }
   }

@@ -58,6 +58,16 @@ struct StoreContext: Sendable {
     return files
   }
 
+  /// Removes the files that nobody needs any more, and their blocks from the cache.
+  func emptyTrash() { trash.empty(on: disk, cache) }
+
+  /// Brings new tables into the cache as long as it has room, the current ones first; not what has just become history,
+  /// which is merged before long.
+  func fillCache(with files: [TableFile]) {
+    for file in files where file.entry.tier == .current { file.reader.fillCache() }
+    for file in files where file.entry.tier == .history && file.entry.level > 0 { file.reader.fillCache() }
+  }
+
   /// Opens a table that the manifest names, which must be as the manifest says.
   func open(_ entry: TableEntry) throws(StoreError) -> TableFile {
     let path = layout.table(entry.number)

@@ -13,7 +13,7 @@ final class TableFile: Sendable {
   init(_ entry: TableEntry, reader: TableReader, trash: Trash) {
     self.entry = entry
     self.reader = reader
-    hold = FileHold(reader.path, trash: trash)
+    hold = FileHold(reader, trash: trash)
   }
 
   private init(_ file: TableFile, _ entry: TableEntry) {
@@ -51,15 +51,17 @@ final class TableFile: Sendable {
 private final class FileHold: Sendable {
   let isObsolete = Atomic<Bool>(false)
   private let path: String
+  private let table: UInt64
   private let trash: Trash
 
-  init(_ path: String, trash: Trash) {
-    self.path = path
+  init(_ reader: TableReader, trash: Trash) {
+    path = reader.path
+    table = reader.id
     self.trash = trash
   }
 
   deinit {
-    if isObsolete.load(ordering: .acquiring) { trash.add(path) }
+    if isObsolete.load(ordering: .acquiring) { trash.add(path, table: table) }
   }
 }
 
@@ -74,22 +76,30 @@ struct FileRun: Sendable {
   }
 }
 
-/// The paths of files that nobody needs any more, until a job on a worker thread removes them.
+/// The files that nobody needs any more, until a job on a worker thread removes them.
 final class Trash: Sendable {
-  private let paths = Mutex<[String]>([])
-
-  var isEmpty: Bool { paths.withLock { $0.isEmpty } }
-
-  func add(_ path: String) {
-    paths.withLock { $0.append(path) }
+  private struct Item {
+    let path: String
+    /// What the cache knows the table by.
+    let table: UInt64
   }
 
-  /// Removes the files. One that can't be removed is an orphan, which the next opening of the store removes.
-  func empty(on disk: any Disk) {
-    let all = paths.withLock { paths in
-      defer { paths = [] }
-      return paths
+  private let items = Mutex<[Item]>([])
+
+  var isEmpty: Bool { items.withLock { $0.isEmpty } }
+
+  func add(_ path: String, table: UInt64) {
+    items.withLock { $0.append(Item(path: path, table: table)) }
+  }
+
+  /// Removes the files, and their blocks from the cache. A file that can't be removed is an orphan, which the next opening of
+  /// the store removes.
+  func empty(on disk: any Disk, _ cache: BlockCache) {
+    let all = items.withLock { items in
+      defer { items = [] }
+      return items
     }
-    for path in all { try? disk.remove(path) }
+    cache.forget(Set(all.map(\.table)))
+    for item in all { try? disk.remove(item.path) }
   }
 }

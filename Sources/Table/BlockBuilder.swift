@@ -11,13 +11,20 @@ final class BlockBuilder {
   private struct Item {
     let keyCount: Int
     let shared: Int
+    let isRestart: Bool
     let valueCount: Int
     let version: Version
     let kind: Record.Kind
     let span: UInt64
   }
 
+  /// The bytes of entries from one restart point to the next, about, beyond which a search would bring in more of the block
+  /// than it needs.
+  private static let restartBytes = 512
+
   private let restartInterval: Int
+  /// The items since the last restart point, and their bytes.
+  private var sinceRestart = (items: 0, bytes: 0)
   private var items: [Item] = []
   /// The keys and values of the items, one after the other.
   private let content: GrowingBytes
@@ -41,14 +48,18 @@ final class BlockBuilder {
 
   /// Appends an entry. `shared` is the number of leading bytes that the key has in common with the one before.
   func add(_ record: RecordView, shared: Int) {
-    let isRestart = items.count % restartInterval == 0
+    let isRestart =
+      items.isEmpty || sinceRestart.items == restartInterval || sinceRestart.bytes >= Self.restartBytes
+    if isRestart { sinceRestart = (0, 0) }
+    sinceRestart.items += 1
+    sinceRestart.bytes += record.key.count + record.value.count
     let shared = isRestart ? 0 : shared
     bound += Self.bound(key: record.key.count - shared, value: record.value.count)
     if !isRestart { bound -= BlockTrailer.restartBytes }
     items.append(
       Item(
-        keyCount: record.key.count, shared: shared, valueCount: record.value.count, version: record.version,
-        kind: record.kind, span: record.span))
+        keyCount: record.key.count, shared: shared, isRestart: isRestart, valueCount: record.value.count,
+        version: record.version, kind: record.kind, span: record.span))
     content.append(record.key)
     content.append(record.value)
   }
@@ -84,9 +95,9 @@ final class BlockBuilder {
   private func encodeEntries(prefix: Int) {
     let content = content.bytes
     var at = 0
-    for (number, item) in items.enumerated() {
+    for item in items {
       var shared = item.shared - prefix
-      if number % restartInterval == 0 {
+      if item.isRestart {
         let key = UnsafeRawBufferPointer(rebasing: content[at + prefix..<at + item.keyCount])
         restarts.append((RecordOrder.word(key), UInt32(payload.count)))
         shared = 0

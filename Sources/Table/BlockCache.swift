@@ -49,6 +49,26 @@ public final class BlockCache: Sendable {
     _ = consume evicted
   }
 
+  /// The bytes that fit without anything having to go.
+  var room: Int { shards.reduce(0) { $0 + $1.map.withLock { $0.room } } }
+
+  /// Keeps an object if nothing has to go for it.
+  func admit(_ block: Cached, table: UInt64, offset: UInt64) {
+    let hash = BlockCacheMap.hash(table, offset)
+    shard(hash).map.withLock { map in
+      if block.cost <= map.room { _ = map.insert(hash, table, offset, block) }
+    }
+  }
+
+  /// Lets go of what is held of tables that nobody reads any more. Looks at all that is held: for a worker thread.
+  public func forget(_ tables: Set<UInt64>) {
+    guard !tables.isEmpty else { return }
+    for shard in shards {
+      let gone = shard.map.withLock { $0.forget(tables) }
+      _ = consume gone
+    }
+  }
+
   /// A part of the cache with a lock of its own.
   private final class Shard: Sendable {
     let map: Mutex<BlockCacheMap>

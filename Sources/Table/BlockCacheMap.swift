@@ -80,6 +80,19 @@ struct BlockCacheMap {
     return evicted
   }
 
+  /// The bytes that fit without anything having to go.
+  var room: Int { byteBudget - byteCount }
+
+  /// Takes out what is held of some tables, and gives it.
+  mutating func forget(_ tables: Set<UInt64>) -> [Cached] {
+    var gone: [Cached] = []
+    for index in slots.indices {
+      guard slots[index].block != nil, tables.contains(slots[index].table), let block = take(index) else { continue }
+      gone.append(block)
+    }
+    return gone
+  }
+
   private mutating func rehash() {
     buckets = Array(repeating: -1, count: max(16, buckets.count * 2))
     for index in slots.indices where slots[index].block != nil {
@@ -95,19 +108,25 @@ struct BlockCacheMap {
     while true {
       let index = hand
       hand = hand + 1 < slots.count ? hand + 1 : 0
-      guard let block = slots[index].block else { continue }
+      guard slots[index].block != nil else { continue }
       if slots[index].isReferenced {
         slots[index].isReferenced = false
         continue
       }
-      unlink(index)
-      byteCount -= block.cost
-      slots[index].block = nil
-      slots[index].searchedFirst = nil
-      slots[index].next = free
-      free = Int32(index)
-      return block
+      return take(index)
     }
+  }
+
+  /// Empties a slot; gives what it held.
+  private mutating func take(_ index: Int) -> Cached? {
+    guard let block = slots[index].block else { return nil }
+    unlink(index)
+    byteCount -= block.cost
+    slots[index].block = nil
+    slots[index].searchedFirst = nil
+    slots[index].next = free
+    free = Int32(index)
+    return block
   }
 
   private mutating func unlink(_ index: Int) {

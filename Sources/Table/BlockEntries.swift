@@ -124,6 +124,12 @@ struct BlockEntries {
     return value
   }
 
+  /// Asks for bytes of entries before a walk gets there.
+  @inline(__always)
+  func prefetch(at offset: Int, count: Int) {
+    if offset < end { Memory.prefetch(base + offset, count: min(count, end &- offset)) }
+  }
+
   /// The newest record of a key that is not newer than a version, if the block has it.
   func newest(_ key: UnsafeRawBufferPointer, _ version: Version) -> BlockEntry? {
     guard let rest = withoutPrefix(key), let entry = first(atOrAfterRest: rest, version) else { return nil }

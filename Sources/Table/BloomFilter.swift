@@ -76,6 +76,12 @@ struct BloomFilter: ~Copyable {
     }
   }
 
+  /// Asks for the line of a key with this hash.
+  @inline(__always)
+  func prefetch(_ hash: UInt64) {
+    if lineCount > 0 { Memory.prefetch(line(hash), count: Self.lineBytes) }
+  }
+
   /// Whether a key with this hash may be among the filter's; false is certain.
   @inline(__always)
   func mayContain(_ hash: UInt64) -> Bool {

@@ -25,6 +25,10 @@ final class RunIndex: Cached, @unchecked Sendable {
 
   override var cost: Int { index.cost + filter.byteCount + 128 }
 
+  /// Asks for what `mayContain` looks at.
+  @inline(__always)
+  func prefetch(_ hash: UInt64) { filter.prefetch(hash) }
+
   /// Whether the key with this hash (`KeyHash`) may be in the run; false is certain.
   @inline(__always)
   func mayContain(_ hash: UInt64) -> Bool { filter.mayContain(hash) }

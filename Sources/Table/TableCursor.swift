@@ -14,6 +14,11 @@ public final class TableCursor {
   /// The record on which the cursor stands, valid until it moves.
   @exclusivity(unchecked) public private(set) var view = RecordView.none
 
+  /// So far before the cursor gets there the bytes of a block are asked for, and so many at a time: the processor does it
+  /// itself only within a page.
+  private static let lookahead = 1 << 10
+  private static let stride = 512
+
   private var run: TableRun
   private let caching: Bool
   /// The run's index, once something was sought.
@@ -22,6 +27,10 @@ public final class TableCursor {
   private var block: Block?
   @exclusivity(unchecked) private var entries: BlockEntries
   private var blockIndex = 0
+  /// The block behind it, if it is in memory and will be wanted.
+  private var ahead: Block?
+  /// The place in the block from which on more of it is asked for.
+  @exclusivity(unchecked) private var prefetchMark = 0
   /// Where the current entry begins and ends in its block.
   @exclusivity(unchecked) private var entryStart = 0
   @exclusivity(unchecked) private var entryEnd = 0
@@ -109,6 +118,10 @@ public final class TableCursor {
     let blocks = try blocks()
     while blockIndex + 1 < blocks.count {
       try enter(blocks, blockIndex + 1)
+      if blockIndex + 1 < blocks.count {
+        ahead = run.cached(blocks.handle(blockIndex + 1))
+        ahead?.entries.prefetch(at: 0, count: Self.lookahead)
+      }
       if entries.end > 0 { return stand(on: entries.entry(at: 0)) }
     }
     leave()
@@ -142,18 +155,21 @@ public final class TableCursor {
     view = .none
     entries = .none
     block = nil
+    ahead = nil
     backward?.clear()
   }
 
   /// Makes a block the current one, before its first entry.
   private func enter(_ blocks: TableIndex, _ index: Int) throws(TableError) {
+    let ahead = index == blockIndex + 1 ? self.ahead : nil
     leave()
-    let loaded = try run.load(blocks.handle(index), caching: caching)
+    let loaded = if let ahead { ahead } else { try run.load(blocks.handle(index), caching: caching) }
     block = loaded
     entries = loaded.entries
     blockIndex = index
     entryStart = 0
     entryEnd = 0
+    prefetchMark = 0
     key.replace(entries.prefix, from: 0)
   }
 
@@ -165,5 +181,9 @@ public final class TableCursor {
     entryStart = entry.offset
     entryEnd = entry.end
     isValid = true
+    if entry.end > prefetchMark {
+      entries.prefetch(at: entry.end &+ Self.lookahead, count: Self.stride)
+      prefetchMark = entry.end &+ Self.stride
+    }
   }
 }

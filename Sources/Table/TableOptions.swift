@@ -2,7 +2,7 @@
 public struct TableOptions: Sendable {
   /// The payload bytes at which a data or index block ends; a record that takes more gets a block of its own.
   public var blockBytes: Int
-  /// Entries from one full key to the next: 1 to 64.
+  /// The most entries from one full key to the next: 1 to 64. Large ones have fewer.
   public var restartInterval: Int
   /// The filter's bits for each key; 0 for no filter.
   public var bloomBitsPerKey: Int

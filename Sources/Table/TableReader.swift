@@ -34,6 +34,17 @@ public final class TableReader: Sendable {
     }
   }
 
+  /// What the cache knows the table by.
+  public var id: UInt64 { storage.id }
+
+  /// Brings the table's blocks into the cache as long as it has room, so that its readers needn't wait for them. What
+  /// can't be read is left for them to find.
+  public func fillCache() {
+    do throws(TableError) {
+      for run in runs { try run.fillCache() }
+    } catch {}
+  }
+
   /// Where the table lies.
   public var path: String { storage.file.path }
 

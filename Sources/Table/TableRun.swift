@@ -53,6 +53,23 @@ public final class TableRun: Sendable {
     return index
   }
 
+  /// Brings the index and the data blocks into the cache as long as it has room.
+  func fillCache() throws(TableError) {
+    let index: RunIndex
+    if let resident {
+      index = resident
+    } else {
+      index = try RunIndex(entry, of: storage.file)
+      storage.cache.admit(index, table: storage.id, offset: entry.topIndex.offset)
+    }
+    for number in 0..<index.index.count {
+      let handle = index.index.handle(number)
+      guard storage.cache.room >= Int(handle.length) else { return }
+      let block = try Block(handle, type: .data, tier: storage.tier, of: storage.file)
+      storage.cache.admit(block, table: storage.id, offset: handle.offset)
+    }
+  }
+
   /// Lends the newest record of a key that is not newer than a version to `body`; false if there is none. The caller has
   /// the key's `KeyHash`.
   public func get(
@@ -60,6 +77,14 @@ public final class TableRun: Sendable {
   ) throws(TableError) -> Bool {
     let index = try index(caching: true)
     guard index.mayContain(hash) else { return false }
+    return try get(key, at: version, through: index, body)
+  }
+
+  /// The same for a key that the filter in the run's index lets pass.
+  @inline(__always)
+  func get(
+    _ key: UnsafeRawBufferPointer, at version: Version, through index: RunIndex, _ body: (RecordView) -> Void
+  ) throws(TableError) -> Bool {
     let block = index.index.first(atOrAfter: key, version)
     guard block < index.index.count else { return false }
     // All records before the target's place are in earlier blocks, and a separator that isn't itself a record is a
@@ -80,6 +105,12 @@ public final class TableRun: Sendable {
   /// A cursor that stands nowhere yet. Without `caching` what it reads doesn't enter the cache.
   public func cursor(caching: Bool = true) -> TableCursor {
     TableCursor(self, caching: caching)
+  }
+
+  /// A data block of the run if the cache holds it.
+  func cached(_ handle: BlockHandle) -> Block? {
+    // SAFETY: as for `load`.
+    storage.cache.find(table: storage.id, offset: handle.offset).map { unsafeDowncast($0, to: Block.self) }
   }
 
   /// A data block of the run.

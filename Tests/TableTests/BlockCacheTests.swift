@@ -26,6 +26,23 @@ import Testing
     #expect((5..<10).contains { cache.find(table: 1, offset: $0) == nil })
   }
 
+  @Test("what is admitted puts nothing out, and what is forgotten makes room")
+  func admission() throws {
+    let block = try block()
+    let cache = BlockCache(byteBudget: 8 * block.cost)
+    for number in 0..<8 as Range<UInt64> { cache.admit(block, table: number % 2, offset: number) }
+    #expect(cache.room == 0)
+    cache.admit(block, table: 2, offset: 0)
+    #expect(cache.find(table: 2, offset: 0) == nil)
+    cache.forget([1])
+    for number in 0..<8 as Range<UInt64> {
+      #expect((cache.find(table: number % 2, offset: number) == nil) == (number % 2 == 1))
+    }
+    #expect(cache.room == 4 * block.cost)
+    cache.admit(block, table: 2, offset: 0)
+    #expect(cache.find(table: 2, offset: 0) != nil)
+  }
+
   @Test("random insertions and look-ups give what was put there, within the budget")
   func model() throws {
     let blocks = try (0..<4).map { _ in try block() }

@@ -19,7 +19,8 @@ import Testing
       var random = SplitMix64(seed: seed)
       let options = Self.layouts[Int(seed) % Self.layouts.count]
       let tier: Tier = seed % 3 == 0 ? .current : .history
-      let records = randomRecords(Int.random(in: 1...300, using: &random), &random, tier: tier)
+      let records = randomRecords(
+        Int.random(in: 1...300, using: &random), &random, tier: tier, valueBytes: [40, 300, 900][Int(seed / 4)])
       let reader = try openTable(
         try makeTable(records, options, tier: tier), cacheBytes: seed % 2 == 0 ? 1 << 20 : 0)
       #expect(try forward(reader) == records, "seed \(seed)")
@@ -37,7 +38,7 @@ import Testing
   func walk() throws {
     for seed in 100..<108 as Range<UInt64> {
       var random = SplitMix64(seed: seed)
-      let records = randomRecords(200, &random)
+      let records = randomRecords(200, &random, valueBytes: seed < 104 ? 40 : 900)
       let layout = Self.layouts[Int(seed) % Self.layouts.count]
       let reader = try openTable(try makeTable(records, layout, tier: .history))
       let cursor = try #require(reader.runs.first).cursor()
@@ -156,6 +157,47 @@ import Testing
     }
   }
 
+  @Test("a probe of many runs shows what they show one by one, and ends where it is told to")
+  func probe() throws {
+    var random = SplitMix64(seed: 21)
+    let disk = SimulatedDisk()
+    let writer = try TableWriter(disk: disk, path: "/t.sst", options: TableOptions(), tier: .history)
+    for _ in 0..<40 {
+      for record in randomRecords(Int.random(in: 1...30, using: &random), &random) {
+        try add(record, to: writer, .history)
+      }
+      try writer.endRun()
+    }
+    _ = try writer.finish()
+    let reader = try openTable(disk)
+    for number in 0..<12 {
+      let key = Key("key/\(number)")
+      let version = Version(rawValue: UInt64.random(in: 0...1001, using: &random))
+      try key.bytes.withRawBytes { bytes in
+        let hash = KeyHash.hash(bytes)
+        var expected: [Record] = []
+        for run in reader.runs { _ = try run.get(bytes, hash: hash, at: version) { expected.append($0.record) } }
+        for most in 1...expected.count + 1 {
+          var found: [Record] = []
+          var probe = RunProbe(hash: hash)
+          func look() throws -> Bool {
+            try probe.look(for: bytes, at: version) {
+              found.append($0.record)
+              return found.count == most
+            }
+          }
+          var isDone = false
+          for run in reader.runs where !isDone {
+            if probe.isFull { isDone = try look() }
+            if !isDone { try probe.add(run) }
+          }
+          if !isDone { isDone = try look() }
+          #expect(found == Array(expected.prefix(most)) && isDone == (most <= expected.count))
+        }
+      }
+    }
+  }
+
   @Test("the sum of digests does not depend on order or files, but on every byte")
   func digests() throws {
     func digest(_ records: [Record]) -> RecordDigest {
@@ -197,6 +239,22 @@ import Testing
       try add(record, to: writer, tier)
       #expect(throws: TableError.unordered(path: "/t.sst")) { try add(wrong, to: writer, tier) }
     }
+  }
+
+  @Test(
+    "a table whose blocks were brought into the cache is read without the disk", arguments: [Tier.current, .history])
+  func filled(tier: Tier) throws {
+    var random = SplitMix64(seed: 4)
+    let records = randomRecords(300, &random, tier: tier)
+    let disk = try makeTable(records, TableOptions(blockBytes: 200), tier: tier)
+    let cache = BlockCache(byteBudget: 1 << 20)
+    let reader = try TableReader(disk: disk, path: "/t.sst", cache: cache)
+    reader.fillCache()
+    disk.inject(DiskFault(times: nil) { $0.kind == .read })
+    for record in records { #expect(try reader.get(record.key, at: record.version) == record) }
+    #expect(cache.room > 0)
+    cache.forget([reader.id])
+    #expect(cache.byteCount == 0)
   }
 
   @Test("a block that was read stays in the cache, and a scan without caching leaves it alone")

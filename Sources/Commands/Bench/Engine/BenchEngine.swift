@@ -27,6 +27,9 @@ struct BenchEngineCommand: Executable {
   @Option(help: ArgumentHelp("The mebibytes of a memtable.", valueName: "count"))
   var memtable = 64
 
+  @Flag(help: "With versions: write to keys at random, not to one after the other.")
+  var random = false
+
   @Option(help: ArgumentHelp("The bytes of a value.", valueName: "count"))
   var value = 100
 
@@ -63,6 +66,8 @@ struct BenchEngineCommand: Executable {
     else {
       throw ValidationError("--cache takes 0 to 1048576, --memtable 1 to 4096, --value 1 to 1048576")
     }
+    let hasVersions = if case .versions = plan { true } else { false }
+    guard hasVersions || !random else { throw ValidationError("--random goes with versions") }
     guard plan != nil else {
       throw ValidationError(
         "expected a number of keys from 10 on, or: versions, keys, versions of each; or, with --directory: read, keys")
@@ -81,7 +86,7 @@ struct BenchEngineCommand: Executable {
     case .points(let keys): try BenchWorkloads(store: store, keys: keys, valueBytes: value).run(rows)
     case .read(let keys): try BenchWorkloads(store: store, keys: keys, valueBytes: value).read(rows)
     case .versions(let keys, let versions):
-      try BenchVersions(store: store, keys: keys, versions: versions, valueBytes: value).run(rows)
+      try BenchVersions(store: store, keys: keys, versions: versions, valueBytes: value, isRandom: random).run(rows)
     case nil: throw .usage("expected a number of keys")
     }
     if global.verbose { StandardError.say(store.layout) }

@@ -9,17 +9,23 @@ struct BenchVersions {
   let keys: UInt64
   let versions: UInt64
   let valueBytes: Int
+  /// Whether writes go to keys at random, each with a version of its own, so that lives are of all lengths.
+  let isRandom: Bool
+
+  /// The version from which on all keys are there, and the last.
+  private var span: ClosedRange<UInt64> { isRandom ? keys...keys * versions : 1...versions }
+  private var middle: UInt64 { span.lowerBound + (span.upperBound - span.lowerBound + 1) / 2 }
 
   func run(_ rows: BenchRows) throws(CommandError) {
     try rows.time("write-versions") { () throws(CommandError) in
       var key = [UInt8](repeating: 0, count: BenchData.keyBytes)
       var value = [UInt8](repeating: 0, count: valueBytes)
-      for version in 1...versions {
-        for number in 0..<keys {
-          BenchData.key(number, into: &key)
-          BenchData.value(number * versions + version, into: &value)
-          try store.put(key, value, version: Version(rawValue: version), sync: false)
-        }
+      for write in 0..<keys * versions {
+        let number = isRandom && write >= keys ? BenchData.mix(write) % keys : write % keys
+        let version = isRandom ? write + 1 : write / keys + 1
+        BenchData.key(number, into: &key)
+        BenchData.value(number * versions + version, into: &value)
+        try store.put(key, value, version: Version(rawValue: version), sync: false)
       }
       return keys * versions
     }
@@ -28,10 +34,12 @@ struct BenchVersions {
       return 1
     }
     let reader = BenchReader(store: store.store, valueBytes: valueBytes)
-    try get("get-latest", reader, rows) { _ in versions }
-    try get("get-old", reader, rows) { 1 + BenchData.mix($0 * 7) % versions }
+    try get("get-latest", reader, rows) { _ in span.upperBound }
+    try get("get-old", reader, rows) {
+      span.lowerBound + BenchData.mix($0 * 7) % (span.upperBound - span.lowerBound + 1)
+    }
     for (name, version) in [
-      ("scan-latest", versions), ("scan-middle", versions / 2 + 1), ("scan-first", 1),
+      ("scan-latest", span.upperBound), ("scan-middle", middle), ("scan-first", span.lowerBound),
     ] {
       try rows.time(name) { () throws(CommandError) in
         let count = try reader.scan(from: nil, limit: .max, at: Version(rawValue: version))
@@ -68,7 +76,7 @@ struct BenchVersions {
         ]
       },
       { () throws(CommandError) in
-        try store.expire(before: Version(rawValue: versions / 2 + 1))
+        try store.expire(before: Version(rawValue: middle))
         return 1
       })
   }

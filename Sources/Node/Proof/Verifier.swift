@@ -61,7 +61,10 @@ final class Verifier {
     let number = UInt64(node.id.rawValue) << 32 | random
     let check = CheckRun(
       node: node, number: number, question: question, voters: replica.core.membership.voters.sorted()
-    ) { [self] in node.backgroundChecks.note($0, of: question) }
+    ) { [self] report in
+      node.backgroundChecks.note(report, of: question)
+      node.onCheck?(report)
+    }
     runs[number] = Run(
       check: check, expires: node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds))
     check.start()

@@ -48,9 +48,7 @@ public struct Profile: Sendable {
     shares: network + processes + [(.join, 6)])
   static let topology = Profile(
     name: "topology", summary: "nodes join, leave and are lost, partitions split, under faults",
-    shares: network + processes + [
-      (.join, 7), (.leave, 6), (.lose, 3), (.splitPartition, 8), (.slowDisk, 2), (.diskStall, 3),
-    ])
+    shares: network + processes + [(.join, 7), (.leave, 6), (.lose, 3), (.splitPartition, 8)])
   static let calm = Profile(name: "calm", summary: "no faults: for speed", shares: [], thinking: 500...3_000)
 
   private init(

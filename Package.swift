@@ -58,13 +58,15 @@ let package = Package(
         "Bytes", "Client", "Environment", "Log", "Merkle", "Node", "Server", "Snapshot", "Store", "Table", "TLS",
         "Wire", logging, argumentParser,
       ], swiftSettings: strict),
-    // Linked here alone, it replaces the system's allocator in the program and in nothing else (kv-decisions(7)).
+    // Linked into programs alone, it replaces the system's allocator in those and in nothing else (kv-decisions(7)).
     .executableTarget(
       name: "kv", dependencies: ["Commands"], swiftSettings: strict, linkerSettings: [.linkedLibrary("mimalloc")]),
     .target(
       name: "Simulation",
       dependencies: ["Bytes", "Environment", "HashRing", "Log", "Node", "Raft", "Store", "Wire"], swiftSettings: strict),
-    .executableTarget(name: "simulate", dependencies: ["Simulation"], swiftSettings: strict),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation"], swiftSettings: strict,
+      linkerSettings: [.linkedLibrary("mimalloc")]),
     .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
     .testTarget(name: "EnvironmentTests", dependencies: ["Bytes", "Environment"], swiftSettings: strict),

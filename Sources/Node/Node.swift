@@ -57,6 +57,8 @@ public final class Node {
   var logBudget: ByteCount
   /// Sees every entry just before it is applied here: how the simulator checks that replicas agree.
   package var onApply: ((GroupID, LogEntry) -> Void)?
+  /// Sees what came of every check of a partition that this node led, for a simulator.
+  package var onCheck: ((WireCheckReport) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
   /// Whether it was taken out of the members.

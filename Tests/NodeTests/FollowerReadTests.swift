@@ -1,4 +1,5 @@
 import Bytes
+import HashRing
 import Simulation
 import Testing
 import Wire
@@ -72,5 +73,48 @@ struct FollowerReadTests {
     #expect(at?.value == .init("old".utf8))
     #expect(get(world, SimulatedWorld.read("k", at: second), of: follower) == nil)
     #expect(get(world, eventual("k", maxLag: 1_000), of: follower) == nil)
+  }
+
+  @Test("what a replica says at its closed version, all say for ever", arguments: 1...4 as ClosedRange<UInt64>)
+  func sameForEver(seed: UInt64) throws {
+    let world = try world(seed: 10 + seed)
+    var random = SplitMix64(seed: seed)
+    let keys = (0..<8).map { "k\($0)" }
+    var id: UInt64 = 0
+    var isOver = false
+    func write() {
+      guard !isOver else { return }
+      id += 1
+      let node = NodeID(rawValue: UInt32.random(in: 1...3, using: &random))
+      world.send(SimulatedWorld.write(keys[Int(id) % 8], "v\(id)", id: id), to: node) { _ in
+        world.after(milliseconds: UInt64.random(in: 0...3, using: &random)) { write() }
+      }
+    }
+    for _ in 0..<12 { write() }
+    var said: [(key: String, version: Version, value: String?)] = []
+    for _ in 0..<2_000 {
+      let id = NodeID(rawValue: UInt32.random(in: 1...3, using: &random))
+      let node = try #require(world.hosts[id]?.node)
+      let key = try #require(keys.randomElement(using: &random))
+      if let partition = node.partitions.first(where: { $0.owns(Position(of: Key(key))) }),
+        partition.closed.version > .zero
+      {
+        let version = partition.closed.version
+        let request = WireGetRequest.with { ($0.key, $0.at) = (.init(key.utf8), version.rawValue) }
+        let isAnswered = partition.answers(request) { body in
+          guard case .get(let answer) = body else { return }
+          said.append((key, version, answer.found ? String(decoding: answer.value, as: UTF8.self) : nil))
+        }
+        #expect(isAnswered)
+      }
+      node.closedVersions.wasUsed()
+      world.run(milliseconds: UInt64.random(in: 0...8, using: &random))
+    }
+    isOver = true
+    #expect(world.settle())
+    #expect(Set(said.map(\.version)).count > 100)
+    for (key, version, value) in said {
+      #expect(world.get(key, at: version) == value, "seed \(seed): \(key) at \(version)")
+    }
   }
 }

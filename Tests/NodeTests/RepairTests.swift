@@ -183,6 +183,25 @@ struct RepairTests {
     #expect(disk.exists("/node/partitions/1.damaged.1"), "after \(moment * moment) ms the files are kept")
   }
 
+  @Test("a replica that a repair said to be fenced is never opened again, however soon its node crashes")
+  func mark() throws {
+    let world = try cluster(11)
+    let victim = try #require(world.nodes.first { $0 != world.leader(of: 1) })
+    _ = try flip(world, 1, on: victim)
+    let (number, report) = try #require(world.verify(1))
+    let wrong = try #require(report.wrong.first)
+    guard case .repair(let answer)? = world.repair(1, number), answer.fenced.map(\.failure) == [""] else {
+      Issue.record("the repair was refused")
+      return
+    }
+    world.kill(victim)
+    try world.start(victim)
+    #expect(world.hosts[victim]?.node.replicas[GroupID(rawValue: 1)]?.id.rawValue != wrong)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    #expect(try #require(world.verify(1)).report.outcomes == [.equal])
+    expectAll(world)
+  }
+
   @Test("a block that the leader can't read does not make reads fail: another leads, and goes on leading")
   func damagedRead() throws {
     let world = try cluster(9)

@@ -158,6 +158,55 @@ struct SplitTests {
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
   }
 
+  @Test("split-while-adding: of a split and a move one is refused, and no position is left over or owned twice")
+  func whileAdding() throws {
+    var (moves, splits, refused) = (0, 0, 0)
+    for seed in 1...8 as ClosedRange<UInt64> {
+      let world = try cluster(of: 3, seed: seed)
+      var random = SplitMix64(seed: seed)
+      for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v\(id)", id: id) != nil) }
+      _ = try world.join()
+      for _ in 0..<300 {
+        let parts = world.hosts.values.compactMap { $0.node.catalog.catalog?.state.partitions }.max {
+          $0.count < $1.count
+        }
+        let moving = (parts ?? []).filter { $0.replicas.contains { $0.state != .voter } }
+        moves += moving.count
+        splits += parts?.count(where: \.hasSplit) ?? 0
+        #expect(!moving.contains { $0.hasSplit }, "seed \(seed)")
+        let wanted = moving.isEmpty ? parts?.filter { _ in Int.random(in: 0..<20, using: &random) == 0 } : moving
+        if let parts, parts.count < 8, let part = wanted?.randomElement(using: &random) {
+          let request = WireRequest.with {
+            $0.split = .with {
+              $0.group = part.group
+              $0.bits = part.bits
+            }
+          }
+          world.send(request, to: NodeID(rawValue: 1)) { if $0.failure != nil { refused += 1 } }
+        }
+        world.run(milliseconds: UInt64.random(in: 0...15, using: &random))
+      }
+      #expect(world.settle(), "seed \(seed): \(world.ailments)")
+      try expectWholeRing(world, seed)
+      for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)", "seed \(seed)") }
+    }
+    #expect(moves > 0 && splits > 0 && refused > 0, "\(moves) moves, \(splits) splits, \(refused) refused")
+  }
+
+  /// Every position is owned once, and every node has the replicas that the map gives it, and no others.
+  private func expectWholeRing(_ world: SimulatedWorld, _ seed: UInt64) throws {
+    let parts = try map(world).partitions
+    let arcs = try parts.map { try Arc(validating: UInt64($0.bits), prefix: $0.prefix) }
+    #expect(arcs.reduce(0) { $0 + 1 / Double(1 << $1.bits) } == 1, "seed \(seed)")
+    for (place, arc) in arcs.enumerated() {
+      #expect(!arcs[..<place].contains { $0.contains(arc) || arc.contains($0) }, "seed \(seed)")
+    }
+    for host in world.hosts.values {
+      let wanted = parts.filter { $0.voters.contains { ReplicaID(rawValue: $0).node == host.id } }.map(\.group)
+      #expect(Set(host.node.groups.map(\.rawValue)).subtracting([0]) == Set(wanted), "seed \(seed), node \(host.id)")
+    }
+  }
+
   @Test("what a command says survives its encoding")
   func encoding() throws {
     let pairs = (1...3).map { number in

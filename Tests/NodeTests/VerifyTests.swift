@@ -42,6 +42,36 @@ struct VerifyTests {
     #expect(world.hosts.values.allSatisfy { $0.node.checks.count == 0 }, "nothing is held afterwards")
   }
 
+  @Test("a replica that has forgotten its request ids is named, though it has all records")
+  func requestIDs() throws {
+    let world = try cluster(10)
+    fill(world)
+    let odd = try #require(world.nodes.first { $0 != world.leader(of: 1) })
+    try #require(world.partition(1, on: odd)).sessions = try SessionTable(decoding: [])
+    let report = try #require(world.verify(1)).report
+    #expect(report.wrongNodes == [odd])
+    #expect(report.outcome(on: odd) == .differs && report.differences.isEmpty)
+  }
+
+  @Test("verify-under-load: no false alarm where a partition is split while it is checked")
+  func duringSplits() throws {
+    let world = try cluster(11)
+    fill(world)
+    var random = SplitMix64(seed: 11)
+    var split = 0
+    for _ in 0..<60 {
+      guard case .map(let map)? = world.ask(.with { $0.map = WireMapRequest() }) else { continue }
+      let part = try #require(map.partitions.randomElement(using: &random))
+      let request = WireRequest.with { $0.split = .with { ($0.group, $0.bits) = (part.group, part.bits) } }
+      world.send(request, to: NodeID(rawValue: UInt32.random(in: 1...3, using: &random))) { _ in }
+      world.run(milliseconds: UInt64.random(in: 0...8, using: &random))
+      guard let report = world.verify(part.group)?.report else { continue }
+      #expect(report.outcomes.isSubset(of: [.equal, .notChecked]), "\(report.replicas)")
+      split = map.partitions.count
+    }
+    #expect(split > 20)
+  }
+
   @Test("leaders compare by themselves, and say what came of it in their status")
   func background() throws {
     var options = NodeOptions()
@@ -170,7 +200,7 @@ struct VerifyTests {
   }
 
   @Test(
-    "no false alarm while writes, deletions, flushes, compactions, expiry and moves go on",
+    "verify-under-load: no false alarm while writes, deletions, flushes, compactions, expiry and moves go on",
     arguments: 1...8 as ClosedRange<UInt64>)
   func noFalseAlarm(seed: UInt64) throws {
     var options = NodeOptions()

@@ -170,6 +170,18 @@ struct ReplicationTests {
     #expect(core.status.durable == index(3))
   }
 
+  @Test("a follower commits no further than what an append shows to match, though its log is longer (figure 2)")
+  func commitWithinTheAppend() {
+    // Entries 3 and 4 of term 1 are none of the leader's, which has others there, and committed.
+    var core = follower(entries: (2...4).map { LogEntry(term: term(1), index: index($0), payload: []) })
+    core.step(
+      Message(
+        kind: .append, from: replica(2), to: replica(1), term: term(2), index: index(1), logTerm: term(1),
+        entries: [LogEntry(term: term(1), index: index(2), payload: [])], commit: index(4)), now: 0)
+    #expect(core.commit == index(2))
+    #expect(core.lastIndex == index(4))
+  }
+
   @Test("commit-own-term: an entry of an earlier term is not committed by counting (figure 8)")
   func figureEight() throws {
     var options = RaftOptions()

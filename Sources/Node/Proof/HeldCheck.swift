@@ -10,7 +10,9 @@ import Wire
 final class HeldCheck {
   let group: GroupID
   let replica: ReplicaID
-  let arc: Arc
+  /// As of the check's entry, like all that is compared: a split that is applied between the announcement and the
+  /// entry is then applied on every replica, or on none.
+  private(set) var arc: Arc
   /// Whether only sums that are kept anyway are wanted.
   let isQuick: Bool
   /// When it is let go unless it is heard of again.
@@ -64,6 +66,7 @@ final class HeldCheck {
   /// Takes the partition's state in: its entry has just been applied.
   func hold(_ partition: Partition, at index: LogIndex) {
     guard let digest = HeldCheck.stateDigest(of: partition) else { return }
+    arc = partition.arc
     var sum = ByteWriter()
     if isQuick {
       partition.appliedSum?.encode(into: &sum)

@@ -62,7 +62,10 @@ final class Verifier {
     let check = CheckRun(
       node: node, number: number, question: question,
       voters: replica.core.membership.voters.sorted() + learners
-    ) { [self] in node.backgroundChecks.note($0, of: question) }
+    ) { [self] report in
+      node.backgroundChecks.note(report, of: question)
+      node.onCheck?(report)
+    }
     runs[number] = Run(
       check: check, expires: node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds))
     check.start()

@@ -75,6 +75,10 @@ struct EndCheck {
     }
   }
 
+  /// How long what is left may take to end, in virtual milliseconds: longer than a replica is held for a check whose
+  /// leader is gone.
+  private static let patienceMilliseconds: UInt64 = 40_000
+
   /// Without clients nothing may go on waiting.
   private func checkQueues(_ report: inout TormentReport) {
     func waiting() -> String? {
@@ -84,7 +88,8 @@ struct EndCheck {
       return nil
     }
     report.checks["queues found empty", default: 0] += hosts.count
-    guard !world.run(milliseconds: 20_000, until: { waiting() == nil }), let left = waiting() else { return }
+    guard !world.run(milliseconds: EndCheck.patienceMilliseconds, until: { waiting() == nil }), let left = waiting()
+    else { return }
     record.fail("with no client left there still wait \(left)")
   }
 }

@@ -90,8 +90,8 @@ final class Nemesis {
       for id in world.hosts.keys.sorted() { world.kill(id) }
       return later(fault) { nemesis in for id in nemesis.world.nodes { nemesis.revive(id) } }
     case .drain:
-      host.node.drain { [weak self, weak host] in
-        guard let self, let host, world.hosts[victim] === host else { return }
+      host.node.drain { [unowned self, unowned host] in
+        guard world.hosts[victim] === host else { return }
         world.exit(victim)
         if isOver { revive(victim) }
       }

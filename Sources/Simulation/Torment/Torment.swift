@@ -82,6 +82,8 @@ public final class Torment {
     record = RunRecord(keys: settings.keys)
     report = TormentReport(seed: settings.seed)
     world.onApply = { [record] node, group, entry in record.applied(entry, of: group, on: node) }
+    let mayHaveDamage = settings.profile.sparesNoDisk || settings.profile.shares.contains { $0.kind == .readError }
+    world.onCheck = { [record] in record.checked($0, mayHaveDamage: mayHaveDamage) }
   }
 
   /// Everything small: segments end, memtables are flushed, followers fall behind the log within seconds.
@@ -96,6 +98,7 @@ public final class Torment {
     options.store.settledRunBytes = 32 << 10
     options.logBudget = .kibibytes(1024)
     options.keptLogBytes = 32 << 10
+    options.checkMilliseconds = 8_000
     return options
   }
 
@@ -162,6 +165,7 @@ public final class Torment {
       report.checks["changes watched"] = WatchCheck.run(watchers.flatMap(\.spans), record)
     }
     report.checks["applied entries compared", default: 0] += record.entries
+    for (outcome, count) in record.checked { report.checks["replicas checked under load, \(outcome)"] = count }
     for host in world.hosts.values.sorted(by: { $0.id < $1.id }) {
       for (name, length) in host.longestQueues.sorted(by: { $0.key < $1.key }) where length > Torment.queueBound {
         record.fail("node \(host.id) had \(length) \(name) waiting")

@@ -10,8 +10,8 @@ struct WatchedSpan {
   var changes: [Record] = []
 }
 
-/// A client that follows all changes, as `kv watch` does: it asks for a version, then each partition's leader for what
-/// came up to there, in parts; what fails half way is asked for anew, from whoever leads then.
+/// A client that follows all changes, as `kv watch` does: it asks for a version, then each leader for what came up to
+/// there in its partitions, in parts; what fails half way is asked for anew, from whoever leads then.
 final class TormentWatcher {
   private unowned let world: SimulatedWorld
   private var random: SplitMix64
@@ -39,14 +39,15 @@ final class TormentWatcher {
       guard version > position else { return pause() }
       ask(.with { $0.map = WireMapRequest() }, of: someNode()) { [self] body in
         guard case .map(let map)? = body else { return pause() }
-        gather(map.partitions, from: position, through: version, found: [])
+        let byLeader = Dictionary(grouping: map.partitions, by: \.leader).sorted { $0.key < $1.key }
+        gather(byLeader.map(\.value), from: position, through: version, found: [])
       }
     }
   }
 
-  /// Asks one partition after the other.
+  /// Asks one node after the other, each for all partitions that it leads.
   private func gather(
-    _ parts: [WireMapResponse.Partition], from position: Version, through version: Version, found: [Record]
+    _ parts: [[WireMapResponse.Partition]], from position: Version, through version: Version, found: [Record]
   ) {
     guard let part = parts.first else {
       spans[spans.count - 1].changes += found.sorted { $0.version < $1.version }
@@ -59,28 +60,28 @@ final class TormentWatcher {
   }
 
   private func gather(
-    _ part: WireMapResponse.Partition, from position: Version, through version: Version, found: [Record],
+    _ parts: [WireMapResponse.Partition], from position: Version, through version: Version, found: [Record],
     _ done: @escaping ([Record]) -> Void
   ) {
     let request = WireRequest.with {
       $0.timeoutMs = UInt32.random(in: 200...4_000, using: &random)
       $0.watch = .with {
-        $0.groups = [part.group]
-        $0.bits = [part.bits]
+        $0.groups = parts.map(\.group)
+        $0.bits = parts.map(\.bits)
         $0.after = position.rawValue
         $0.through = version.rawValue
         $0.credit = [1, 100, 1 << 20].randomElement(using: &random) ?? 1
       }
     }
-    ask(request, of: Int.random(in: 0..<8, using: &random) == 0 ? someNode() : NodeID(rawValue: part.leader)) {
-      [self] body in
+    let leader = NodeID(rawValue: parts[0].leader)
+    ask(request, of: Int.random(in: 0..<8, using: &random) == 0 ? someNode() : leader) { [self] body in
       switch body {
       case .watch(let response)?:
         guard let records = TormentWatcher.records(response) else { return pause() }
         let reached = Version(rawValue: response.through)
         if reached >= version { return done(found + records) }
         guard reached > position else { return pause() }
-        gather(part, from: reached, through: version, found: found + records, done)
+        gather(parts, from: reached, through: version, found: found + records, done)
       case .failure(let failure)? where failure.code == .notRetained:
         spans.append(WatchedSpan(after: version, through: version))
         pause()

@@ -46,6 +46,7 @@ public final class SimulatedHost: NodeHost {
       options: world.nodeOptions)
     node = Node(host: self, opened: opened)
     observe(world.onApply)
+    node.onCheck = world.onCheck
     try node.start(opened)
     scheduleTick()
   }
@@ -53,15 +54,13 @@ public final class SimulatedHost: NodeHost {
   /// Has an observer see every entry that the node applies.
   func observe(_ observer: ((Node, GroupID, LogEntry) -> Void)?) {
     node.onApply = observer.map { observer in
-      { [weak self] group, entry in
-        if let node = self?.node { observer(node, group, entry) }
-      }
+      { [unowned self] group, entry in observer(node, group, entry) }
     }
   }
 
   private func scheduleTick() {
-    world.at(world.time + ownClock.worldNanoseconds(forMilliseconds: Node.tickMilliseconds)) { [weak self] in
-      guard let self, !isDead else { return }
+    world.at(world.time + ownClock.worldNanoseconds(forMilliseconds: Node.tickMilliseconds)) { [self] in
+      guard !isDead else { return }
       if !isFrozen {
         input { $0.tick() }
         if !isDead {
@@ -125,8 +124,8 @@ public final class SimulatedHost: NodeHost {
   private func finish<Result: Sendable>(
     at end: UInt64, _ job: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
   ) {
-    world.at(end) { [weak self] in
-      guard let self, !isDead else { return }
+    world.at(end) { [self] in
+      guard !isDead else { return }
       // A stall that began meanwhile holds up what was under way.
       guard diskStallsUntil <= world.time else { return finish(at: diskStallsUntil, job, then: then) }
       if let steps = powerOffInNextJob {

@@ -24,6 +24,10 @@ public final class SimulatedWorld {
   var onApply: ((Node, GroupID, LogEntry) -> Void)? {
     didSet { for host in hosts.values { host.observe(onApply) } }
   }
+  /// Sees what came of every check of a partition.
+  var onCheck: ((WireCheckReport) -> Void)? {
+    didSet { for host in hosts.values { host.node.onCheck = onCheck } }
+  }
   var network = SimulatedNetwork()
   private(set) var disks: [NodeID: SimulatedDisk] = [:]
   private(set) var clocks: [NodeID: DriftingClock] = [:]
@@ -66,6 +70,8 @@ public final class SimulatedWorld {
 
   private func chance(_ permille: Int) -> Bool { permille > 0 && random(in: 0...999) < UInt64(permille) }
 
+  /// What is to happen refers to the world without owning it: only the world itself makes it happen. Nor weakly, which
+  /// would slow down every use of it and of its hosts.
   func at(_ moment: UInt64, _ action: @escaping () -> Void) {
     queue.schedule(at: max(moment, time), action)
   }
@@ -159,8 +165,8 @@ public final class SimulatedWorld {
   }
 
   private func loseTouch(_ id: NodeID, with peer: NodeID) {
-    at(time + random(in: 100_000...1_000_000)) { [weak self] in
-      self?.hosts[id]?.input { $0.disconnected(peer) }
+    at(time + random(in: 100_000...1_000_000)) { [unowned self] in
+      hosts[id]?.input { $0.disconnected(peer) }
     }
   }
 
@@ -222,8 +228,8 @@ public final class SimulatedWorld {
 
   private func carry(_ frame: PeerFrame, _ link: SimulatedNetwork.Link, at arrival: UInt64) {
     let epoch = network.epoch(link)
-    at(arrival) { [weak self] in
-      guard let self, network.epoch(link) == epoch, let host = hosts[link.receiver] else { return }
+    at(arrival) { [unowned self] in
+      guard network.epoch(link) == epoch, let host = hosts[link.receiver] else { return }
       trace.note(frame.mark, UInt64(link.sender.rawValue) << 32 | UInt64(link.receiver.rawValue), time)
       say("node \(link.sender) to node \(link.receiver): \(frame.words)")
       host.input { $0.receive(frame, from: link.sender) }
@@ -240,9 +246,9 @@ public final class SimulatedWorld {
     _ request: WireRequest, to id: NodeID, as caller: Caller = admin,
     _ done: @escaping (WireResponse.OneOf_Body) -> Void
   ) {
-    at(time + random(in: 30_000...300_000)) { [weak self] in
-      self?.hosts[id]?.input { node in
-        node.handle(request, from: caller) { body in self?.answer(body, done) }
+    at(time + random(in: 30_000...300_000)) { [unowned self] in
+      hosts[id]?.input { [unowned self] node in
+        node.handle(request, from: caller) { [unowned self] body in answer(body, done) }
       }
     }
   }

@@ -75,7 +75,7 @@ struct FollowerReadTests {
     #expect(get(world, eventual("k", maxLag: 1_000), of: follower) == nil)
   }
 
-  @Test("what a replica says at its closed version, all say for ever", arguments: 1...4 as ClosedRange<UInt64>)
+  @Test("what a replica says at its closed version, all say for ever", arguments: 1...2 as ClosedRange<UInt64>)
   func sameForEver(seed: UInt64) throws {
     let world = try world(seed: 10 + seed)
     var random = SplitMix64(seed: seed)
@@ -92,7 +92,7 @@ struct FollowerReadTests {
     }
     for _ in 0..<12 { write() }
     var said: [(key: String, version: Version, value: String?)] = []
-    for _ in 0..<2_000 {
+    for _ in 0..<800 {
       let id = NodeID(rawValue: UInt32.random(in: 1...3, using: &random))
       let node = try #require(world.hosts[id]?.node)
       let key = try #require(keys.randomElement(using: &random))
@@ -112,7 +112,7 @@ struct FollowerReadTests {
     }
     isOver = true
     #expect(world.settle())
-    #expect(Set(said.map(\.version)).count > 100)
+    #expect(Set(said.map(\.version)).count > 40)
     for (key, version, value) in said {
       #expect(world.get(key, at: version) == value, "seed \(seed): \(key) at \(version)")
     }

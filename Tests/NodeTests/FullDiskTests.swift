@@ -105,8 +105,8 @@ struct FullDiskTests {
     let id = try world.join()
     let host = try #require(world.hosts[id])
     #expect(world.run(milliseconds: 10_000) { host.node.partitions.contains { !$0.hasState } })
-    // Its log and the reserve fit, but not the records.
-    host.disk.setCapacity(44 << 20)
+    // Its log and the reserve fit, but not the records of one partition; the other comes only when that votes.
+    host.disk.setCapacity(40 << 20)
     world.run(milliseconds: 30_000)
     #expect(world.stops.isEmpty && isFull(world, id))
     #expect(host.node.partitions.contains { !$0.hasState })

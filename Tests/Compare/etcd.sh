@@ -56,7 +56,7 @@ certificates() {
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=node \
     -keyout "$dir/node.key" -out "$dir/node.csr" 2>/dev/null
   openssl x509 -req -in "$dir/node.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
-    -extfile <(echo "subjectAltName=IP:127.0.0.1") -out "$dir/node.crt" 2>/dev/null
+    -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") -out "$dir/node.crt" 2>/dev/null
 }
 
 # Three free ports and three more.
@@ -91,7 +91,7 @@ start_kv() {
   "$KV" demo -d "$dir/kv" >"$dir/kv.out" 2>"$dir/kv.err" &
   kv_pid=$!
   for _ in $(seq 100); do
-    [ ! -e "$dir/kv/cluster.kv" ] || kv_ctl status --wait healthy --timeout 20s >/dev/null 2>&1 && return
+    if [ -e "$dir/kv/cluster.kv" ] && kv_ctl status --wait healthy --timeout 20s >/dev/null 2>&1; then return; fi
     sleep 0.2
   done
   echo "etcd.sh: kv does not come up" >&2

@@ -20,8 +20,9 @@ extension SimulatedWorld {
         return done(.failure(.refused("invite: \(String(describing: body))")))
       }
       // One key for all attempts, and of no member: so the members know the joiner again.
+      joiners += 1
       let key = UInt8(random(in: 1...255))
-      let signingRequest = [key, UInt8(truncatingIfNeeded: hosts.count)]
+      let signingRequest = [key] + withUnsafeBytes(of: UInt32(joiners).bigEndian) { [UInt8]($0) }
       let request = WireRequest.with {
         $0.enrol = .with {
           $0.secret = .init(invitation.token.utf8)
@@ -41,6 +42,7 @@ extension SimulatedWorld {
 
   private func admit(_ answer: WireEnrolResponse) throws(SimulationError) -> NodeID {
     let id = NodeID(rawValue: answer.node)
+    guard disks[id] == nil else { throw .refused("node \(id) has joined before") }
     let disk = SimulatedDisk()
     do {
       try NodeDirectory.createMember(

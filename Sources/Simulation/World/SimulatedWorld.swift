@@ -30,6 +30,8 @@ public final class SimulatedWorld {
   }
   var network = SimulatedNetwork()
   private(set) var disks: [NodeID: SimulatedDisk] = [:]
+  /// The nodes that have asked to join so far.
+  var joiners = 0
   private(set) var clocks: [NodeID: DriftingClock] = [:]
   private var generator: SplitMix64
   private var queue = EventQueue()

@@ -10,7 +10,7 @@ done
 status 64 kv completion tcsh
 status 64 kv completion
 
-# complete WORD…: what bash offers behind these words.
+# complete_after WORD…: what bash offers behind these words. Who reads it reads all: a pipe that closes early is an error.
 complete_after() {
   bash -c '
     source kv.bash
@@ -18,9 +18,9 @@ complete_after() {
     _kv kv "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>/dev/null
     printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
 }
-complete_after kv sta | grep -qx 'status *'
-complete_after kv status --w | grep -q -- '--wait'
-complete_after kv put --from '' | grep -q tsv
+complete_after kv sta | grep -x 'status *' >/dev/null
+complete_after kv status --w | grep -e '--wait' >/dev/null
+complete_after kv put --from '' | grep tsv >/dev/null
 
 # The unit is one that systemd reads.
 kv serve --print-unit --zone 'rack 1' -d data >kv.unit

@@ -77,6 +77,9 @@ extension Node {
   /// The groups that have a replica here, ascending.
   package var groups: [GroupID] { replicas.keys.sorted() }
 
+  /// What was found of the replicas here that take no part until they are replaced, in words.
+  package var fencedReplicas: [String] { fences.all.compactMap { fences.problem(of: $0.group) } }
+
   /// Whether the replica of a group here leads it.
   package func leads(_ group: GroupID) -> Bool { replicas[group]?.leads ?? false }
 

@@ -84,25 +84,46 @@ if [ "$builds" = 1 ]; then
   follow "$fresh" "$work/tree"
   rm -rf "$fresh"
   build --build-tests
+  rm -rf "$work/sound"
 fi
+mkdir -p "$work/sound"
 [ "$checks" = 1 ] || exit 0
 
-# Runs a command in the copy for so many seconds at most; a crash or a hang counts as found.
+# Runs a command in the copy for so many seconds at most, its words in the file.
 try() {
-  local limit=$1
-  shift
-  (cd "$work/tree" && timeout "$limit" "$@") >"$work/output" 2>&1
+  local limit=$1 words=$2
+  shift 2
+  (cd "$work/tree" && timeout "$limit" "$@") >"$words" 2>&1
 }
 
-# The test that finds the bug that is switched on; nothing where none does.
+# Runs the tests that fit. What `swift test` would run: that would plan the build again for each bug.
+run_tests() {
+  NO_COLOR=1 try 300 "$1" .build/release/kvPackageTests.xctest --testing-library swift-testing --filter "$2"
+}
+
+# Whether tests pass with all bugs asleep; they are run once for each build.
+pass_without_bugs() {
+  local known="$work/sound/${1//\//_}"
+  [ -e "$known" ] || { KV_MUTANT='' run_tests "$known.words" "$1" && mv "$known.words" "$known"; }
+}
+
+# The test that finds the bug that is switched on, by an issue, a crash or a hang; nothing where none does. What fails
+# without the bug too proves nothing.
 by_test() {
-  local filter found
+  local filter found status
   for filter in $1; do
-    # What `swift test` would run; it would plan the build again for each bug.
-    try 300 .build/release/kvPackageTests.xctest --testing-library swift-testing --filter "$filter" && continue
+    status=0
+    run_tests "$work/output" "$filter" || status=$?
+    [ "$status" -ne 0 ] || continue
     grep -q 'Test run started' "$work/output" || { cat "$work/output" >&2 && return 1; }
-    found=$(sed -n 's/^✘ Test "\([^"]*\)".*/\1/p; s/^✘ Test \([A-Za-z]*([^)]*)\) .*/\1/p' "$work/output" | head -1)
-    echo "${found:-$filter: the process crashed or hung}"
+    pass_without_bugs "$filter" || { echo "$filter fails with all bugs asleep: $work/sound" >&2 && return 1; }
+    found=$(sed -n 's/^✘ Test "\([^"]*\)".*\/\([a-z0-9-]*\)\.scenario".*/\1: \2/p
+      t
+      s/^✘ Test "\([^"]*\)".*/\1/p
+      t
+      s/^✘ Test \([A-Za-z]*([^)]*)\) .*/\1/p' "$work/output" | head -1)
+    if [ -z "$found" ] && [ "$status" -eq 124 ]; then found="$filter: the process hung"; fi
+    echo "${found:-$filter: the process crashed}"
     return
   done
 }
@@ -111,7 +132,7 @@ by_test() {
 by_seed() {
   local profile found
   for profile in $1; do
-    try 120 .build/release/simulate --seeds "1..$seeds" --profile "$profile" --first-failure --budget 60 --jobs "$(nproc)" && continue
+    try 120 "$work/output" .build/release/simulate --seeds "1..$seeds" --profile "$profile" --first-failure --budget 60 --jobs "$(nproc)" && continue
     found=$(sed -n 's/^seed \([0-9]*\) FAILED: \(.\{0,70\}\).*/\1: \2/p' "$work/output" | head -1)
     echo "$profile ${found:-: the simulator stopped}"
     return

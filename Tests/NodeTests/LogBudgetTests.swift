@@ -5,7 +5,32 @@ import Wire
 
 @testable import Node
 
-@Suite struct LogBudgetTests {
+@Suite("What the log lets go of")
+struct LogBudgetTests {
+  @Test("what was applied while a flush was under way stays in the log: no table has it")
+  func appliedBehindFlush() throws {
+    var options = NodeOptions()
+    options.keptLogBytes = 0
+    let world = try SimulatedWorld(seed: 1, partitions: 1, options: options)
+    let node = NodeID(rawValue: 1)
+    let host = try #require(world.hosts[node])
+    let partition = try #require(host.node.partitions.first)
+    func put(_ ids: ClosedRange<UInt64>) { for id in ids { #expect(world.put("k\(id)", "v\(id)", id: id) != nil) } }
+    put(1...20)
+    let flushed = partition.flushedIndex
+    host.laneDelays[.flush] = 1_000_000_000
+    partition.flush()
+    put(21...40)
+    #expect(partition.flushedIndex == flushed, "the flush is still under way")
+    #expect(world.run(milliseconds: 2_000) { partition.flushedIndex > flushed })
+    // With it what the log has been told to let go of becomes durable.
+    put(41...41)
+    world.kill(node)
+    try world.start(node)
+    #expect(try #require(world.hosts[node]).node.fencedReplicas.isEmpty)
+    for id in 1...41 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)") }
+  }
+
   @Test("a partition that is written to rarely does not keep the log from letting go of what others have long flushed")
   func quietPartition() throws {
     let world = try SimulatedWorld(seed: 1, partitions: 2)

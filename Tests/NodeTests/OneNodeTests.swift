@@ -71,6 +71,26 @@ import Wire
     #expect(made == 1)
   }
 
+  @Test("a read at a version waits for the write on its way that gets it: what it says once, it says for ever")
+  func readOfWriteUnderWay() throws {
+    _ = world.put("k", "one", id: 1)
+    try #require(world.hosts.values.first).laneDelays[.log] = 300_000_000
+    var put: WireResponse.OneOf_Body?
+    world.send(SimulatedWorld.write("k", "two", id: 2), to: NodeID(rawValue: 1)) { put = $0 }
+    world.run(milliseconds: 50)
+    #expect(put == nil, "it has its version, and is not in the log yet")
+    guard case .now(let now)? = world.ask(.with { $0.now = WireNowRequest() }) else {
+      Issue.record("no version")
+      return
+    }
+    let version = Version(rawValue: now.version)
+    let early = world.get("k", at: version)
+    world.run(milliseconds: 1_000) { put != nil }
+    #expect(try #require(put?.version) <= version)
+    #expect(early == "two")
+    #expect(world.get("k", at: version) == early)
+  }
+
   @Test("a version in the future is refused: its answer could still change")
   func future() throws {
     let version = try #require(world.put("k", "v", id: 1))

@@ -121,6 +121,28 @@ struct SplitTests {
     #expect(Set(keys).count == 40)
   }
 
+  @Test("no key is served by two partitions at a time, though the others carry a split out long before the leader does")
+  func servedOnce() throws {
+    let world = try cluster(of: 3, seed: 9, partitions: 1)
+    let keys = (1...40).map { "k\($0)" }
+    for (id, key) in keys.enumerated() { #expect(world.put(key, "v", id: UInt64(id) + 1) != nil) }
+    let leader = try #require(world.leader(ofKey: "k1"))
+    try #require(world.hosts[leader]).laneDelays[.flush] = 3_000_000_000
+    world.send(.with { $0.split = .with { $0.group = 1 } }, to: leader) { _ in }
+    var isAhead = false
+    world.run(milliseconds: 10_000) {
+      let serving = world.hosts.values.flatMap { $0.node.partitions }.filter { partition in
+        partition.replica.map { $0.leads && $0.core.leaseHolds(now: partition.node.now.rawValue) } ?? false
+      }
+      let twice = keys.filter { key in serving.count { $0.serves(Position(of: Key(key))) } > 1 }
+      #expect(twice.isEmpty, "by the partitions \(serving.map(\.group))")
+      isAhead = isAhead || serving.count == 2 && serving.contains { $0.arc.bits == 0 }
+      return !twice.isEmpty || isAhead && serving.allSatisfy { $0.arc.bits > 0 }
+    }
+    #expect(isAhead, "the upper half was never served before the leader had carried the split out")
+    for key in keys { #expect(world.get(key) == "v") }
+  }
+
   @Test("kills at any moment of a split lose nothing", arguments: 1...30 as ClosedRange<UInt64>)
   func kills(seed: UInt64) throws {
     let world = try cluster(of: 3, seed: seed)

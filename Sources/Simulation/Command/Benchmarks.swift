@@ -5,9 +5,7 @@ enum Benchmarks {
     switch name {
     case "cluster": cluster()
     case "core": CoreBenchmark.run()
-    default:
-      SimulateCommand.complain("simulate: there is no benchmark \(name)\n")
-      return 64
+    default: return SimulateCommand.refuse("there is no benchmark \(name)")
     }
     return 0
   }

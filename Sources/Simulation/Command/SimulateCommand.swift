@@ -6,37 +6,53 @@ public enum SimulateCommand {
     usage: simulate [--seeds A[..B]] [--nodes N] [--profile NAME] [--seconds S] [--jobs N] [--budget S] [--trace]
                     [--only 3,7,…] [--first-failure]
            simulate bench core|cluster
-           simulate scenario FILE…
+           simulate scenario FILE… [--trace]
            simulate profiles
 
     Runs a cluster of N real nodes (3) for S virtual seconds (60) under the faults of a profile (default), once for each
     seed, and checks what clients saw. --budget ends after so many real seconds. --only keeps the planned faults of these
-    numbers. --first-failure ends with the first seed that fails, and does not look for the fewest faults. Exits with 1 if a seed failed, 64 for a wrong command line.
+    numbers. --first-failure ends with the first seed that fails, and does not look for the fewest faults. Exits with 1
+    if a seed failed, 64 for a wrong command line.
     """
 
   /// Carries out the command line and exits.
   public static func main() async {
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    exit(await run(Array(CommandLine.arguments.dropFirst())))
+  }
+
+  /// Carries out a command line; gives the exit status.
+  static func run(_ arguments: [String]) async -> Int32 {
+    guard !arguments.contains(where: ["--help", "-h"].contains) else {
+      print(usage)
+      return 0
+    }
+    let rest = arguments.dropFirst()
     switch arguments.first {
-    case "bench"? where arguments.count == 2: exit(Benchmarks.run(arguments[1]))
-    case "scenario"?: exit(ScenarioFiles.run(arguments.dropFirst()))
+    case "bench"?:
+      guard let name = rest.first, rest.count == 1 else { return refuse("bench wants core or cluster") }
+      return Benchmarks.run(name)
+    case "scenario"?:
+      guard rest.contains(where: { $0 != "--trace" }) else { return refuse("scenario wants files") }
+      return ScenarioFiles.run(rest)
     case "profiles"?:
+      guard rest.isEmpty else { return refuse("profiles wants nothing more") }
       for profile in Profile.all { print("\(profile.name): \(profile.summary)") }
+      return 0
+    case let word? where !word.hasPrefix("-"):
+      return refuse("there is no command \(word)")
     default:
       switch SimulateOptions.parse(arguments) {
-      case .failure(let error):
-        complain("simulate: \(error.words)\n\(usage)\n")
-        exit(64)
-      case .success(let options):
-        exit(await SeedRunner(options).run())
+      case .failure(let error): return refuse(error.words)
+      case .success(let options): return await SeedRunner(options).run()
       }
     }
   }
 
-  /// Writes to the standard error output.
-  static func complain(_ text: String) {
-    let bytes = Array(text.utf8)
+  /// Says what is wrong with a command line; gives the exit status for that.
+  static func refuse(_ words: String) -> Int32 {
+    let bytes = Array("simulate: \(words)\n\(usage)\n".utf8)
     _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    return 64
   }
 
   /// The real time in seconds, for measurements and budgets alone.

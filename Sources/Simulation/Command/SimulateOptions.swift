@@ -16,6 +16,13 @@ struct SimulateOptions: Sendable {
   /// Whether the first seed that fails ends everything, with its first failure alone.
   var stopsAtFailure = false
 
+  /// What each option that takes a value wants.
+  private static let wanted = [
+    "--seeds": "a number, or two as in 1..20", "--nodes": "a number from 1 to 9", "--profile": "a profile's name",
+    "--seconds": "a number above 0", "--jobs": "a number from 1 to 64", "--budget": "a number of seconds above 0",
+    "--only": "numbers of faults as in 3,7",
+  ]
+
   static func parse(_ arguments: [String]) -> Result<SimulateOptions, Wrong> {
     var options = SimulateOptions()
     var rest = arguments[...]
@@ -28,8 +35,11 @@ struct SimulateOptions: Sendable {
         options.stopsAtFailure = true
         continue
       }
-      guard let value = rest.popFirst() else { return .failure(Wrong(words: "\(name) wants a value")) }
-      guard options.set(name, to: value) else { return .failure(Wrong(words: "\(name) \(value) makes no sense")) }
+      guard let wanted = wanted[name] else { return .failure(Wrong(words: "there is no option \(name)")) }
+      guard let value = rest.popFirst() else { return .failure(Wrong(words: "\(name) wants \(wanted)")) }
+      guard options.set(name, to: value) else {
+        return .failure(Wrong(words: "\(name) wants \(wanted), not \(value)"))
+      }
     }
     return .success(options)
   }
@@ -37,9 +47,11 @@ struct SimulateOptions: Sendable {
   private mutating func set(_ name: String, to value: String) -> Bool {
     switch name {
     case "--seeds":
-      let dots = value.split(separator: ".", omittingEmptySubsequences: true).compactMap { UInt64($0) }
-      guard let first = dots.first, dots.count <= 2, dots.last ?? first >= first else { return false }
-      seeds = first...(dots.last ?? first)
+      let ends = value.split(separator: "..", omittingEmptySubsequences: false).map { UInt64($0) }
+      guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first <= last else {
+        return false
+      }
+      seeds = first...last
     case "--nodes":
       guard let number = Int(value), (1...9).contains(number) else { return false }
       nodes = number
@@ -55,9 +67,10 @@ struct SimulateOptions: Sendable {
     case "--budget":
       guard let number = Double(value), number > 0 else { return false }
       budget = number
-    case "--only":
-      only = Set(value.split(separator: ",").compactMap { Int($0) })
-    default: return false
+    default:
+      let numbers = value.split(separator: ",").map { Int($0) }
+      guard !numbers.isEmpty, !numbers.contains(nil) else { return false }
+      only = Set(numbers.compactMap { $0 })
     }
     return true
   }

@@ -10,6 +10,8 @@ final class Nemesis {
   private(set) var counts: [FaultKind: Int] = [:]
   /// Nodes that don't start any more, and why: their disks are damaged.
   private(set) var fenced: [NodeID: String] = [:]
+  /// What nodes said at a start of replicas that had lost something: they take no part until they are replaced.
+  private(set) var losses: [String] = []
   private var lossy = 0
   private var slow = 0
   private var joining = 0
@@ -68,6 +70,7 @@ final class Nemesis {
     do {
       try world.start(id)
       fenced[id] = nil
+      losses += world.hosts[id]?.node.fencedReplicas ?? []
     } catch NodeError.departed {
       // It was killed between the note of that and its end.
       world.lose(id)

@@ -139,6 +139,8 @@ public final class Torment {
       for (node, reason) in nemesis.fenced.sorted(by: { $0.key < $1.key }) {
         record.fail("node \(node) does not start any more: \(reason)")
       }
+      // A replica that is replaced costs no write; but nothing has harmed what its node had synced.
+      for loss in nemesis.losses { record.fail("a disk that was not harmed: \(loss)") }
     }
     let before = record.versions.count
     let isServing = world.run(milliseconds: Torment.recoveryMilliseconds) { record.versions.count >= before + 50 }

@@ -152,8 +152,9 @@ public final class Node {
       for message in batch { receive(message, from: sender) }
     case .request(let request):
       let id = request.id
-      handle(request, from: .node(sender)) { [weak self] body in
-        self?.host.send(
+      // Not weak: a weak reference to the node would make every use of it slower, from then on.
+      handle(request, from: .node(sender)) { [unowned self] body in
+        host.send(
           .response(
             .with {
               $0.id = id

@@ -15,6 +15,12 @@ enum OpenSSL {
     return ERR_GET_REASON(code)
   }
 
+  /// Empties this thread's error queue before a call whose outcome is read from it. It is all but always empty, and to
+  /// look is cheaper than to clear its sixteen places, twice for each request.
+  static func forgetErrors() {
+    if ERR_peek_error() != 0 { ERR_clear_error() }
+  }
+
   /// The latest error of this thread's queue in words; empties the queue.
   static func latestError() -> String {
     let code = ERR_peek_last_error()

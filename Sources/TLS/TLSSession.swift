@@ -32,6 +32,9 @@ public final class TLSSession {
     case wantsInput
     /// The peer has said farewell (close_notify); nothing follows.
     case end
+
+    /// Whether it gave plaintext: there may be more.
+    public var isBytes: Bool { if case .bytes = self { true } else { false } }
   }
 
   enum State {
@@ -138,6 +141,10 @@ public final class TLSSession {
     return try body()
   }
 
+  /// Whether a read could give more of the input that is lent, or was kept of it. What it was read for may have come
+  /// whole, so to ask once more is to ask in vain.
+  public var hasInput: Bool { io.pointee.input_count > 0 || SSL_has_pending(ssl) == 1 }
+
   /// Decrypts into a buffer that is not empty.
   public func read(into buffer: UnsafeMutableRawBufferPointer) throws(TLSError) -> Progress {
     switch state {
@@ -146,7 +153,7 @@ public final class TLSSession {
     case .ended: return .end
     case .failed(let error): throw error
     }
-    ERR_clear_error()
+    OpenSSL.forgetErrors()
     var count = 0
     // SAFETY: writes at most `buffer.count` bytes.
     let result = SSL_read_ex(ssl, buffer.baseAddress, buffer.count, &count)
@@ -177,7 +184,7 @@ public final class TLSSession {
     case .failed(let error): throw error
     }
     guard !saidFarewell else { throw .closed }
-    ERR_clear_error()
+    OpenSSL.forgetErrors()
     // SAFETY: the pointer is used only until the end of this function, during which the caller keeps the buffer.
     io.pointee.output = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
     io.pointee.output_capacity = output.count

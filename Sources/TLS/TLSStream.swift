@@ -141,7 +141,7 @@ struct TLSStream: ~Copyable {
         if case .bytes(let count) = progress { return count }
         return 0
       }
-    } while progress != .wantsInput && progress != .end
+    } while progress.isBytes && session.hasInput
     return progress == .end
   }
 }

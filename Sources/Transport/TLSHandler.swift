@@ -139,7 +139,7 @@ final class TLSHandler: ChannelDuplexHandler {
         if case .bytes(let count) = progress { return count }
         return 0
       }
-    } while progress != .wantsInput && progress != .end
+    } while progress.isBytes && session.hasInput
     return progress == .end
   }
 

@@ -8,7 +8,8 @@ import Wire
 /// The next request for writes waits until the log has begun to write what the one before brought: writes that would
 /// only wait for the log gather here instead, and cross the network in fewer and larger entries.
 final class VersionRequests {
-  private unowned let node: Node
+  /// SAFETY: the node owns this, and outlives every call into it.
+  private unowned(unsafe) let node: Node
   /// Partitions with writes that wait for versions.
   private var wanting: [Partition] = []
   /// Who wants to know the latest version.

@@ -9,7 +9,8 @@ final class GroupReplica {
   let id: ReplicaID
   var core: RaftCore
   let machine: any GroupMachine
-  private unowned let node: Node
+  /// SAFETY: the node owns this, and outlives every call into it.
+  private unowned(unsafe) let node: Node
 
   /// Whether the replica stands in the node's list of those to be drained.
   var isScheduled = false

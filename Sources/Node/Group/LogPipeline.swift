@@ -12,7 +12,8 @@ final class LogPipeline {
     let needsSync: Bool
   }
 
-  private unowned let node: Node
+  /// SAFETY: the node owns this, and outlives every call into it.
+  private unowned(unsafe) let node: Node
   private let log: SharedLog
   private let spares: SpareSegments
   private var writes: [LogWrite] = []

@@ -8,7 +8,8 @@ import Wire
 /// The state machine of one partition on this node: its store, its request ids, and, while its replica leads, the
 /// writes and reads on their way.
 final class Partition: GroupMachine {
-  unowned let node: Node
+  /// SAFETY: the node owns this, and outlives every call into it.
+  unowned(unsafe) let node: Node
   let group: GroupID
   let replicaID: ReplicaID
   let directory: String

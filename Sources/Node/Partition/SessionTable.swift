@@ -49,10 +49,10 @@ struct SessionTable: Equatable {
   /// Notes the outcome of an applied write and drops what its client has acknowledged and what has expired.
   mutating func record(_ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version) {
     let now = version.milliseconds
-    let minute = now / 60_000
-    if sessions[id.session]?.lastMilliseconds.dividedIntoMinutes != minute { note(id.session, minute: minute) }
-    sessions[id.session, default: Session()].add(
+    let lastUse = sessions[id.session, default: Session()].add(
       Outcome(sequence: id.sequence, digest: digest, version: version), acknowledged: acknowledged, at: now)
+    let minute = now.dividedIntoMinutes
+    if lastUse == 0 || lastUse.dividedIntoMinutes != minute { note(id.session, minute: minute) }
     expire(now: now)
   }
 
@@ -93,10 +93,14 @@ extension SessionTable.Session {
     return low
   }
 
-  fileprivate mutating func add(_ outcome: SessionTable.Outcome, acknowledged: UInt64, at milliseconds: UInt64) {
-    lastMilliseconds = milliseconds
+  /// Gives when the session was last used before, 0 if it is new.
+  fileprivate mutating func add(
+    _ outcome: SessionTable.Outcome, acknowledged: UInt64, at milliseconds: UInt64
+  ) -> UInt64 {
+    defer { lastMilliseconds = milliseconds }
     acknowledge(through: min(acknowledged, outcome.sequence &- 1))
     insert(outcome)
+    return lastMilliseconds
   }
 
   private mutating func acknowledge(through sequence: UInt64) {

@@ -6,7 +6,8 @@ import Wire
 /// Brings requests to the leader of their group: here, or at another node on the caller's behalf. A request for which
 /// no leader is known waits for one until its time is over.
 final class Router {
-  private unowned let node: Node
+  /// SAFETY: the node owns this, and outlives every call into it.
+  private unowned(unsafe) let node: Node
   private var parked: [Routed] = []
   /// By number, so that they are gone through in the order in which they came, not in that of their addresses.
   private var asked: [UInt64: Routed] = [:]

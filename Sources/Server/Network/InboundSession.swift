@@ -8,7 +8,8 @@ import Wire
 
 /// A connection that arrived: a client's, another node's, or a joiner's.
 final class InboundSession: FrameReceiver {
-  private unowned let runner: NodeRunner
+  /// SAFETY: the runner lives until its loop ends, and with that every connection.
+  private unowned(unsafe) let runner: NodeRunner
   private let caller: Caller
   private let describedPeer: String
 

@@ -10,7 +10,8 @@ import Wire
 /// The connection that this node makes to another one, made again whenever it ends. Its frames arrive in order or not
 /// at all.
 final class PeerLink: FrameReceiver {
-  private unowned let runner: NodeRunner
+  /// SAFETY: the runner lives until its loop ends, and with that every connection.
+  private unowned(unsafe) let runner: NodeRunner
   let peer: NodeID
   var address: HostPort
   private var connection: FramedConnection?

@@ -61,6 +61,21 @@ import Wire
     #expect(time.follow(own: wall + 10_000, steady: 1_011_000) != wall + day)
   }
 
+  @Test("of a leap ahead only that is followed which has lasted, not a longer one that came meanwhile")
+  func leapInLeap() {
+    // The time that is followed has fallen behind, as two clocks did; then they are right again.
+    var time = time([wall - day, wall])
+    #expect(time.follow(own: wall - day, steady: 1_000_000) == wall - day)
+    time.heard(NodeID(rawValue: 2), wall: wall + 1_000, steady: 1_001_000)
+    #expect(time.follow(own: wall + 1_000, steady: 1_001_000) == wall - day + 1_000)
+    // Two leap ahead just before the first leap has lasted for long enough.
+    time.heard(NodeID(rawValue: 2), wall: wall + day, steady: 1_007_500)
+    #expect(time.follow(own: wall + day, steady: 1_007_500) == wall - day + 7_500)
+    #expect(time.follow(own: wall + day, steady: 1_008_000) == wall + 8_000)
+    time.heard(NodeID(rawValue: 2), wall: wall + 9_000, steady: 1_009_000)
+    #expect(time.follow(own: wall + day, steady: 1_009_000) == wall + 9_000)
+  }
+
   @Test("any answer of a member is safe to take")
   func nonsense() {
     let time = time([.max, 0, UInt64(Int64.max)])

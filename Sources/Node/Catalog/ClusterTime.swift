@@ -15,8 +15,8 @@ struct ClusterTime {
   private var readings: [NodeID: Reading] = [:]
   /// The distance of the time that was given out last from our steady clock.
   private var followed: Int64?
-  /// Since when the clocks have shown a time too far ahead of that.
-  private var doubtedSince: UInt64?
+  /// Since when the clocks have shown a time too far ahead of that, and the least distance that they showed since.
+  private var doubted: (since: UInt64, distance: Int64)?
 
   /// A member's wall clock, in milliseconds since 1970, when our steady clock showed `steady` milliseconds.
   mutating func heard(_ member: NodeID, wall: UInt64, steady: UInt64) {
@@ -38,18 +38,26 @@ struct ClusterTime {
   }
 
   /// The time to give versions by: that of `wall`, but a leap ahead is followed only once it has lasted for longer than a
-  /// reading may be out of date, for two clocks may go astray one shortly after the other.
+  /// reading may be out of date, for two clocks may go astray one shortly after the other; and only as far as it has
+  /// lasted, for a third may go further astray at the end of that.
   mutating func follow(own: UInt64, steady: UInt64) -> UInt64 {
-    let wall = wall(own: own, steady: steady)
-    let distance = Int64(clamping: wall) - Int64(steady)
-    if let followed, distance > followed + Int64(Limits.clockErrorMilliseconds) {
-      doubtedSince = doubtedSince ?? steady
-      if let doubtedSince, steady - doubtedSince < Limits.clockDoubtMilliseconds {
-        return UInt64(max(0, followed + Int64(steady)))
-      }
+    var distance = Int64(clamping: wall(own: own, steady: steady)) - Int64(steady)
+    if let followed, isLeap(from: followed, to: distance) {
+      let since = doubted?.since ?? steady
+      let least = min(distance, doubted?.distance ?? distance)
+      doubted = (since, least)
+      if steady - since < Limits.clockDoubtMilliseconds { return UInt64(max(0, followed + Int64(steady))) }
+      doubted = nil
+      if isLeap(from: least, to: distance) { (doubted, distance) = ((steady, distance), least) }
+    } else {
+      doubted = nil
     }
-    (followed, doubtedSince) = (distance, nil)
-    return wall
+    followed = distance
+    return UInt64(max(0, distance + Int64(steady)))
+  }
+
+  private func isLeap(from distance: Int64, to other: Int64) -> Bool {
+    other > distance + Int64(Limits.clockErrorMilliseconds)
   }
 }
 

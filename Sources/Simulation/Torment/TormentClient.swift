@@ -101,13 +101,16 @@ final class TormentClient {
       note(
         Operation(
           client: number, key: key, intent: intent, sequence: sequence, sent: sent, answered: world.time,
-          outcome: outcome))
+          outcome: outcome),
+        because: body)
       pause()
     }
   }
 
-  private func note(_ operation: Operation) {
-    world.say(operation.words)
+  private func note(_ operation: Operation, because body: WireResponse.OneOf_Body? = nil) {
+    var reason = ""
+    if case .failure(let failure)? = body { reason = " (\(failure.message))" }
+    world.say(operation.words + reason)
     world.trace.note(4, UInt64(number), operation.answered, operation.outcome.mark)
     record.add(operation)
   }

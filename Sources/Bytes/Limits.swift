@@ -13,6 +13,9 @@ public enum Limits {
   public static let partitions = 4096
   /// The most nodes that one cluster has: each is a member of the catalog's Raft group, which takes so many.
   public static let nodes = 64
+  /// How many nodes vote in the catalog, of so many that stay: five where there are so many, else three, else all. Five
+  /// outlive two of their nodes, and a change waits for no more than three of them.
+  public static func catalogVoters(ofNodes count: Int) -> Int { count >= 5 ? 5 : min(3, count) }
   /// The longest name of a zone, in bytes.
   public static let zoneBytes = 100
   /// The greatest weight of a node.

@@ -68,9 +68,11 @@ extension Node {
   package var isSettled: Bool {
     guard let catalog = catalog.catalog, catalog.movingCount == 0, catalog.nodes.allSatisfy({ $0.departure == .stays })
     else { return false }
+    let seats = Limits.catalogVoters(ofNodes: catalog.staying.count)
     return replicas.values.allSatisfy { replica in
       let membership = replica.core.membership
-      return !replica.leads || !membership.isJoint && membership.voters.count >= catalog.replicasWanted
+      let wanted = replica.group == .catalog ? seats : catalog.replicasWanted
+      return !replica.leads || !membership.isJoint && membership.voters.count == wanted
     }
   }
 

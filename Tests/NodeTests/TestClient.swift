@@ -71,7 +71,10 @@ extension SimulatedWorld {
     return groups.allSatisfy { group in
       let replicas = all.compactMap { status in status.groups.first { $0.group == group } }
       return replicas.count { $0.role == .leader } == 1 && Set(replicas.map(\.applied)).count == 1
-        && replicas.allSatisfy { $0.voters.count == min(3, hosts.count) && $0.leader != 0 }
+        && replicas.allSatisfy {
+          let wanted = group == 0 ? Limits.catalogVoters(ofNodes: hosts.count) : min(3, hosts.count)
+          return $0.voters.count == wanted && $0.leader != 0
+        }
     }
   }
 

@@ -58,7 +58,7 @@ struct ClusterHealth {
       !members.contains(where: { $0.term > leader.term })
     else { return ["\(name) has no leader"] }
     var problems: [String] = []
-    let wanted = min(replicasWanted, nodes)
+    let wanted = group == 0 ? Limits.catalogVoters(ofNodes: nodes) : min(replicasWanted, nodes)
     if leader.voters.count < wanted {
       problems.append("\(name) has \(leader.voters.count) of \(wanted) voters")
     }

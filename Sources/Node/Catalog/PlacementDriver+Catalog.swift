@@ -14,8 +14,6 @@ extension PlacementDriver {
     if let stray = membership.learners.first(where: { !wanted.contains($0) && catalog.hasGivenOut($0) }) {
       return propose(.simple([.remove(stray)]), to: replica)
     }
-    let staying = catalog.staying.map(\.catalogReplica)
-    let voters = membership.voters.count { staying.contains($0) }
     for id in wanted {
       if !membership.contains(id) { return propose(.simple([.addLearner(id)]), to: replica) }
       let replaced = membership.voters.first { $0.node == id.node && $0.incarnation < id.incarnation }
@@ -23,29 +21,43 @@ extension PlacementDriver {
         guard isCaughtUp(id, replica) else { continue }
         return propose(.joint([.addVoter(id), .remove(replaced)]), to: replica)
       }
-      if membership.learners.contains(id), staying.contains(id), voters < Int(catalog.state.replicasWanted),
-        isCaughtUp(id, replica)
-      {
-        return propose(.simple([.addVoter(id)]), to: replica)
-      }
     }
+    // Who is lost goes before anyone else: while it counts, more of the others must answer.
+    if let lost = goers(of: replica, catalog).first(where: { !wanted.contains($0) }) {
+      return propose(.simple([.remove(lost)]), to: replica)
+    }
+    if let step = nextSeat(of: replica, catalog) { return propose(step.change, to: replica) }
     retireVoters(of: replica, catalog)
   }
 
-  /// Takes the vote from nodes that go: from one that leaves once others have taken its place, from one that is lost at
-  /// once.
-  private func retireVoters(of replica: GroupReplica, _ catalog: Catalog) {
+  /// The next change of those that vote, among the nodes that stay.
+  private func nextSeat(of replica: GroupReplica, _ catalog: Catalog) -> CatalogSeats.Step? {
     let membership = replica.core.membership
+    let members = catalog.staying.map { node in
+      let id = node.catalogReplica
+      return CatalogSeats.Member(
+        id, zone: node.zone, isVoter: membership.isVoter(id),
+        isReady: membership.learners.contains(id) && isCaughtUp(id, replica))
+    }
+    return CatalogSeats.next(members, leader: replica.id)
+  }
+
+  /// The voters whose nodes go, and have no other replica in their place.
+  private func goers(of replica: GroupReplica, _ catalog: Catalog) -> [ReplicaID] {
     let staying = catalog.staying.map(\.catalogReplica)
-    let leaving = catalog.living.filter { $0.departure == .leaves }.map(\.catalogReplica)
-    let goers = membership.voters.filter { voter in
+    let goers = replica.core.membership.voters.filter { voter in
       !staying.contains(voter) && catalog.hasGivenOut(voter) && !staying.contains { $0.node == voter.node }
     }
-    guard let goer = goers.first(where: { !leaving.contains($0) }) ?? goers.first, goers.count < membership.voters.count
-    else { return }
-    guard leaving.contains(goer) else { return propose(.simple([.remove(goer)]), to: replica) }
-    let voters = membership.voters.count { staying.contains($0) }
-    guard voters >= min(Int(catalog.state.replicasWanted), staying.count) else { return }
+    return goers.count < replica.core.membership.voters.count ? goers : []
+  }
+
+  /// Takes the vote from a node that leaves, once others have taken its place.
+  private func retireVoters(of replica: GroupReplica, _ catalog: Catalog) {
+    let goers = goers(of: replica, catalog)
+    guard let goer = goers.first else { return }
+    let staying = catalog.staying.map(\.catalogReplica)
+    let voters = replica.core.membership.voters.count { staying.contains($0) }
+    guard voters >= Limits.catalogVoters(ofNodes: staying.count) else { return }
     guard goer != replica.id else {
       handOver(replica, except: goers)
       return
@@ -138,5 +150,15 @@ extension PlacementDriver {
       }
     }
     return nil
+  }
+}
+
+extension CatalogSeats.Step {
+  fileprivate var change: MembershipChange {
+    switch self {
+    case .seat(let id): .simple([.addVoter(id)])
+    case .unseat(let id): .simple([.addLearner(id)])
+    case .exchange(let out, let new): .joint([.addVoter(new), .addLearner(out)])
+    }
   }
 }

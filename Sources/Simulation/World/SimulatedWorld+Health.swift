@@ -34,7 +34,8 @@ extension SimulatedWorld {
       if leaders != 1 { return "group \(group) has \(leaders) leaders" }
       if Set(replicas.map(\.applied)).count != 1 { return "group \(group) is applied to \(replicas.map(\.applied))" }
       if replicas.contains(where: { $0.leader == 0 }) { return "a replica of group \(group) knows no leader" }
-      if !isDiminished, replicas.contains(where: { $0.voters.count != min(3, nodes.count) }) {
+      let wanted = group == 0 ? Limits.catalogVoters(ofNodes: nodes.count) : min(3, nodes.count)
+      if !isDiminished, replicas.contains(where: { $0.voters.count != wanted }) {
         return "group \(group) has \(replicas.map(\.voters.count)) voters"
       }
     }

@@ -90,7 +90,12 @@ public struct ByteReader {
   /// The next `count` bytes, copied.
   public mutating func bytes(_ count: Int) throws(ByteError) -> [UInt8] {
     let at = try take(count)
-    return Array(bytes[at..<at + count])
+    return bytes.withUnsafeBytes { all in
+      [UInt8](unsafeUninitializedCapacity: count) { copy, initialized in
+        UnsafeMutableRawBufferPointer(copy).copyMemory(from: UnsafeRawBufferPointer(rebasing: all[at..<at + count]))
+        initialized = count
+      }
+    }
   }
 
   /// The range, within the array, of the next `count` bytes, which are passed over.

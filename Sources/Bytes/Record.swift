@@ -38,11 +38,23 @@ public struct Record: Hashable, Sendable {
   /// Appends the record as log, wire and snapshots hold it:
   /// version u64, kind u8, key length varint, value length varint, key, value.
   public func encode(into writer: inout ByteWriter) {
+    key.bytes.withUnsafeBytes { key in
+      value.withUnsafeBytes { value in
+        Record.encode(key: key, version: version, kind: kind, value: value, into: &writer)
+      }
+    }
+  }
+
+  /// Appends a record of these parts as `encode(into:)` does.
+  public static func encode(
+    key: UnsafeRawBufferPointer, version: Version, kind: Kind, value: UnsafeRawBufferPointer,
+    into writer: inout ByteWriter
+  ) {
     writer.u64(version.rawValue)
     writer.u8(kind.rawValue)
-    writer.varint(UInt64(key.bytes.count))
+    writer.varint(UInt64(key.count))
     writer.varint(UInt64(value.count))
-    writer.raw(key.bytes)
+    writer.raw(key)
     writer.raw(value)
   }
 

@@ -106,18 +106,30 @@ final class RangeSource {
     } catch {
       return "sent records that can't be read: \(error)"
     }
-    for record in fresh.lazy.map(\.record) {
-      guard rest.contains(record.key) else { return "sent a key out of order or out of the range" }
-      guard record.kind == .value, record.version <= version else {
-        return "sent a record that is not alive at version \(version)"
-      }
-      rest = rest.continued(after: record.key)
+    guard fresh.allSatisfy({ $0.record.kind == .value && $0.record.version <= version }) else {
+      return "sent a record that is not alive at version \(version)"
     }
-    guard !answer.more || !fresh.isEmpty else { return "sent an empty part and says there is more" }
+    if let first = fresh.first?.record.key, let last = fresh.last?.record.key {
+      // What is in order lies in the range if its ends do.
+      guard rest.contains(first), rest.contains(last), isInOrder(fresh) else {
+        return "sent a key out of order or out of the range"
+      }
+      rest = rest.continued(after: last)
+    } else if answer.more {
+      return "sent an empty part and says there is more"
+    }
     records = fresh
     place = 0
     isDry = !answer.more
     return nil
+  }
+
+  /// Whether each key comes before the next in the order of the range.
+  private func isInOrder(_ records: [Lifespan]) -> Bool {
+    let order = rest.reverse ? 1 : -1
+    return records.indices.dropFirst().allSatisfy { place in
+      compareBytes(records[place - 1].record.key.bytes, records[place].record.key.bytes).signum() == order
+    }
   }
 
   /// The same for what changed. An empty part may have more behind it: the node looked at much that did not change.

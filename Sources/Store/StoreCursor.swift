@@ -41,21 +41,23 @@ public final class StoreCursor {
   }
 
   /// The next record, or nil after the last.
-  public func next() throws(StoreError) -> Record? {
-    var record: Record?
-    _ = try next { record = $0.record }
-    return record
+  public func next() throws(StoreError) -> Record? { try nextView()?.record }
+
+  /// The next record, lent until the next call and as long as the store does not change; nil after the last.
+  public func nextView() throws(StoreError) -> RecordView? {
+    precondition(generation == store.generation, "a cursor was used after its store had changed")
+    while let view = isReverse ? try findBackward() : try findForward() {
+      if let keyFilter, !keyFilter(view.key) { continue }
+      return view
+    }
+    return nil
   }
 
   /// Lends the next record to `visit`, for the duration of the call; false after the last.
   public func next(_ visit: (RecordView) -> Void) throws(StoreError) -> Bool {
-    precondition(generation == store.generation, "a cursor was used after its store had changed")
-    while let view = isReverse ? try findBackward() : try findForward() {
-      if let keyFilter, !keyFilter(view.key) { continue }
-      visit(view)
-      return true
-    }
-    return false
+    guard let view = try nextView() else { return false }
+    visit(view)
+    return true
   }
 
   private func findForward() throws(StoreError) -> RecordView? {

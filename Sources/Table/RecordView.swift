@@ -37,6 +37,12 @@ public struct RecordView {
   @inlinable
   public var to: Version { Version(rawValue: version.rawValue &+ span) }
 
+  /// Appends the record in the form of `Record.encode(into:)`, with an empty value if `keyOnly`.
+  public func encode(into writer: inout ByteWriter, keyOnly: Bool = false) {
+    let shown = keyOnly ? UnsafeRawBufferPointer(start: nil, count: 0) : value
+    Record.encode(key: key, version: version, kind: kind, value: shown, into: &writer)
+  }
+
   /// A view of nothing: what a cursor shows that stands on no record.
   @inlinable
   public static var none: RecordView {

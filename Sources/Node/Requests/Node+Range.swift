@@ -128,61 +128,14 @@ extension Node {
     var response = WireRangeResponse()
     var count = 0
     while let record = try merge.next() {
-      let shown =
-        request.keysOnly ? Record(key: record.key, version: record.version, value: []) : record
-      shown.encode(into: &writer)
+      record.encode(into: &writer, keyOnly: request.keysOnly)
       count += 1
       if count == limit || writer.count >= credit {
-        response.more = !merge.isAtEnd
+        response.more = try !merge.isAtEnd()
         break
       }
     }
     response.records = writer.data
     return response
-  }
-}
-
-/// Merges the cursors of several partitions into key order. A key is in one partition, so none comes twice.
-private struct RangeMerge {
-  let isReverse: Bool
-  /// A binary heap, the next key at its root.
-  private var heap: [(record: Record, cursor: StoreCursor)] = []
-
-  init(isReverse: Bool) {
-    self.isReverse = isReverse
-  }
-
-  var isAtEnd: Bool { heap.isEmpty }
-
-  mutating func add(_ cursor: StoreCursor) throws(StoreError) {
-    guard let record = try cursor.next() else { return }
-    heap.append((record, cursor))
-    var child = heap.count - 1
-    while child > 0, precedes(child, (child - 1) / 2) {
-      heap.swapAt(child, (child - 1) / 2)
-      child = (child - 1) / 2
-    }
-  }
-
-  mutating func next() throws(StoreError) -> Record? {
-    guard let first = heap.first else { return nil }
-    if let record = try first.cursor.next() {
-      heap[0].record = record
-    } else {
-      heap.swapAt(0, heap.count - 1)
-      heap.removeLast()
-    }
-    var parent = 0
-    while true {
-      var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(child, least) { least = child }
-      guard least != parent else { return first.record }
-      heap.swapAt(parent, least)
-      parent = least
-    }
-  }
-
-  private func precedes(_ left: Int, _ right: Int) -> Bool {
-    isReverse ? heap[right].record.key < heap[left].record.key : heap[left].record.key < heap[right].record.key
   }
 }

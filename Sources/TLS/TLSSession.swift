@@ -141,8 +141,8 @@ public final class TLSSession {
     return try body()
   }
 
-  /// Whether a read could give more of the input that is lent, or was kept of it. What it was read for may have come
-  /// whole, so to ask once more is to ask in vain.
+  /// Whether there is input that no read has used yet, lent or kept by libssl. Without any a read can only say
+  /// `wantsInput`.
   public var hasInput: Bool { io.pointee.input_count > 0 || SSL_has_pending(ssl) == 1 }
 
   /// Decrypts into a buffer that is not empty.

@@ -46,6 +46,8 @@ public struct Record: Hashable, Sendable {
   }
 
   /// Appends a record of these parts as `encode(into:)` does.
+  ///
+  /// SAFETY: the buffers are lent for the call, which copies their bytes.
   public static func encode(
     key: UnsafeRawBufferPointer, version: Version, kind: Kind, value: UnsafeRawBufferPointer,
     into writer: inout ByteWriter

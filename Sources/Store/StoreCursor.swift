@@ -53,13 +53,6 @@ public final class StoreCursor {
     return nil
   }
 
-  /// Lends the next record to `visit`, for the duration of the call; false after the last.
-  public func next(_ visit: (RecordView) -> Void) throws(StoreError) -> Bool {
-    guard let view = try nextView() else { return false }
-    visit(view)
-    return true
-  }
-
   private func findForward() throws(StoreError) -> RecordView? {
     if mustAdvance {
       mustAdvance = false

@@ -48,7 +48,7 @@ import Testing
         for reverse in [false, true] {
           guard let cursor = try? store.cursor(at: Version(rawValue: version), reverse: reverse) else { continue }
           var steps = 0
-          while steps < 10_000, (try? cursor.next({ _ in })) == true { steps += 1 }
+          while steps < 10_000, (try? cursor.nextView()) != nil { steps += 1 }
           #expect(steps < 10_000, "seed \(seed)")
         }
         for key in 0..<6 { _ = try? store.get(Key("key/\(key)"), at: Version(rawValue: version)) }

@@ -39,7 +39,10 @@ final class BenchReader {
       let cursor = try store.cursor(from: number == nil ? nil : Key(key), at: version)
       var count: UInt64 = 0
       var sum: UInt64 = 0
-      while count < limit, try cursor.next({ sum &+= UInt64($0.key[0]) &+ UInt64($0.value[0]) }) { count += 1 }
+      while count < limit, let record = try cursor.nextView() {
+        sum &+= UInt64(record.key[0]) &+ UInt64(record.value[0])
+        count += 1
+      }
       self.sum &+= sum
       return count
     } catch {

@@ -29,6 +29,8 @@ extension Limits {
   static let peerFrameBytes = ByteCount.mebibytes(2)
   /// The size of one chunk of a replica's state on its way to another node.
   static let snapshotChunk = ByteCount.kibibytes(256)
+  /// The most writes that wait for the log while other nodes' entries are still taken in.
+  static let waitingLogWrites = 512
   /// How long a node waits for versions from the oracle before it asks anew.
   static let oracleMilliseconds: UInt64 = 2_000
   /// A log that grows beyond this has the groups flushed that keep its oldest segments.

@@ -65,7 +65,7 @@ final class GroupReplica {
     guard !isInstalling else { return }
     // What there is no room for counts as lost on the way: the leader sends it again, at its pace. And who can't
     // write must not lead.
-    if message.kind == .append, machine.isSaturated { return }
+    if message.kind == .append, machine.isSaturated || node.pipeline.isSaturated { return }
     if message.kind == .timeoutNow, node.space.isFull { return }
     core.step(message, now: node.now.rawValue)
     node.schedule(self)

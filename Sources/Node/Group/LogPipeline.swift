@@ -43,6 +43,9 @@ final class LogPipeline {
   /// The number of writes that wait for the next batch.
   var waitingCount: Int { writes.count }
 
+  /// Whether so many wait, for a disk that stalls, that what other nodes send finds no room.
+  var isSaturated: Bool { writes.count >= Limits.waitingLogWrites }
+
   /// Adds to the next batch. When it is durable, the replica is told its ticket.
   func append(_ write: LogWrite, for replica: GroupReplica?, ticket: UInt64, mustSync: Bool) {
     writes.append(write)

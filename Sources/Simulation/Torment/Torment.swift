@@ -1,6 +1,5 @@
 import Bytes
 import Node
-import Raft
 
 /// What a run is made of.
 public struct TormentSettings: Sendable {
@@ -64,12 +63,6 @@ public final class Torment {
   static let recoveryMilliseconds: UInt64 = 60_000
   /// More than this in any queue is taken for growth without bound.
   static let queueBound = 1_000
-  /// What waits for a disk that stalls is bounded by flow control alone: of each group as many appends with entries as
-  /// may be in flight, and for each of them one that tells of its commit.
-  private static func queueBound(_ queue: String, groups: Int) -> Int {
-    let waitsForDisk = queue == "log writes" || queue == "held messages"
-    return waitsForDisk ? max(queueBound, 2 * groups * RaftOptions().maxInflightMessages) : queueBound
-  }
 
   /// Carries out a run.
   public static func run(_ settings: TormentSettings) -> TormentReport {
@@ -176,9 +169,7 @@ public final class Torment {
     report.checks["applied entries compared", default: 0] += record.entries
     for (outcome, count) in record.checked { report.checks["replicas checked under load, \(outcome)"] = count }
     for host in world.hosts.values.sorted(by: { $0.id < $1.id }) {
-      let groups = host.node.groups.count
-      for (name, length) in host.longestQueues.sorted(by: { $0.key < $1.key })
-      where length > Torment.queueBound(name, groups: groups) {
+      for (name, length) in host.longestQueues.sorted(by: { $0.key < $1.key }) where length > Torment.queueBound {
         record.fail("node \(host.id) had \(length) \(name) waiting")
       }
     }

@@ -24,10 +24,12 @@ public final class Node {
   private var outbox = PeerOutbox()
   var calls: PeerCalls
   private var isPumping = false
+  private var ticks = 0
 
   private(set) lazy var pipeline = LogPipeline(node: self, log: storage.log)
   private(set) lazy var router = Router(node: self)
   private(set) lazy var versions = VersionRequests(node: self)
+  private(set) lazy var pulses = Pulses(node: self)
   private(set) lazy var transfers = Transfers(node: self)
   private(set) lazy var space = DiskSpace(node: self)
   private(set) lazy var fences = Fences(node: self)
@@ -74,6 +76,8 @@ public final class Node {
 
   /// The interval at which the host must call `tick`.
   public static let tickMilliseconds: UInt64 = 50
+  /// What looks at every partition, though there is rarely anything to do, is done at every so many ticks.
+  private static let ticksBetweenRounds = 10
 
   /// A node over what was opened from its directory. `start` sets it going.
   public init(host: any NodeHost, opened: OpenedDirectory) {
@@ -118,22 +122,25 @@ public final class Node {
   /// Moves the node's time on.
   public func tick() {
     let now = now
-    for group in order { replicas[group]?.tick(now: now) }
+    ticks += 1
+    let isRound = ticks.isMultiple(of: Node.ticksBetweenRounds)
+    for group in order { replicas[group]?.tick(now: now, isRound: isRound) }
     for done in calls.end(dueBy: now) { done(.lost) }
+    pulses.tick()
     versions.tick()
     router.tick()
     transfers.tick()
     planner.tick()
     clocks.tick()
     floorKeeper.tick()
-    closedVersions.tick()
+    closedVersions.tick(isRound: isRound)
     changeWaits.tick()
-    compactions.advance()
+    compactions.tick(isRound: isRound)
     fences.tick()
     repairFences.tick()
     checks.tick()
     verifier.tick()
-    backgroundChecks.tick()
+    if isRound { backgroundChecks.tick() }
     space.tick()
     proposeRetentionIfDue()
     proposePlaceIfDue()
@@ -183,6 +190,7 @@ public final class Node {
   public func disconnected(_ peer: NodeID) {
     for done in calls.end(allTo: peer) { done(.lost) }
     transfers.disconnected(peer)
+    pulses.disconnected(peer)
     for group in order {
       guard let replica = replicas[group] else { continue }
       for progress in replica.core.status.peers where progress.id.node == peer {
@@ -220,11 +228,13 @@ public final class Node {
 
   /// Gathers consensus messages; they leave at the end of the pump, one frame for each node.
   func send(_ messages: [Message], group: GroupID) {
-    for message in messages {
+    for var message in messages {
       guard message.kind != .snapshot else {
         transfers.begin(message, group: group)
         continue
       }
+      if message.quiescent, !pulses.areKnown(to: message.to.node) { message.quiescent = false }
+      counters.consensusMessages += 1
       outbox.add(GroupMessage(group: group, message: message), to: message.to.node)
     }
   }

@@ -8,6 +8,8 @@ public struct NodeCounters: Sendable {
   public internal(set) var loggedBytes: UInt64 = 0
   /// How often a replica here became its group's leader.
   public internal(set) var electionsWon: UInt64 = 0
+  /// The messages of consensus that were sent: heartbeats, entries, votes, and the answers to them.
+  public internal(set) var consensusMessages: UInt64 = 0
   /// Flushes of memtables, and the bytes of the tables that they wrote.
   public internal(set) var flushes: UInt64 = 0
   public internal(set) var flushedBytes: UInt64 = 0

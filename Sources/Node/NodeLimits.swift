@@ -124,6 +124,11 @@ extension Limits {
   static let tokenMilliseconds: UInt64 = 7 * 86_400_000
   /// A peer that was heard from so lately counts as alive for what must not go to a dead one: three heartbeats.
   static let freshNanoseconds: UInt64 = 300_000_000
+  /// The time between two pulses to a node, that of heartbeats, and how long the answer to one counts.
+  static let pulseNanoseconds: UInt64 = 100_000_000
+  static let pulseAnswerMilliseconds: UInt64 = 300
+  /// How often a node of an older release is asked whether it knows pulses by now.
+  static let pulseQuestionMilliseconds: UInt64 = 5_000
   /// A node that was heard from so lately is not declared lost unless that is forced.
   static let lostSilenceMilliseconds: UInt64 = 2_000
   /// How soon the leader of a partition that was split off asks for votes again, until the others have split it off too.

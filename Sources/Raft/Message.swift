@@ -16,7 +16,7 @@ public struct Message: Equatable, Sendable {
     case append = 4
     /// The answer to `append` and `snapshot`: all up to `index` is durable, or `reject` and hints.
     case appendResponse = 5
-    /// The leader lives; `context` is its latest round of reads.
+    /// The leader lives; `context` is its latest round of reads. With `quiescent` the last one until something happens.
     case heartbeat = 6
     /// The answer to `heartbeat`.
     case heartbeatResponse = 7
@@ -39,7 +39,8 @@ public struct Message: Equatable, Sendable {
   /// What the message is for.
   public var kind: Kind
   /// append: the entry before the first one sent. appendResponse: the last entry that matches, or the one refused.
-  /// vote, preVote: the candidate's last entry. readIndexResponse: the index to wait for.
+  /// vote, preVote: the candidate's last entry. readIndexResponse: the index to wait for. heartbeatResponse that agrees
+  /// to quiescence: the last entry.
   public var index: LogIndex
   /// The term of the entry at `index` (append, vote, preVote).
   public var logTerm: Term
@@ -63,13 +64,15 @@ public struct Message: Equatable, Sendable {
   public var snapshot: SnapshotHeader?
   /// A vote asked for on behalf of the leader, which gave its lease up for it.
   public var forced: Bool
+  /// heartbeat: pulses may stand for those to come. heartbeatResponse: they do, from here on.
+  public var quiescent: Bool
 
   /// A message of these parts.
   public init(
     kind: Kind, from: ReplicaID, to: ReplicaID, term: Term, index: LogIndex = .zero, logTerm: Term = .zero,
     entries: [LogEntry] = [], commit: LogIndex = .zero, reject: Bool = false, rejectHint: LogIndex = .zero,
     hintTerm: Term = .zero, context: UInt64 = 0, sentAt: UInt64 = 0, echo: UInt64 = 0,
-    snapshot: SnapshotHeader? = nil, forced: Bool = false
+    snapshot: SnapshotHeader? = nil, forced: Bool = false, quiescent: Bool = false
   ) {
     self.kind = kind
     self.from = from
@@ -87,6 +90,7 @@ public struct Message: Equatable, Sendable {
     self.echo = echo
     self.snapshot = snapshot
     self.forced = forced
+    self.quiescent = quiescent
   }
 }
 

@@ -41,6 +41,8 @@ struct Progress: Sendable {
   var peerClock: UInt64 = 0
   /// The latest round of reads that it confirmed.
   var ackedRound: UInt64 = 0
+  /// Since when pulses stand for heartbeats to it; nil: they don't.
+  var quiescentSince: UInt64?
 
   init(id: ReplicaID) {
     self.id = id
@@ -76,6 +78,7 @@ struct Progress: Sendable {
 
   private mutating func enter(_ state: State) {
     self.state = state
+    quiescentSince = nil
     isPaused = false
     pendingSnapshot = .zero
     inflights.removeAll()
@@ -84,6 +87,7 @@ struct Progress: Sendable {
   /// Notes an append of entries up to `last` (nil: none).
   mutating func sent(last: LogIndex?, bytes: Int, commit: LogIndex, options: RaftOptions) {
     sentCommit = commit
+    quiescentSince = nil
     switch state {
     case .probe:
       isPaused = true

@@ -125,6 +125,7 @@ extension RaftCore {
     transfer = nil
     leaseBlockedUntil = 0
     forcedUntil = nil
+    quiescentUntil = nil
     pendingChange = .zero
     pendingChangeUnseats = false
     uncommittedBytes = 0

@@ -58,6 +58,10 @@ extension RaftCore {
     var response = message(.heartbeatResponse, to: heartbeat.from)
     response.context = heartbeat.context
     response.echo = heartbeat.sentAt
+    if heartbeat.quiescent, quiesce(at: heartbeat.commit) {
+      response.quiescent = true
+      response.index = log.lastIndex
+    }
     // The answer is a promise, and a restarted replica remembers promises by having a term.
     if durable.term == term { outbox.append(response) } else { outboxAfterPersist.append(response) }
   }

@@ -14,6 +14,7 @@ extension RaftCore {
     log.append(LogEntry(term: term, index: termStart, payload: []))
     nextHeartbeat = clock + options.heartbeatInterval
     replicationDue = true
+    notIdle()
     countOwnLog()
   }
 
@@ -75,6 +76,7 @@ extension RaftCore {
     peers[i].isPaused = false
     // Appends may have been lost: an empty one finds out.
     if peers[i].match < log.lastIndex || peers[i].state == .probe { peers[i].owesAppend = true }
+    if response.quiescent, response.index == log.lastIndex, mayQuiesce(i) { peers[i].quiescentSince = clock }
     guard response.context > peers[i].ackedRound, response.context <= lastRound else { return }
     peers[i].ackedRound = response.context
     confirmReads()

@@ -26,6 +26,7 @@ extension RaftCore {
     }
     uncommittedBytes += size
     replicationDue = true
+    notIdle()
     return (term, first)
   }
 
@@ -51,6 +52,7 @@ extension RaftCore {
     pendingChange = log.lastIndex
     pendingChangeUnseats = next.voters.count == 1 && !next.voters.contains(id)
     replicationDue = true
+    notIdle()
   }
 
   /// Leaves a joint configuration that says so, once it is in force here and no other change is in the log.

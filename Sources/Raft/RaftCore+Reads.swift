@@ -67,7 +67,8 @@ extension RaftCore {
     lastRound += 1
     readRounds.append(ReadRound(number: lastRound, index: commit, reads: waitingReads))
     waitingReads.removeAll(keepingCapacity: true)
-    if members.isSoleVoter(id) { confirmReads() } else { sendHeartbeats() }
+    notIdle()
+    if members.isSoleVoter(id) { confirmReads() } else { sendHeartbeats(toAll: true) }
   }
 
   /// Answers the reads of all rounds that a quorum has confirmed.

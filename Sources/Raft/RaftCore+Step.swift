@@ -59,6 +59,7 @@ extension RaftCore {
     }
     if role != .follower || leader == .none { becomeFollower(term: term, leader: message.from) }
     heardFromLeader()
+    quiescentUntil = nil
     switch message.kind {
     case .append: handleAppend(message)
     case .heartbeat: handleHeartbeat(message)

@@ -1,10 +1,18 @@
 import Bytes
 
 extension RaftCore {
-  /// Does what is due by now: to be called about every `RaftOptions.tickNanoseconds`. A late call does no harm.
-  public mutating func tick(now: UInt64) {
+  /// Does what is due by now: to be called about every `RaftOptions.tickNanoseconds`. A late call does no harm. False
+  /// where there is nothing to be taken out, and won't be unless something else happens: the group is quiescent.
+  @discardableResult
+  public mutating func tick(now: UInt64) -> Bool {
     observe(now)
+    doWhatIsDue()
+    return !isQuiescent || hasReady
+  }
+
+  private mutating func doWhatIsDue() {
     guard role == .leader else {
+      wakeIfForgotten()
       if clock >= electionDeadline { startCampaign() }
       return
     }
@@ -18,10 +26,11 @@ extension RaftCore {
     if isStalled, !members.isSoleVoter(id) { return giveWay() }
     leaveJointIfDue()
     if peers.contains(where: { $0.id != id && $0.needsCommit(commit) }) { (commitDue, replicationDue) = (true, true) }
+    wakeForgottenPeers()
     // A quarter of a tick early is in time: ticks jitter, and a heartbeat missed by a hair comes a whole tick late.
     guard clock + options.tickNanoseconds / 4 >= nextHeartbeat else { return }
     let onSchedule = nextHeartbeat + options.heartbeatInterval
-    sendHeartbeats()
+    sendHeartbeats(toAll: false)
     nextHeartbeat = max(onSchedule, clock + options.heartbeatInterval / 2)
   }
 
@@ -53,10 +62,13 @@ extension RaftCore {
     electionDeadline = clock + options.electionTimeout + UInt64.random(in: 0..<options.electionTimeout, using: &random)
   }
 
-  mutating func sendHeartbeats() {
+  /// Sends heartbeats: on schedule to those peers for which no pulses stand, for a round of reads to all.
+  mutating func sendHeartbeats(toAll: Bool) {
     nextHeartbeat = clock + options.heartbeatInterval
-    for i in peers.indices where peers[i].id != id {
+    for i in peers.indices where peers[i].id != id && (toAll || peers[i].quiescentSince == nil) {
+      peers[i].quiescentSince = nil
       var heartbeat = message(.heartbeat, to: peers[i].id)
+      heartbeat.quiescent = !toAll && mayQuiesce(i)
       // Beyond `match` the peer's log may differ from ours.
       heartbeat.commit = min(peers[i].match, commit)
       heartbeat.context = lastRound

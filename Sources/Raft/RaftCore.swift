@@ -66,8 +66,12 @@ public struct RaftCore: Sendable {
   var readRounds: [ReadRound] = []
   var readCount = 0
   var lastRound: UInt64 = 0
+  /// From when on the group counts as idle, unless something happens.
+  var idleFrom: UInt64 = 0
 
   // As a follower.
+  /// Pulses stand for the leader's heartbeats, as long as one comes before this; nil: they don't.
+  @usableFromInline var quiescentUntil: UInt64?
   /// A snapshot that arrived and is not installed yet.
   var arrivedSnapshot: SnapshotHeader?
   var arrivedSnapshotIsHanded = false

@@ -28,6 +28,9 @@ public struct RaftOptions: Sendable {
   public var tellsCommitAtOnce = true
   /// The most reads that wait for a confirmation of leadership.
   public var maxPendingReads = 1 << 16
+  /// After how many ticks without a proposal or a round of reads a leader lets the nodes' pulses stand for its
+  /// heartbeats; 0: never, for an owner that sends no pulses.
+  public var quiescenceTicks: UInt64 = 0
 
   /// The defaults.
   public init() {}
@@ -37,6 +40,11 @@ public struct RaftOptions: Sendable {
   public var electionTimeout: UInt64 { electionTicks * tickNanoseconds }
   /// The time between two heartbeats in nanoseconds.
   public var heartbeatInterval: UInt64 { heartbeatTicks * tickNanoseconds }
+  /// `quiescenceTicks` in nanoseconds.
+  var quiescenceDelay: UInt64 { quiescenceTicks * tickNanoseconds }
+  /// How long a quiescent replica does without a pulse before heartbeats come again: three of them, well before the
+  /// lease and the followers' patience are at their end.
+  var pulsePatience: UInt64 { 3 * heartbeatInterval }
   /// `stallTicks` in nanoseconds.
   var stallTimeout: UInt64 { stallTicks * tickNanoseconds }
   /// How long after a quorum's acknowledged messages were sent a lease lasts, in nanoseconds of the leader's clock.
@@ -50,5 +58,6 @@ public struct RaftOptions: Sendable {
       && leaseDriftPermille < 1000
       && maxInflightMessages > 0 && maxInflightBytes > 0 && maxMessageBytes > 0 && maxApplyBytes > 0
       && maxUncommittedBytes > 0 && maxPendingReads > 0
+      && (quiescenceTicks == 0 || pulsePatience + heartbeatInterval < leaseDuration)
   }
 }

@@ -17,6 +17,7 @@ struct GroupMessageTests {
       message.commit = LogIndex(rawValue: random.next() >> 20)
       message.reject = random.next() % 2 == 0
       message.forced = random.next() % 2 == 0
+      message.quiescent = random.next() % 2 == 0
       message.rejectHint = LogIndex(rawValue: random.next() >> 30)
       message.hintTerm = Term(rawValue: random.next() >> 60)
       message.context = random.next()
@@ -75,7 +76,7 @@ struct GroupMessageTests {
       group: .catalog,
       message: Message(
         kind: .heartbeat, from: ReplicaID(rawValue: 1), to: ReplicaID(rawValue: 2), term: Term(rawValue: 1)))
-    for (place, value) in [(0, Message.Kind.snapshot.rawValue), (0, 200), (1, 4)] {
+    for (place, value) in [(0, Message.Kind.snapshot.rawValue), (0, 200), (1, 8)] {
       var bytes = [heartbeat].encoded
       bytes[place] = value
       #expect(throws: ByteError.self) { try [GroupMessage](untrusted: bytes) }

@@ -25,6 +25,7 @@ struct History {
   var installs = 0
   var changes = 0
   var transfers = 0
+  var pulsesCounted = 0
 
   init(first: LogIndex) { self.first = first }
 

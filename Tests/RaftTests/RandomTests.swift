@@ -18,6 +18,7 @@ struct Torment {
     options.maxInflightMessages = 4
     options.maxLogBytes = 600
     options.tellsCommitAtOnce = seed.isMultiple(of: 2)
+    options.quiescenceTicks = seed.isMultiple(of: 3) ? 1 : 0
     let size: UInt32 = Bool.random(using: &random) ? 3 : 5
     cluster = TestCluster(voters: Array(1...size), options: options, seed: seed)
     cluster.faults = .init(
@@ -70,7 +71,20 @@ struct Torment {
     case 830..<860: changeMembership()
     case 860..<865: cluster.with(node) { core, clock in core.campaign(now: clock) }
     case 865..<870: cluster.with(node) { core, _ in core.reportUnreachable(any().id) }
+    case 870..<890 where cluster.options.quiescenceTicks > 0: rest()
     default: break
+    }
+  }
+
+  /// Nothing happens but what the network and the pulses do, so that the group becomes quiescent.
+  private func rest() {
+    for _ in 0..<Int.random(in: 5...60, using: &cluster.random) {
+      cluster.run(milliseconds: 50, step: 25)
+      for node in cluster.nodes {
+        cluster.sync(node)
+        cluster.apply(node)
+      }
+      cluster.check()
     }
   }
 
@@ -198,6 +212,7 @@ struct RandomTests {
     var installs = 0
     var changes = 0
     var forcedVotes = 0
+    var pulses = 0
 
     mutating func add(_ history: History) {
       elections += history.elections
@@ -207,11 +222,12 @@ struct RandomTests {
       installs += history.installs
       changes += history.changes
       forcedVotes += history.transfers
+      pulses += history.pulsesCounted
     }
 
     func isRich(runs: Int) -> Bool {
       elections > runs && committed > 20 * runs && reads > 5 * runs && leases > 20 * runs && installs > runs / 2
-        && changes > runs && forcedVotes > runs / 2
+        && changes > runs && forcedVotes > runs / 2 && pulses > 10 * runs
     }
   }
 }

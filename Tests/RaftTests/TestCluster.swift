@@ -31,6 +31,7 @@ final class TestCluster {
   var history: History
   private(set) var delivered: [Message] = []
   var recordsMessages = false
+  var pulses = TestPulses()
   /// The commit index that was the highest when a read was asked for.
   private var readFloors: [UInt64: LogIndex] = [:]
   private var lastContext: UInt64 = 0
@@ -171,7 +172,7 @@ final class TestCluster {
     }
   }
 
-  private func delay() -> UInt64 {
+  func delay() -> UInt64 {
     if chance(faults.strayPermille) { return UInt64.random(in: 500...4000, using: &random) * millisecond }
     return faults.delay.upperBound == 0 ? 0 : UInt64.random(in: faults.delay, using: &random) * millisecond
   }
@@ -219,6 +220,7 @@ final class TestCluster {
   /// Delivers until nothing is due.
   func settle() {
     while deliver() {}
+    deliverPulses()
   }
 
   /// Lets time pass in small steps, all clocks ticking.
@@ -229,6 +231,7 @@ final class TestCluster {
       now += length * millisecond
       left -= length
       for node in nodes where isReachable(node) { with(node) { core, clock in core.tick(now: clock) } }
+      sendPulses()
       settle()
     }
   }

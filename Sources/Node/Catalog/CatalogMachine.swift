@@ -148,6 +148,8 @@ final class CatalogMachine: GroupMachine {
     node.planner.reconcileCatalog()
   }
 
+  var needsTicks: Bool { true }
+
   // MARK: Oracle
 
   /// Versions from the oracle: the first of `count`, or the latest given out where `count` is 0. Nil where this node

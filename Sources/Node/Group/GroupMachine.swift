@@ -15,6 +15,8 @@ protocol GroupMachine: AnyObject {
   func membershipChanged()
   /// Moves time on: deadlines, retries.
   func tick()
+  /// Whether something waits in it for the next tick, however quiet its group.
+  var needsTicks: Bool { get }
   /// Starts a transfer of the whole state as of now: what `SnapshotSender` streams.
   func captureState() -> CapturedState?
   /// Makes state durable so that the log up to here can go.

@@ -22,7 +22,8 @@ extension GroupMessage {
     let rawValue: UInt8
     static let reject = Flags(rawValue: 1)
     static let forced = Flags(rawValue: 2)
-    static let known: Flags = [.reject, .forced]
+    static let quiescent = Flags(rawValue: 4)
+    static let known: Flags = [.reject, .forced, .quiescent]
   }
 
   /// The size of the encoded message in bytes, at most.
@@ -41,6 +42,7 @@ extension GroupMessage {
     var flags: Flags = []
     if message.reject { flags.insert(.reject) }
     if message.forced { flags.insert(.forced) }
+    if message.quiescent { flags.insert(.quiescent) }
     writer.u8(flags.rawValue)
     writer.u32(group.rawValue)
     writer.u64(message.to.rawValue)
@@ -67,13 +69,14 @@ extension GroupMessage {
     }
     let flags = Flags(rawValue: try reader.u8())
     guard Flags.known.isSuperset(of: flags) else {
-      throw .malformed(offset: start + 1, expected: "flags within 3", found: "\(flags.rawValue)")
+      throw .malformed(offset: start + 1, expected: "flags within 7", found: "\(flags.rawValue)")
     }
     group = GroupID(rawValue: try reader.u32())
     let to = ReplicaID(rawValue: try reader.u64())
     var message = Message(kind: kind, from: ReplicaID(rawValue: try reader.u64()), to: to, term: .zero)
     message.reject = flags.contains(.reject)
     message.forced = flags.contains(.forced)
+    message.quiescent = flags.contains(.quiescent)
     message.sentAt = try reader.u64()
     message.echo = try reader.u64()
     message.term = Term(rawValue: try reader.varint())

@@ -55,8 +55,10 @@ final class GroupReplica {
 
   // MARK: Inputs
 
-  func tick(now: Moment) {
-    core.tick(now: now.rawValue)
+  /// Moves time on. A quiescent replica whose machine waits for nothing rests until the next round.
+  func tick(now: Moment, isRound: Bool) {
+    let isAwake = core.tick(now: now.rawValue)
+    guard isAwake || isRound || machine.needsTicks else { return }
     machine.tick()
     node.schedule(self)
   }

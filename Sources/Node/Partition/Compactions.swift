@@ -16,6 +16,12 @@ final class Compactions {
     self.node = node
   }
 
+  /// Goes on with what is under way when its pause is over, and looks at every round for what retention or a retry made
+  /// due.
+  func tick(isRound: Bool) {
+    if running != nil || isRound { advance() }
+  }
+
   /// Starts what is due, or goes on with what is under way.
   func advance() {
     guard !isBusy else { return }

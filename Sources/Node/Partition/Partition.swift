@@ -125,6 +125,11 @@ final class Partition: GroupMachine {
     node.planner.reconcile(self)
   }
 
+  var needsTicks: Bool {
+    writes.count > 0 || stoppedSince != nil || campaignsUntil != nil || split.isUnderWay || store.needsFlush
+      || node.planner.moving.contains(group)
+  }
+
   /// Whether the replica has been filled: it knows its own membership.
   var hasState: Bool { replica.map { !$0.core.membership.voters.isEmpty } ?? false }
 

@@ -21,10 +21,10 @@ final class ClosedVersions {
     usedUntil = node.now.advanced(milliseconds: Limits.followerReadMemory)
   }
 
-  /// Asks, if it is time.
-  func tick() {
+  /// Asks, if it is time. At every round it notes which replicas lead.
+  func tick(isRound: Bool) {
     let now = node.now
-    for partition in node.partitions { partition.noticeLeadership(now: now) }
+    if isRound { for partition in node.partitions { partition.noticeLeadership(now: now) } }
     guard now >= nextQuestion else { return }
     nextQuestion = now.advanced(
       milliseconds: now < usedUntil ? Limits.closedVersionMilliseconds : Limits.idleClosedVersionMilliseconds)

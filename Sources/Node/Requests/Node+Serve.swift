@@ -52,6 +52,8 @@ extension Node {
       reply(.oldestRead(oldestRead(request)))
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
+    case .pulse(let pulse):
+      reply(pulses.answer(pulse, from: caller))
     case .verify(let verify) where verify.check == 0:
       route(request, ofPartition: verify.group, deadline, reply)
     case .verify(let verify):
@@ -85,7 +87,7 @@ extension Node {
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
-      (.client, .closed), (.client, .check):
+      (.client, .closed), (.client, .check), (.client, .pulse):
       "only nodes may ask this"
     case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
       (.client(_, let canAdminister), .createSnapshot), (.client(_, let canAdminister), .deleteSnapshot),

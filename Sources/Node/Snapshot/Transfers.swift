@@ -90,6 +90,7 @@ final class Transfers {
 
   /// Gives up on transfers without progress.
   func tick() {
+    guard count > 0 else { return }
     letGoOn()
     for (group, transfer) in incoming.sorted(by: { $0.key < $1.key })
     where !transfer.isBusy && node.now.milliseconds(since: transfer.lastProgress) > Limits.transferStallMilliseconds {

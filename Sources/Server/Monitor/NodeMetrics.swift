@@ -46,6 +46,9 @@ extension MonitorSnapshot {
       "kv_floor_seconds", "The time of the oldest version still readable, in seconds since 1970.",
       [("", Double(Version(rawValue: status.floor).milliseconds) / 1000)])
     text.counter("kv_elections_won_total", "How often a replica here became leader.", counters.electionsWon)
+    text.counter(
+      "kv_consensus_messages_total", "Heartbeats, entries, votes and answers sent to other nodes.",
+      counters.consensusMessages)
   }
 
   /// How many replicas have each role, every role named.

@@ -11,6 +11,7 @@ final class TormentClient {
   private unowned let record: RunRecord
   private let keys: Int
   private let thinking: ClosedRange<UInt64>
+  private let lulls: Lulls
   private let session: [UInt8]
   private var random: SplitMix64
   private var sequence: UInt64 = 0
@@ -26,6 +27,7 @@ final class TormentClient {
     self.record = record
     self.keys = keys
     thinking = profile.thinking
+    lulls = Lulls(seed: seed, profile: profile)
     random = SplitMix64(seed: SplitMix64.mix(seed ^ 0xc11e) &+ UInt64(number))
     session = Requests.session(client: number, wallMilliseconds: world.clock.wallMilliseconds)
   }
@@ -34,17 +36,20 @@ final class TormentClient {
   func next() {
     guard !isStopping else { return }
     let key = Array("key\(Int.random(in: 0..<keys, using: &random))".utf8)
-    switch Int.random(in: 0..<100, using: &random) {
+    let firstKind = lulls.contains(world.time) ? TormentClient.firstRead : 0
+    switch Int.random(in: firstKind..<100, using: &random) {
     case 0..<32: begin(.write(value: value(), condition: .none), key)
     case 32..<40: begin(.write(value: value(), condition: .version(seen[key] ?? .zero)), key)
     case 40..<45: begin(.write(value: value(), condition: .absent), key)
     case 45..<54: begin(.write(value: nil, condition: .none), key)
-    case 54..<82: begin(.read, key)
+    case TormentClient.firstRead..<82: begin(.read, key)
     case 82..<90: begin(.readAt(record.someVersion(&random)), key)
     case 90..<96: range()
     default: glance(key)
     }
   }
+
+  private static let firstRead = 54
 
   private func value() -> [UInt8] {
     let size = Int.random(in: 0..<40, using: &random) == 0 ? Int.random(in: 0..<6_000, using: &random) : 20

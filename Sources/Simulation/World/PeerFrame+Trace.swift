@@ -3,6 +3,18 @@ import Node
 import Raft
 import Wire
 
+extension PeerFrame {
+  /// Whether it may be lost, late or doubled by itself: consensus and the pulses must stand that.
+  var mayBeLost: Bool {
+    switch self {
+    case .batch: true
+    case .request(let request): if case .pulse? = request.body { true } else { false }
+    case .response(let response): if case .pulse? = response.body { true } else { false }
+    case .snapshotChunk, .snapshotCredit: false
+    }
+  }
+}
+
 // How frames look in a trace.
 extension PeerFrame {
   /// A number that tells this frame from others.
@@ -44,6 +56,7 @@ extension PeerFrame {
     if raft.index > .zero { words += " index \(raft.index)@\(raft.logTerm)" }
     if raft.commit > .zero { words += " commit \(raft.commit)" }
     if let last = raft.entries.last { words += " entries to \(last.index)@\(last.term)" }
+    if raft.quiescent { words += " quiescent" }
     if raft.reject { words += " rejects, hint \(raft.rejectHint)@\(raft.hintTerm)" }
     return words
   }

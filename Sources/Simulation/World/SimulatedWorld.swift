@@ -207,7 +207,7 @@ public final class SimulatedWorld {
     guard hosts[receiver]?.refused.contains(sender) == false else { return }
     let weather = network.weather
     let delay = random(in: weather.delay) * 1000
-    guard case .batch = frame else {
+    guard frame.mayBeLost else {
       return carry(frame, link, at: network.arrival(link, now: time, delay: delay))
     }
     if chance(weather.drop) { return }

@@ -192,6 +192,15 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .clock(newValue)}
   }
 
+  /// Of peers alone: the heartbeat of groups in which nothing happens.
+  public var pulse: WirePulseRequest {
+    get {
+      if case .pulse(let v)? = _storage._body {return v}
+      return WirePulseRequest()
+    }
+    set {_uniqueStorage()._body = .pulse(newValue)}
+  }
+
   public var leave: WireLeaveRequest {
     get {
       if case .leave(let v)? = _storage._body {return v}
@@ -342,6 +351,8 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case oldestRead(WireOldestReadRequest)
     /// Of peers alone: what the node's wall clock shows.
     case clock(WireClockRequest)
+    /// Of peers alone: the heartbeat of groups in which nothing happens.
+    case pulse(WirePulseRequest)
     case leave(WireLeaveRequest)
     case plan(WirePlanRequest)
     case split(WireSplitRequest)
@@ -515,6 +526,14 @@ public nonisolated struct WireResponse: Sendable {
     set {body = .clock(newValue)}
   }
 
+  public var pulse: WirePulseResponse {
+    get {
+      if case .pulse(let v)? = body {return v}
+      return WirePulseResponse()
+    }
+    set {body = .pulse(newValue)}
+  }
+
   public var leave: WireLeaveResponse {
     get {
       if case .leave(let v)? = body {return v}
@@ -655,6 +674,7 @@ public nonisolated struct WireResponse: Sendable {
     case now(WireNowResponse)
     case oldestRead(WireOldestReadResponse)
     case clock(WireClockResponse)
+    case pulse(WirePulseResponse)
     case leave(WireLeaveResponse)
     case plan(WirePlanResponse)
     case split(WireSplitResponse)
@@ -1580,6 +1600,36 @@ public nonisolated struct WireClockResponse: Sendable {
   public init() {}
 }
 
+/// A heartbeat of all quiescent groups that the asking node leads and the asked one follows (kv-raft(7)).
+public nonisolated struct WirePulseRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Over those groups, as the asking node knows them; zero where there are none.
+  public var digest: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WirePulseResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The same, as the answering node knows them: only where both are equal does either count it.
+  public var digest: UInt64 = 0
+
+  /// What the answering node's steady clock shows, in nanoseconds.
+  public var sentAt: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct WireInviteRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -2226,7 +2276,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -2422,6 +2472,19 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._body = .clock(v)
+          }
+        }()
+        case 22: try {
+          var v: WirePulseRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .pulse(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .pulse(v)
           }
         }()
         case 30: try {
@@ -2741,6 +2804,10 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .clock(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
       }()
+      case .pulse?: try {
+        guard case .pulse(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+      }()
       case .verify?: try {
         guard case .verify(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
@@ -2843,7 +2910,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{2}\u{9}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3019,6 +3086,19 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.body = .clock(v)
+        }
+      }()
+      case 22: try {
+        var v: WirePulseResponse?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .pulse(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .pulse(v)
         }
       }()
       case 30: try {
@@ -3333,6 +3413,10 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .clock?: try {
       guard case .clock(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+    }()
+    case .pulse?: try {
+      guard case .pulse(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
     }()
     case .verify?: try {
       guard case .verify(let v)? = self.body else { preconditionFailure() }
@@ -4829,6 +4913,71 @@ nonisolated extension WireClockResponse: SwiftProtobuf.Message, SwiftProtobuf._M
 
   public static func ==(lhs: WireClockResponse, rhs: WireClockResponse) -> Bool {
     if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePulseRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PulseRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digest\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.digest) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.digest != 0 {
+      try visitor.visitSingularFixed64Field(value: self.digest, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePulseRequest, rhs: WirePulseRequest) -> Bool {
+    if lhs.digest != rhs.digest {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePulseResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PulseResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digest\0\u{3}sent_at\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.digest) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.sentAt) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.digest != 0 {
+      try visitor.visitSingularFixed64Field(value: self.digest, fieldNumber: 1)
+    }
+    if self.sentAt != 0 {
+      try visitor.visitSingularFixed64Field(value: self.sentAt, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WirePulseResponse, rhs: WirePulseResponse) -> Bool {
+    if lhs.digest != rhs.digest {return false}
+    if lhs.sentAt != rhs.sentAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -199,6 +199,9 @@ public final class Node {
     }
   }
 
+  /// What was on its way of replicas' states to a node may be lost, and nothing else.
+  public func statesLost(to peer: NodeID) { transfers.disconnected(peer) }
+
   /// Drains every replica that has something to do, hands the log its batch and the network its frames.
   public func pump() {
     guard !isPumping else { return }

@@ -25,7 +25,7 @@ final class NodeRunner: NodeHost {
   private let opened: OpenedDirectory
   private let clusterFilePath: String
   private let workers: Workers
-  private var links: [NodeID: PeerLink] = [:]
+  private lazy var links = PeerLinks(runner: self)
   private var listener: Listener?
   private var ticker: RepeatedTask?
   private var isPumpScheduled = false
@@ -64,10 +64,10 @@ final class NodeRunner: NodeHost {
   /// The established connections that others have made to this node.
   var connectionCount: Int { listener?.connections.count ?? 0 }
   /// The other nodes to which there is a connection.
-  var connectedPeers: Int { links.values.count(where: \.isOpen) }
+  var connectedPeers: Int { links.openCount }
 
   private func tick() {
-    for peer in links.keys.sorted() { links[peer]?.tick() }
+    links.tick()
     renewal.tick()
     node.tick()
   }
@@ -95,6 +95,12 @@ final class NodeRunner: NodeHost {
     schedulePump()
   }
 
+  /// The connection for replicas' states to a node broke or could not be made.
+  func lostStates(to peer: NodeID) {
+    node.statesLost(to: peer)
+    schedulePump()
+  }
+
   // MARK: Identity
 
   /// The node's own certificate, and what it signs with the cluster's.
@@ -115,22 +121,22 @@ final class NodeRunner: NodeHost {
     revocations.replace(with: serials)
     guard !serials.isEmpty else { return }
     listener?.close { revocations.contains($0.peerSerial) }
-    for link in links.values { link.closeIfRevoked(revocations) }
+    links.closeRevoked(revocations)
   }
 
   // MARK: NodeHost
 
   func send(_ frame: PeerFrame, to peer: NodeID) {
-    links[peer]?.send(frame)
+    links.send(frame, to: peer)
   }
 
   func flush() {
-    for link in links.values { link.flush() }
+    links.flush()
   }
 
   /// Answers another node's request: along with all else that goes to it, where there is a connection of our own.
   func answer(_ response: WireResponse, of peer: NodeID, on connection: FramedConnection) {
-    if let link = links[peer], link.isOpen { return link.send(.response(response)) }
+    if links.answer(response, to: peer) { return }
     guard connection.isOpen else { return }
     connection.send(kind: FrameKind.response.rawValue, payload: response.encoded)
   }
@@ -165,11 +171,7 @@ final class NodeRunner: NodeHost {
         logger.warning("node \(peer) has the address '\(member.address)', which is none")
         continue
       }
-      if let link = links[peer] {
-        link.address = address
-      } else {
-        links[peer] = PeerLink(runner: self, peer: peer, address: address)
-      }
+      links.found(peer, at: address)
     }
     updateClusterFile(members)
   }
@@ -177,11 +179,11 @@ final class NodeRunner: NodeHost {
   /// Refuses new connections of nodes at once, and closes theirs that are open once they can have heard why.
   private func turnAway(_ nodes: [NodeID]) {
     revocations.refuse(nodes.map(\.rawValue))
-    let known = nodes.filter { links[$0] != nil }
+    let known = nodes.filter(links.contains)
     guard !known.isEmpty else { return }
     let bound = NIOLoopBound(self, eventLoop: loop)
     loop.scheduleTask(in: .milliseconds(NodeRunner.farewellMilliseconds)) {
-      for node in known { bound.value.links.removeValue(forKey: node)?.close() }
+      for node in known { bound.value.links.remove(node) }
       bound.value.listener?.close { connection in
         if case .node(_, let id)? = connection.peer { known.contains(id) } else { false }
       }
@@ -236,7 +238,7 @@ final class NodeRunner: NodeHost {
       ticker?.cancel()
       listener?.stopAccepting()
       listener?.closeAll()
-      for link in links.values { link.close() }
+      links.closeAll()
       done()
     }
   }

@@ -17,7 +17,7 @@ struct ScriptTests {
     "The program does what the script expects", .timeLimit(.minutes(4)),
     arguments: [
       "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof",
-      "members", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover", "history", "watch",
+      "members", "lanes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover", "history", "watch",
     ])
   func script(name: String) throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts/\(name).sh").path

@@ -12,6 +12,8 @@ final class InboundSession: FrameReceiver {
   private unowned(unsafe) let runner: NodeRunner
   private let caller: Caller
   private let describedPeer: String
+  /// Whether the other node has sent anything but parts of states: then this is where it would answer us.
+  private var carriesMessages = false
 
   init(runner: NodeRunner, connection: FramedConnection) {
     self.runner = runner
@@ -32,6 +34,7 @@ final class InboundSession: FrameReceiver {
 
   func received(_ kind: UInt8, _ payload: UnsafeRawBufferPointer, on connection: FramedConnection) {
     runner.requests.receivedBytes += UInt64(payload.count)
+    if kind != FrameKind.snapshotChunk.rawValue { carriesMessages = true }
     // SAFETY: the payload is lent for this call; a decoded message holds copies.
     switch (FrameKind(rawValue: kind), caller) {
     case (.request, _):
@@ -82,6 +85,6 @@ final class InboundSession: FrameReceiver {
   func disconnected(_ connection: FramedConnection, reason: String) {
     runner.logger.debug("connection from \(describedPeer) ended: \(reason)")
     // Answers to what was asked of the node may have been on their way here.
-    if case .node(let peer) = caller { runner.lostTouch(with: peer) }
+    if carriesMessages, case .node(let peer) = caller { runner.lostTouch(with: peer) }
   }
 }

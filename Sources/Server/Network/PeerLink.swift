@@ -7,46 +7,71 @@ import TLS
 import Transport
 import Wire
 
-/// The connection that this node makes to another one, made again whenever it ends. Its frames arrive in order or not
-/// at all.
+/// A connection that this node makes to another one, made again whenever it ends. Its frames arrive in order or not at
+/// all.
 final class PeerLink: FrameReceiver {
+  /// What a connection is for.
+  enum Purpose {
+    /// Consensus, requests and answers: always there.
+    case messages
+    /// Replicas' states on their way to the other node, so that nothing waits behind them: while there are any.
+    case states
+  }
+
   /// SAFETY: the runner lives until its loop ends, and with that every connection.
   private unowned(unsafe) let runner: NodeRunner
   let peer: NodeID
+  private let purpose: Purpose
   var address: HostPort
   private var connection: FramedConnection?
   private var isConnecting = false
   private var resumption: [UInt8]?
   private var failures = 0
   private var retryAt: Moment
-  /// Requests that wait for the connection; consensus messages don't wait, the core sends them anew.
+  /// When a frame was last sent.
+  private var lastUsed: Moment
+  /// Requests and parts of states that wait for the connection; consensus messages don't, the core sends them anew.
   private var waiting: [(kind: FrameKind, payload: [UInt8])] = []
 
   private static let mostWaiting = 4096
   private static let longestPauseMilliseconds: UInt64 = 1_000
+  /// How long a connection for states is kept when none is under way.
+  private static let idleMilliseconds: UInt64 = 10_000
 
-  init(runner: NodeRunner, peer: NodeID, address: HostPort) {
+  init(runner: NodeRunner, peer: NodeID, address: HostPort, purpose: Purpose) {
     self.runner = runner
     self.peer = peer
     self.address = address
+    self.purpose = purpose
     retryAt = runner.clock.now
+    lastUsed = retryAt
   }
 
   func send(_ frame: PeerFrame) {
+    lastUsed = runner.clock.now
     guard let connection, connection.isOpen else {
       connect()
-      switch frame {
-      case .request(let request) where waiting.count < PeerLink.mostWaiting:
-        waiting.append((.request, request.encoded))
-      case .request:
-        // As if the connection had ended: the caller is told at once instead of at its deadline.
-        runner.lostTouch(with: peer)
-      default: break
-      }
-      return
+      return wait(frame)
     }
     let (kind, payload) = frame.encoded
     connection.send(kind: kind.rawValue, payload: payload)
+  }
+
+  private func wait(_ frame: PeerFrame) {
+    switch frame {
+    case .request, .snapshotChunk:
+      // With no room it is as if the connection had ended: who waits is told at once instead of at its deadline.
+      guard waiting.count < PeerLink.mostWaiting else { return tellOfLoss() }
+      waiting.append(frame.encoded)
+    case .response, .batch, .snapshotCredit: break
+    }
+  }
+
+  private func tellOfLoss() {
+    switch purpose {
+    case .messages: runner.lostTouch(with: peer)
+    case .states: runner.lostStates(to: peer)
+    }
   }
 
   private func connect() {
@@ -69,12 +94,17 @@ final class PeerLink: FrameReceiver {
     retryAt = runner.clock.now.advanced(milliseconds: pause)
     if failures == 1 { runner.logger.warning("no connection to node \(peer) at \(address): \(reason)") }
     waiting.removeAll()
-    runner.lostTouch(with: peer)
+    tellOfLoss()
+  }
+
+  /// Whether it has had nothing to carry for so long that it is not worth keeping.
+  var isIdle: Bool {
+    purpose == .states && waiting.isEmpty && runner.clock.now.milliseconds(since: lastUsed) > PeerLink.idleMilliseconds
   }
 
   /// Tries again if there is no connection: peers should find each other without waiting for something to say.
   func tick() {
-    if connection == nil { connect() }
+    if connection == nil, purpose == .messages || !waiting.isEmpty { connect() }
     if let connection, let fresh = connection.resumption { resumption = fresh }
   }
 

@@ -16,6 +16,12 @@ struct SimulatedNetwork {
     }
   }
 
+  /// One of the two connections that a node makes to another: one for replicas' states, one for all else.
+  private struct Lane: Hashable {
+    let link: Link
+    let isForStates: Bool
+  }
+
   /// How single frames fare, in thousandths, and how long they take, in microseconds.
   public struct Weather: Sendable {
     public var drop = 0
@@ -29,7 +35,7 @@ struct SimulatedNetwork {
   private(set) var cuts: Set<Link> = []
   /// The cut links on which something was lost.
   private var torn: Set<Link> = []
-  private var lastDelivery: [Link: UInt64] = [:]
+  private var lastDelivery: [Lane: UInt64] = [:]
   /// Counts the connections of a pair: what was on its way on an earlier one never arrives.
   private var epochs: [Link: Int] = [:]
 
@@ -53,10 +59,11 @@ struct SimulatedNetwork {
 
   func epoch(_ link: Link) -> Int { epochs[link] ?? 0 }
 
-  /// When a frame that leaves now arrives: after all that left before.
-  mutating func arrival(_ link: Link, now: UInt64, delay: UInt64) -> UInt64 {
-    let time = max(now + delay, lastDelivery[link] ?? 0)
-    lastDelivery[link] = time
+  /// When a frame that leaves now arrives: after all that left before on the same connection.
+  mutating func arrival(of frame: PeerFrame, _ link: Link, now: UInt64, delay: UInt64) -> UInt64 {
+    let lane = Lane(link: link, isForStates: frame.isPartOfState)
+    let time = max(now + delay, lastDelivery[lane] ?? 0)
+    lastDelivery[lane] = time
     return time
   }
 }

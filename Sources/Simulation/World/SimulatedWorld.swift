@@ -208,12 +208,12 @@ public final class SimulatedWorld {
     let weather = network.weather
     let delay = random(in: weather.delay) * 1000
     guard frame.mayBeLost else {
-      return carry(frame, link, at: network.arrival(link, now: time, delay: delay))
+      return carry(frame, link, at: network.arrival(of: frame, link, now: time, delay: delay))
     }
     if chance(weather.drop) { return }
     if chance(weather.double) { carry(frame, link, at: time + random(in: weather.delay) * 1000) }
     if chance(weather.stray) { return carry(frame, link, at: time + random(in: 10_000_000...3_000_000_000)) }
-    carry(frame, link, at: network.arrival(link, now: time, delay: delay))
+    carry(frame, link, at: network.arrival(of: frame, link, now: time, delay: delay))
   }
 
   /// A node seeks its peers again and again, whether it has anything to say or not: one that turns it away tells it so.

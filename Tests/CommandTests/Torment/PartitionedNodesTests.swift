@@ -5,12 +5,12 @@ import Testing
 @testable import Commands
 @testable import Simulation
 
-/// Links between real nodes that carry nothing, both ways or one, while nodes are killed and frozen too: what clients
-/// were told is held against what the cluster holds, by the checks of the simulator.
+/// Links between real nodes that carry nothing, both ways or one, while nodes are killed and frozen, and a disk is full,
+/// too: what clients were told is held against what the cluster holds, by the checks of the simulator.
 extension TormentTests {
-  @Test("Histories stay linearizable while links between nodes are cut", .timeLimit(.minutes(10)))
+  @Test("Histories stay linearizable while links are cut and a disk is full", .timeLimit(.minutes(10)))
   func partitions() throws {
-    try TormentCluster.run("partitions", behindProxies: true) { cluster, report in
+    try TormentCluster.run("partitions", behindProxies: true, withSmallDisk: true) { cluster, report in
       guard let proxies = cluster.proxies else { return }
       let seed = UInt64.random(in: 0...UInt64.max)
       report.note("seed \(seed)")
@@ -56,6 +56,8 @@ private struct PartitionedNodes {
     case aloneAndKilled
     /// One node is frozen, and alone for a while when it goes on.
     case frozenAndAlone
+    /// The disk of one node has no room, and another is killed and comes back meanwhile.
+    case fullAndKilled
   }
 
   let cluster: TormentCluster
@@ -105,6 +107,15 @@ private struct PartitionedNodes {
       ProcessFacts.sleep(milliseconds: time)
       isolate(victim)
       cluster.thaw(victim)
+    case .fullAndKilled:
+      guard let disk = cluster.smallDisk else { return report.note("no file system can be mounted here to be filled") }
+      disk.fill()
+      ProcessFacts.sleep(milliseconds: time)
+      cluster.kill(0)
+      ProcessFacts.sleep(milliseconds: time / 2)
+      try cluster.restart(0)
+      ProcessFacts.sleep(milliseconds: time)
+      return disk.clear()
     }
     ProcessFacts.sleep(milliseconds: time)
   }

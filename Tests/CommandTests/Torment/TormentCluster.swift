@@ -22,13 +22,15 @@ final class TormentCluster {
   private let ports: [Int]
   /// What stands between the nodes, where anything does.
   let proxies: LinkProxies?
+  /// The disk of the last node, where it has one of its own.
+  let smallDisk: SmallDisk?
 
   /// Runs a test on a cluster of its own, and tells all there is to know if it fails.
   static func run(
-    _ name: String, behindProxies: Bool = false, _ body: (TormentCluster, TormentReport) throws -> Void
+    _ name: String, behindProxies: Bool = false, withSmallDisk: Bool = false, _ body: (TormentCluster, TormentReport) throws -> Void
   ) throws {
     let report = TormentReport(name)
-    let cluster = try TormentCluster(behindProxies: behindProxies)
+    let cluster = try TormentCluster(behindProxies: behindProxies, withSmallDisk: withSmallDisk)
     defer { cluster.end() }
     do {
       try cluster.start()
@@ -42,10 +44,11 @@ final class TormentCluster {
     if let failure = report.failure { Issue.record("\(failure)\n\(cluster.lastWords)") }
   }
 
-  private init(nodes count: Int = 3, behindProxies: Bool) throws(CommandError) {
+  private init(nodes count: Int = 3, behindProxies: Bool, withSmallDisk: Bool) throws(CommandError) {
     ports = try LoopbackPort.free(count)
     proxies = behindProxies ? try LinkProxies(before: ports) : nil
     directory = try DirectoryTree.makeTemporary("kv-torment-")
+    smallDisk = withSmallDisk ? SmallDisk(at: "\(directory)/node\(count)", mebibytes: 512) : nil
   }
 
   deinit { end() }
@@ -57,6 +60,7 @@ final class TormentCluster {
       node.wait()
     }
     proxies?.stop()
+    smallDisk?.unmount()
     DirectoryTree.remove(directory)
   }
 

@@ -95,6 +95,7 @@ extension Node {
     var lengths: [(name: String, count: Int)] = [
       ("calls", calls.count), ("parked requests", router.parkedCount), ("asked requests", router.askedCount),
       ("log writes", pipeline.waitingCount), ("transfers", transfers.count), ("oracle", catalog.waitingCount),
+      ("held messages of consensus", outbox.count),
     ]
     let groups = order.compactMap { replicas[$0] }
     lengths.append(("held checks", checks.count))

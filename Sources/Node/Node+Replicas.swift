@@ -16,6 +16,7 @@ extension Node {
     options.heartbeatTicks = 2
     options.stallTicks = 36
     options.quiescenceTicks = 20
+    options.maxInflightBytes = 4 << 20
     options.maxLogBytes = storage.options.keptLogBytes
     // An append for each commit would double the messages of a write, and nobody waits for a partition's follower; but
     // all nodes wait for the catalog's word.

@@ -21,7 +21,7 @@ public final class Node {
   private(set) var order: [GroupID] = []
   private(set) lazy var catalog = CatalogMachine(node: self)
   private var scheduled: [GroupReplica] = []
-  private var outbox = PeerOutbox()
+  private(set) var outbox = PeerOutbox()
   var calls: PeerCalls
   private var isPumping = false
   private var ticks = 0
@@ -208,7 +208,7 @@ public final class Node {
     isPumping = true
     repeat {
       drainScheduled()
-      outbox.empty { peer, messages in host.send(.batch(messages), to: peer) }
+      outbox.empty(isBusy: host.isBusy) { peer, messages in host.send(.batch(messages), to: peer) }
       pipeline.start()
       versions.pump()
     } while !scheduled.isEmpty

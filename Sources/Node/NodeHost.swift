@@ -11,6 +11,29 @@ public enum PeerFrame: Sendable {
   case snapshotCredit(WireSnapshotCredit)
 }
 
+extension PeerFrame {
+  /// What frames share a connection: none waits behind one of another kind.
+  public enum Way: Sendable, CaseIterable {
+    /// What keeps leaders in office and elects others: small, and late as good as lost.
+    case urgent
+    /// Entries of the log, requests and answers.
+    case messages
+    /// Replicas' states.
+    case states
+  }
+
+  /// The frame's way.
+  public var way: Way {
+    switch self {
+    case .batch(let messages): messages.allSatisfy(\.message.isUrgent) ? .urgent : .messages
+    case .request(let request): if case .pulse? = request.body { .urgent } else { .messages }
+    case .response(let response): if case .pulse? = response.body { .urgent } else { .messages }
+    case .snapshotChunk: .states
+    case .snapshotCredit: .messages
+    }
+  }
+}
+
 /// Where a job runs.
 public enum Lane: Sendable {
   /// The one thread that appends to the shared log.
@@ -30,6 +53,9 @@ public protocol NodeHost: AnyObject {
   var clock: any Clock { get }
   /// Sends a frame to a node if a connection can be had, in order, without a promise that it arrives.
   func send(_ frame: PeerFrame, to node: NodeID)
+  /// Whether so much is on its way to a node, not counting what is urgent and states, that entries had better wait
+  /// with the node. The host pumps the node when that is over.
+  func isBusy(_ node: NodeID) -> Bool
   /// Sends what `send` has gathered.
   func flush()
   /// Runs a job on a worker thread, jobs of a lane one after the other, and brings its result back.

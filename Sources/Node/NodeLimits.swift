@@ -15,6 +15,8 @@ extension Limits {
   static let requestIDLeadMilliseconds: UInt64 = 60_000
   /// The most nodes that pass one request on.
   static let hops: UInt32 = 3
+  /// A request that is passed on and larger than this waits while its connection is busy.
+  static let patientRequestBytes = ByteCount.kibibytes(16)
   /// The most requests under way from this node to one other.
   static let peerCalls = 65_536
   /// The longest that a node works on one request, in milliseconds.

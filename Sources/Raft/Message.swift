@@ -95,6 +95,16 @@ public struct Message: Equatable, Sendable {
 }
 
 extension Message {
+  /// Whether leadership hangs on it: it must not wait behind entries.
+  public var isUrgent: Bool {
+    switch kind {
+    case .append, .appendResponse, .snapshot: false
+    case .preVote, .preVoteResponse, .vote, .voteResponse, .heartbeat, .heartbeatResponse, .timeoutNow, .readIndex,
+      .readIndexResponse:
+      true
+    }
+  }
+
   /// Terms and indices from outside stop here, far from where arithmetic on them could overflow.
   static let highestOrdinal: UInt64 = 1 << 62
 

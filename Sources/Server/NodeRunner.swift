@@ -130,6 +130,8 @@ final class NodeRunner: NodeHost {
     links.send(frame, to: peer)
   }
 
+  func isBusy(_ peer: NodeID) -> Bool { links.areBusy(peer) }
+
   func flush() {
     links.flush()
   }

@@ -19,6 +19,7 @@ public enum Dialer {
     ClientBootstrap(group: loop)
       .connectTimeout(timeout)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.tcpOption(.userTimeout), value: Limits.nodeSilenceMilliseconds)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelOption(.writeBufferWaterMark, value: .transport)
       .connect(host: host, port: port)

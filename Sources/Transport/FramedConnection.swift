@@ -87,6 +87,12 @@ public final class FramedConnection: @unchecked Sendable {
     return handler.outboundPending
   }
 
+  /// Whether more than `Limits.outboundHighWater` waits, and the receiver will be told when it has `drained`.
+  public var isBusy: Bool {
+    eventLoop.preconditionInEventLoop()
+    return handler.isBusy
+  }
+
   /// What resumes this TLS session in a later connection to the same node, once the node has sent it; for the side
   /// that connected.
   public var resumption: [UInt8]? {

@@ -19,6 +19,10 @@ extension Limits {
   public static let handshakeMilliseconds: Int64 = 10_000
   /// How long a peer may take none of the output that waits for it, in milliseconds.
   public static let stallMilliseconds: Int64 = 30_000
+  /// How long a node may leave what it was sent without any acknowledgement of its kernel's, in milliseconds, and how long
+  /// anybody else: then the connection counts as broken, where TCP alone would go on for a quarter of an hour.
+  public static let nodeSilenceMilliseconds = 10_000
+  public static let callerSilenceMilliseconds = 30_000
   /// How long a closed connection may go on delivering what was sent on it, in milliseconds.
   public static let lingerMilliseconds: Int64 = 5_000
   /// The most connections that one listener holds open.

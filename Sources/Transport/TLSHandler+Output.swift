@@ -79,6 +79,8 @@ extension TLSHandler {
     plaintext.readableBytes + waitingCiphertext
   }
 
+  var isBusy: Bool { context.map { !$0.channel.isWritable } ?? false }
+
   private func boundOutput() {
     let waiting = waitingCiphertext
     if waiting > Limits.outboundBytes.rawValue, phase == .open {

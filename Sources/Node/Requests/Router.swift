@@ -59,6 +59,12 @@ final class Router {
       }
     }
 
+    /// Whether it is so large that it waits for a busy connection rather than in it.
+    var isLarge: Bool {
+      guard case .write(let write) = request.body else { return false }
+      return write.value.count > Limits.patientRequestBytes.rawValue
+    }
+
     /// Whether repeating the request could apply it twice: never, writes carry ids and the rest is idempotent.
     var changesState: Bool {
       switch request.body {
@@ -103,6 +109,10 @@ final class Router {
     guard routed.request.hops < Limits.hops else {
       return routed.reply(
         WireFailure.because(.notLeader, "node \(node.id) does not lead group \(routed.group)", leader: target))
+    }
+    guard !routed.isLarge || !node.host.isBusy(target) else {
+      routed.lastObstacle = "more waits for node \(target) than its connection carries"
+      return park(routed)
     }
     var request = routed.request
     request.hops += 1

@@ -10,18 +10,10 @@ import Wire
 /// A connection that this node makes to another one, made again whenever it ends. Its frames arrive in order or not at
 /// all.
 final class PeerLink: FrameReceiver {
-  /// What a connection is for.
-  enum Purpose {
-    /// Consensus, requests and answers: always there.
-    case messages
-    /// Replicas' states on their way to the other node, so that nothing waits behind them: while there are any.
-    case states
-  }
-
   /// SAFETY: the runner lives until its loop ends, and with that every connection.
   private unowned(unsafe) let runner: NodeRunner
   let peer: NodeID
-  private let purpose: Purpose
+  private let way: PeerFrame.Way
   var address: HostPort
   private var connection: FramedConnection?
   private var isConnecting = false
@@ -38,11 +30,11 @@ final class PeerLink: FrameReceiver {
   /// How long a connection for states is kept when none is under way.
   private static let idleMilliseconds: UInt64 = 10_000
 
-  init(runner: NodeRunner, peer: NodeID, address: HostPort, purpose: Purpose) {
+  init(runner: NodeRunner, peer: NodeID, address: HostPort, way: PeerFrame.Way) {
     self.runner = runner
     self.peer = peer
     self.address = address
-    self.purpose = purpose
+    self.way = way
     retryAt = runner.clock.now
     lastUsed = retryAt
   }
@@ -68,8 +60,8 @@ final class PeerLink: FrameReceiver {
   }
 
   private func tellOfLoss() {
-    switch purpose {
-    case .messages: runner.lostTouch(with: peer)
+    switch way {
+    case .urgent, .messages: runner.lostTouch(with: peer)
     case .states: runner.lostStates(to: peer)
     }
   }
@@ -99,12 +91,12 @@ final class PeerLink: FrameReceiver {
 
   /// Whether it has had nothing to carry for so long that it is not worth keeping.
   var isIdle: Bool {
-    purpose == .states && waiting.isEmpty && runner.clock.now.milliseconds(since: lastUsed) > PeerLink.idleMilliseconds
+    way == .states && waiting.isEmpty && runner.clock.now.milliseconds(since: lastUsed) > PeerLink.idleMilliseconds
   }
 
   /// Tries again if there is no connection: peers should find each other without waiting for something to say.
   func tick() {
-    if connection == nil, purpose == .messages || !waiting.isEmpty { connect() }
+    if connection == nil, way != .states || !waiting.isEmpty { connect() }
     if let connection, let fresh = connection.resumption { resumption = fresh }
   }
 
@@ -114,6 +106,9 @@ final class PeerLink: FrameReceiver {
   func closeIfRevoked(_ revocations: Revocations) {
     if let connection, revocations.contains(connection.peerSerial) { connection.close() }
   }
+
+  /// Whether so much waits here that more had better wait elsewhere.
+  var isBusy: Bool { connection?.isBusy ?? false }
 
   /// Whether a frame sent now is on its way at once.
   var isOpen: Bool { connection?.isOpen ?? false }
@@ -143,6 +138,8 @@ final class PeerLink: FrameReceiver {
     }
     runner.node.receive(.response(response), from: peer)
   }
+
+  func drained(_ connection: FramedConnection) { runner.schedulePump() }
 
   func readComplete(on connection: FramedConnection) { runner.schedulePump() }
 

@@ -13,9 +13,6 @@ extension PeerFrame {
     case .snapshotChunk, .snapshotCredit: false
     }
   }
-
-  /// Whether it goes by the connection for replicas' states.
-  var isPartOfState: Bool { if case .snapshotChunk = self { true } else { false } }
 }
 
 // How frames look in a trace.

@@ -108,6 +108,8 @@ public final class SimulatedHost: NodeHost {
     world.deliver(frame, from: id, to: peer)
   }
 
+  public func isBusy(_ peer: NodeID) -> Bool { world.network.isBusy(.init(sender: id, receiver: peer)) }
+
   public func flush() {}
 
   public func run<Result: Sendable>(

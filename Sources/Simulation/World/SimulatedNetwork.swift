@@ -16,10 +16,10 @@ struct SimulatedNetwork {
     }
   }
 
-  /// One of the two connections that a node makes to another: one for replicas' states, one for all else.
-  private struct Lane: Hashable {
+  /// One of the connections that a node makes to another.
+  private struct Connection: Hashable {
     let link: Link
-    let isForStates: Bool
+    let way: PeerFrame.Way
   }
 
   /// How single frames fare, in thousandths, and how long they take, in microseconds.
@@ -35,7 +35,9 @@ struct SimulatedNetwork {
   private(set) var cuts: Set<Link> = []
   /// The cut links on which something was lost.
   private var torn: Set<Link> = []
-  private var lastDelivery: [Lane: UInt64] = [:]
+  private var lastDelivery: [Connection: UInt64] = [:]
+  /// How many frames are under way on each connection.
+  private var underWay: [Connection: Int] = [:]
   /// Counts the connections of a pair: what was on its way on an earlier one never arrives.
   private var epochs: [Link: Int] = [:]
 
@@ -59,11 +61,32 @@ struct SimulatedNetwork {
 
   func epoch(_ link: Link) -> Int { epochs[link] ?? 0 }
 
+  /// So many frames under way are more than a connection takes at once.
+  private static let mostUnderWay = 48
+
+  /// Whether entries had better wait at the sender.
+  func isBusy(_ link: Link) -> Bool {
+    underWay[Connection(link: link, way: .messages), default: 0] > SimulatedNetwork.mostUnderWay
+  }
+
+  /// A frame has left.
+  mutating func left(_ frame: PeerFrame, on link: Link) {
+    underWay[Connection(link: link, way: frame.way), default: 0] += 1
+  }
+
+  /// A frame has arrived, or is lost; true where the sender may go on that had to wait.
+  mutating func ended(_ frame: PeerFrame, on link: Link) -> Bool {
+    let connection = Connection(link: link, way: frame.way)
+    let wasBusy = isBusy(link)
+    underWay[connection, default: 1] -= 1
+    return wasBusy && !isBusy(link)
+  }
+
   /// When a frame that leaves now arrives: after all that left before on the same connection.
   mutating func arrival(of frame: PeerFrame, _ link: Link, now: UInt64, delay: UInt64) -> UInt64 {
-    let lane = Lane(link: link, isForStates: frame.isPartOfState)
-    let time = max(now + delay, lastDelivery[lane] ?? 0)
-    lastDelivery[lane] = time
+    let connection = Connection(link: link, way: frame.way)
+    let time = max(now + delay, lastDelivery[connection] ?? 0)
+    lastDelivery[connection] = time
     return time
   }
 }

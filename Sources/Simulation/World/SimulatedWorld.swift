@@ -230,7 +230,9 @@ public final class SimulatedWorld {
 
   private func carry(_ frame: PeerFrame, _ link: SimulatedNetwork.Link, at arrival: UInt64) {
     let epoch = network.epoch(link)
+    network.left(frame, on: link)
     at(arrival) { [unowned self] in
+      if network.ended(frame, on: link) { hosts[link.sender]?.input { _ in } }
       guard network.epoch(link) == epoch, let host = hosts[link.receiver] else { return }
       trace.note(frame.mark, UInt64(link.sender.rawValue) << 32 | UInt64(link.receiver.rawValue), time)
       say("node \(link.sender) to node \(link.receiver): \(frame.words)")

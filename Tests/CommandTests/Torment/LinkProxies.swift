@@ -21,6 +21,8 @@ final class LinkProxies: Sendable {
     var nodes: [pid_t: Int] = [:]
     var threads: [pthread_t] = []
     var heldBytes = 0
+    /// How many bytes a second each connection between nodes carries each way; nil: as many as it can.
+    var bytesPerSecond: Int?
   }
 
   /// How long a read waits before it looks whether the proxies end, in milliseconds.
@@ -52,6 +54,9 @@ final class LinkProxies: Sendable {
 
   /// Holds up nothing any more.
   func heal() { content.withLock { $0.cuts = [] } }
+
+  /// Has each connection between two nodes carry so much and no more.
+  func limit(bytesPerSecond: Int?) { content.withLock { $0.bytesPerSecond = bytesPerSecond } }
 
   /// How many bytes were held up so far.
   var heldBytes: Int { content.withLock { $0.heldBytes } }
@@ -99,6 +104,9 @@ final class LinkProxies: Sendable {
       while goesOn, isCut(way()) {
         wasHeld = true
         ProcessFacts.sleep(milliseconds: LinkProxies.pause)
+      }
+      if let rate = content.withLock({ $0.bytesPerSecond }), way().from != nil, way().to != nil {
+        ProcessFacts.sleep(milliseconds: UInt64(count * 1000 / rate))
       }
       if wasHeld { content.withLock { $0.heldBytes += count } }
       guard sink.send(buffer[..<count]) else { break }

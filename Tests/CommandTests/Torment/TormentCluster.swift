@@ -27,7 +27,8 @@ final class TormentCluster {
 
   /// Runs a test on a cluster of its own, and tells all there is to know if it fails.
   static func run(
-    _ name: String, behindProxies: Bool = false, withSmallDisk: Bool = false, _ body: (TormentCluster, TormentReport) throws -> Void
+    _ name: String, behindProxies: Bool = false, withSmallDisk: Bool = false,
+    _ body: (TormentCluster, TormentReport) throws -> Void
   ) throws {
     let report = TormentReport(name)
     let cluster = try TormentCluster(behindProxies: behindProxies, withSmallDisk: withSmallDisk)

@@ -21,10 +21,10 @@ start node4 "${words[@]:1}" -d node4 --listen "127.0.0.1:$port"
 await_members 4
 for _ in $(seq 100); do
   found=$(connections "$port")
-  [ "$found" -le 3 ] || break
+  [ "$found" -le 6 ] || break
   sleep 0.1
 done
-[ "$found" -gt 3 ] || fail "three nodes have $found connections to a fourth that gets replicas: $(kv status 2>&1)"
+[ "$found" -gt 6 ] || fail "three nodes have $found connections to a fourth that gets replicas: $(kv status 2>&1)"
 
 # Meanwhile consensus goes on: a write is no slower.
 for index in 1 2 3 4 5; do kv put "meanwhile-$index" value --timeout 2s >written; done
@@ -32,9 +32,9 @@ for index in 1 2 3 4 5; do kv put "meanwhile-$index" value --timeout 2s >written
 kv plan --move-rate 1GiB
 await_healthy
 for _ in $(seq 100); do
-  [ "$(connections "$port")" -gt 3 ] || break
+  [ "$(connections "$port")" -gt 6 ] || break
   sleep 0.3
 done
 found=$(connections "$port")
-[ "$found" -le 3 ] || fail "$found connections are left when nothing moves any more"
+[ "$found" -le 6 ] || fail "$found connections are left when nothing moves any more"
 [ "$(kv range --prefix key- --format keys | wc -l)" -eq 20000 ]

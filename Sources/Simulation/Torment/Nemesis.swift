@@ -219,7 +219,8 @@ final class Nemesis {
     let nodes = world.nodes
     guard !nodes.isEmpty else { return }
     if fault.kind == .diskLoss {
-      guard lost < (nodes.count + lost - 1) / 2, let victim = victim(fault) else { return }
+      // However many nodes there are, a partition has three replicas, and each must keep a majority.
+      guard lost < (min(nodes.count + lost, 3) - 1) / 2, let victim = victim(fault) else { return }
       count(fault)
       lost += 1
       return world.lose(victim)

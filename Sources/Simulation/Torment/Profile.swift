@@ -41,7 +41,7 @@ public struct Profile: Sendable {
     name: "damage", summary: "one node's disk flips bits, loses and misplaces writes",
     shares: processes + [(.flip, 8), (.lostWrite, 3), (.strayWrite, 3), (.isolate, 2)], sparesNoDisk: true)
   static let loss = Profile(
-    name: "loss", summary: "a minority of the nodes loses its disks for ever",
+    name: "loss", summary: "a minority of the replicas loses its disk for ever",
     shares: network + processes + [(.diskLoss, 4)], sparesNoDisk: true)
   static let members = Profile(
     name: "members", summary: "nodes join, and replicas move to them, under faults",

@@ -29,6 +29,8 @@ extension Limits {
   static let changesLookedAt = 32_768
   /// The most bytes of log entries that share one frame; a larger message still gets one of its own.
   static let peerFrameBytes = ByteCount.mebibytes(2)
+  /// The most full frames that wait for a busy connection to a node; their entries are in the groups' logs anyway.
+  static let heldFrames = 32
   /// The size of one chunk of a replica's state on its way to another node.
   static let snapshotChunk = ByteCount.kibibytes(256)
   /// The most writes that wait for the log while other nodes' entries are still taken in.

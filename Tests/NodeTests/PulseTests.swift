@@ -103,8 +103,8 @@ struct PulseTests {
     #expect(terms(world) == before)
   }
 
-  @Test("a node of a release without pulses gets none, and no message that it would not know")
-  func olderRelease() throws {
+  @Test("after a connection ended a node is asked anew whether it knows pulses: it may be of an older release")
+  func askedAnew() throws {
     let world = try idle(seed: 6)
     let host = try #require(world.hosts[NodeID(rawValue: 1)])
     host.node.pulses.disconnected(NodeID(rawValue: 2))

@@ -20,7 +20,8 @@ struct PeerOutbox {
     let place = open.firstIndex { $0.node == node && $0.isUrgent == isUrgent } ?? open.count
     if place == open.count { open.append(Frame(node: node, isUrgent: isUrgent)) }
     if open[place].bytes > 0, open[place].bytes + size > Limits.peerFrameBytes.rawValue {
-      full.append(open[place])
+      // What a connection hasn't taken for so long counts as lost: consensus sends it again, at its pace.
+      if full.count(where: { $0.node == node }) < Limits.heldFrames { full.append(open[place]) }
       open[place] = Frame(node: node, isUrgent: isUrgent)
     }
     open[place].messages.append(message)
@@ -30,8 +31,7 @@ struct PeerOutbox {
   /// The number of messages that wait.
   var count: Int { (full + open).reduce(0) { $0 + $1.messages.count } }
 
-  /// Gives out what waits, frame by frame, but for what must wait for a busy connection. There are never more messages
-  /// than the groups' limits of what is under way allow, and their entries are in the groups' logs anyway.
+  /// Gives out what waits, frame by frame, but for what must wait for a busy connection.
   mutating func empty(isBusy: (NodeID) -> Bool, _ send: (NodeID, [GroupMessage]) -> Void) {
     guard !open.isEmpty || !full.isEmpty else { return }
     var held: [Frame] = []

@@ -17,6 +17,8 @@ final class PeerLink: FrameReceiver {
   var address: HostPort
   private var connection: FramedConnection?
   private var isConnecting = false
+  /// Given up for want of use: its end is no loss, and another link may be there by then.
+  private var isRetired = false
   private var resumption: [UInt8]?
   private var failures = 0
   private var retryAt: Moment
@@ -81,6 +83,7 @@ final class PeerLink: FrameReceiver {
   private func failed(_ reason: String) {
     isConnecting = false
     connection = nil
+    guard !isRetired else { return }
     failures += 1
     let pause = min(PeerLink.longestPauseMilliseconds, 20 << UInt64(min(failures, 6)))
     retryAt = runner.clock.now.advanced(milliseconds: pause)
@@ -102,6 +105,12 @@ final class PeerLink: FrameReceiver {
 
   func close() { connection?.close() }
 
+  /// Ends the connection, which nothing is under way on.
+  func retire() {
+    isRetired = true
+    close()
+  }
+
   /// Closes the connection if the peer's certificate is revoked.
   func closeIfRevoked(_ revocations: Revocations) {
     if let connection, revocations.contains(connection.peerSerial) { connection.close() }
@@ -120,6 +129,7 @@ final class PeerLink: FrameReceiver {
 
   func connected(_ connection: FramedConnection) {
     isConnecting = false
+    guard !isRetired else { return connection.close() }
     if failures > 0 { runner.logger.info("connected to node \(peer) at \(address) again") }
     failures = 0
     self.connection = connection

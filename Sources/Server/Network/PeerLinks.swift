@@ -78,7 +78,7 @@ final class PeerLinks {
     for peer in peers.keys.sorted() {
       for link in peers[peer]?.all ?? [] { link.tick() }
       if let states = peers[peer]?.states, states.isIdle {
-        states.close()
+        states.retire()
         peers[peer]?.states = nil
       }
     }

@@ -77,6 +77,11 @@ extension SharedLog {
   /// The number of the oldest segment that holds an entry which a group still needs; nil where there is none.
   public func oldestSegment(of group: GroupID) -> UInt64? { tracks[group]?.oldestSegment }
 
+  /// The bytes of log that can't be reclaimed for the sake of a group's entries.
+  public func pinnedBytes(by group: GroupID) -> ByteCount {
+    .bytes(tracks[group]?.oldestSegment.map { files.bytes(from: $0) } ?? 0)
+  }
+
   /// The groups whose entries keep more than a number of bytes of log from being reclaimed, the one that needs the
   /// oldest segment first. To flush them and say so (`compactedThrough`) bounds the log.
   public func pinningGroups(beyond bytes: ByteCount) -> [GroupID] {

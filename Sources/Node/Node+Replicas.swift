@@ -135,7 +135,7 @@ extension Node {
       let point = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
       let state = PartitionState(replica: replica, arc: arc, epoch: entry.epoch, lastVersion: .zero, sessions: [])
       let directory = storage.partitionDirectory(group)
-      let store = try storage.createStore(directory, state: state.storeState(at: point))
+      let store = try storage.createStore(group, state: state.storeState(at: point))
       let partition = try Partition(
         node: self, group: group, replicaID: replica, directory: directory, arc: arc, store: store)
       addReplica(group, id: replica, machine: partition, point: point, recovered: nil)

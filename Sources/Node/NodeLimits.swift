@@ -39,6 +39,8 @@ extension Limits {
   static let oracleMilliseconds: UInt64 = 2_000
   /// A log that grows beyond this has the groups flushed that keep its oldest segments.
   static let logBudget = ByteCount.mebibytes(256)
+  /// The catalog is small, and saved when it keeps this part of the log's budget: so segments are soon written again.
+  static let catalogLogPart = 8
   /// A partition whose store is behind with its jobs writes in batches of a part of what it may write in a second, or
   /// of `slowBatchBytes` if that is more.
   static let slowBatchesPerSecond = 20

@@ -18,6 +18,8 @@ public final class PartitionStore {
   private(set) var memtable = Memtable()
   private(set) var frozen: Frozen?
   private var isFlushing = false
+  /// The size at which the memtable is full.
+  private var fullBytes: Int
   /// The compaction that was given out and hasn't come back.
   private(set) var compaction: CompactionJob?
   /// The bytes that the compactions which are due will rewrite, about: the debt.
@@ -51,6 +53,7 @@ public final class PartitionStore {
     debtBytes = CompactionPlan.debt(files, context.options)
     retentionStep = RetentionStep(retention: retention, number: 0)
     flushedState = state
+    fullBytes = Int(Double(context.options.memtableBytes) * context.options.firstMemtableShare)
   }
 
   // MARK: Writing
@@ -91,7 +94,7 @@ public final class PartitionStore {
 
   /// Whether `freeze` should be called: the memtable is full, or an earlier flush failed.
   public var needsFlush: Bool {
-    !isFlushing && (frozen != nil || memtable.byteCount >= context.options.memtableBytes)
+    !isFlushing && (frozen != nil || memtable.byteCount >= fullBytes)
   }
 
   /// Sets the memtable aside, to be flushed together with the state that belongs to its records, and begins a new one.
@@ -104,6 +107,7 @@ public final class PartitionStore {
       generation += 1
       frozen = Frozen(memtable: memtable, state: state)
       memtable = Memtable()
+      fullBytes = context.options.memtableBytes
     }
     guard let frozen else { return nil }
     isFlushing = true

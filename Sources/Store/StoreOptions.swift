@@ -4,6 +4,9 @@ public import Table
 public struct StoreOptions: Sendable {
   /// The memtable's size at which it wants to be flushed.
   public var memtableBytes = 8 << 20
+  /// The part of `memtableBytes` at which the first memtable after opening wants to be flushed: stores that are filled
+  /// at one rate and differ in it are not all flushed at the same moment.
+  public var firstMemtableShare = 1.0
   /// The layout of new tables.
   public var table = TableOptions()
   /// The tables in level 0 at which they are merged into level 1.

@@ -109,12 +109,14 @@ struct LogSegmentTests {
     #expect(log.pinningGroups(beyond: .kibibytes(64)) == [])
     #expect(log.pinningGroups(beyond: .kibibytes(4)) == [group(1), group(7), group(4)])
     #expect(log.oldestSegment(of: group(7)) == 1)
+    #expect(log.pinnedBytes(by: group(7)) == log.statistics.bytes)
+    #expect(log.pinnedBytes(by: group(4)) < log.statistics.bytes && log.pinnedBytes(by: group(9)) == .bytes(0))
     let before = log.statistics
     try log.append(
       [LogWrite(group: group(7), compactedThrough: index(1)), LogWrite(group: group(1), compactedThrough: index(5))],
       sync: true)
     #expect(log.pinningGroups(beyond: .kibibytes(4)) == [group(4)])
-    #expect(log.oldestSegment(of: group(7)) == nil)
+    #expect(log.oldestSegment(of: group(7)) == nil && log.pinnedBytes(by: group(7)) == .bytes(0))
     #expect(log.statistics.segments < before.segments && log.statistics.bytes < before.bytes)
   }
 

@@ -31,6 +31,41 @@ struct LogBudgetTests {
     for id in 1...41 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)") }
   }
 
+  @Test("the catalog, which takes few commands, keeps an eighth of the log's budget at most")
+  func catalog() throws {
+    let world = try SimulatedWorld(seed: 1, partitions: 1)
+    let host = try #require(world.hosts.values.first)
+    let large = String(repeating: "x", count: 1 << 20)
+    for id in 1...72 as ClosedRange<UInt64> { #expect(world.put("loud", large, id: id) != nil) }
+    world.run(milliseconds: 2_000)
+    // The segments that the catalog may keep, those of the partition's memtable and of what followers may lack, and
+    // the one that is written to.
+    let log = host.node.storage.log.statistics
+    #expect(log.bytes <= .mebibytes(64), "\(log) after 72 MiB")
+    #expect(log.spares > 0)
+  }
+
+  @Test("partitions that are filled at one rate are flushed one after the other")
+  func staggered() throws {
+    var options = NodeOptions()
+    options.store.memtableBytes = 64 << 10
+    let world = try SimulatedWorld(seed: 1, partitions: 8, options: options)
+    let host = try #require(world.hosts.values.first)
+    let value = String(repeating: "x", count: 1 << 10)
+    var id: UInt64 = 0
+    var flushed: [Int] = []
+    for _ in 0..<32 {
+      for _ in 0..<16 {
+        id += 1
+        #expect(world.put("key \(id)", value, id: id) != nil)
+      }
+      flushed.append(host.node.partitions.count { $0.store.progress.flushedBytes > 0 })
+    }
+    // At one moment it would be none, then nearly all.
+    let steps = zip(flushed, flushed.dropFirst()).map { $1 - $0 }
+    #expect(steps.allSatisfy { $0 <= 3 } && flushed.last == 8, "\(flushed)")
+  }
+
   @Test("a partition that is written to rarely does not keep the log from letting go of what others have long flushed")
   func quietPartition() throws {
     let world = try SimulatedWorld(seed: 1, partitions: 2)

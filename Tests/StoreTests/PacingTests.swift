@@ -135,6 +135,29 @@ import Testing
     #expect(store.pressure == .none)
   }
 
+  @Test("the first memtable is flushed at its share of the size, those after it at the whole")
+  func firstShare() throws {
+    var options = StoreOptions.tiny()
+    options.memtableBytes = 40_000
+    options.firstMemtableShare = 0.25
+    let store = try createStore(disk, options)
+    var version: UInt64 = 1
+    func bytesWhenFull() -> Int {
+      while !store.needsFlush {
+        let value = [UInt8](repeating: 1, count: 50)
+        store.apply(Record(key: Key("\(version)"), version: Version(rawValue: version), value: value))
+        version += 1
+      }
+      return store.memtableBytes
+    }
+    for share in [0.25, 1, 1] {
+      let size = Int(share * Double(options.memtableBytes))
+      #expect(size..<size + 1000 ~= bytesWhenFull())
+      let job = try #require(store.freeze(state: StoreState(appliedIndex: LogIndex(rawValue: version))))
+      try store.install(job.run())
+    }
+  }
+
   @Test("the worse of two pressures counts")
   func worse() {
     let slow = WritePressure.slow(bytesPerSecond: 5)

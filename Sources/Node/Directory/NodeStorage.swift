@@ -37,12 +37,23 @@ final class NodeStorage: Sendable {
     "\(NodeDirectory.partitionsPath(directory))/\(group)"
   }
 
-  func openStore(_ directory: String) throws(StoreError) -> PartitionStore {
-    try PartitionStore.open(disk: disk, directory: directory, options: storeOptions, cache: cache)
+  func openStore(_ group: GroupID) throws(StoreError) -> PartitionStore {
+    try PartitionStore.open(
+      disk: disk, directory: partitionDirectory(group), options: storeOptions(of: group), cache: cache)
   }
 
-  func createStore(_ directory: String, state: StoreState) throws(StoreError) -> PartitionStore {
-    try PartitionStore.create(disk: disk, directory: directory, options: storeOptions, cache: cache, state: state)
+  func createStore(_ group: GroupID, state: StoreState) throws(StoreError) -> PartitionStore {
+    try PartitionStore.create(
+      disk: disk, directory: partitionDirectory(group), options: storeOptions(of: group), cache: cache, state: state)
+  }
+
+  /// Keys hash evenly, so that all partitions fill at one rate, and would be flushed at one moment. Multiples of the
+  /// golden ratio spread them, however many there are.
+  private func storeOptions(of group: GroupID) -> StoreOptions {
+    var options = storeOptions
+    let turns = Double(group.rawValue) * 0.618_033_988_749_895
+    options.firstMemtableShare = max(0.05, turns - turns.rounded(.down))
+    return options
   }
 
   /// Replaces the catalog's file, durably. Gives the reason where that failed; then nothing has changed.

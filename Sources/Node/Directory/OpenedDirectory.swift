@@ -112,8 +112,8 @@ public struct OpenedDirectory {
         guard let number = UInt32(name), number > 0, "\(number)" == name else { continue }
         // A directory without CURRENT is what is left of a replica that was being made or removed.
         guard storage.disk.exists("\(parent)/\(name)/CURRENT") else { continue }
-        let store = Result { () throws(StoreError) in try open("\(parent)/\(name)", storage) }
-        stores.append((GroupID(rawValue: number), store))
+        let group = GroupID(rawValue: number)
+        stores.append((group, Result { () throws(StoreError) in try open(group, storage) }))
       }
     } catch {
       throw .disk(error)
@@ -153,15 +153,15 @@ public struct OpenedDirectory {
 
 extension OpenedDirectory {
   /// Opens a store, unless it was found wrong and marked.
-  private static func open(_ directory: String, _ storage: NodeStorage) throws(StoreError) -> PartitionStore {
-    let mark = NodeDirectory.fenceMark(directory)
+  private static func open(_ group: GroupID, _ storage: NodeStorage) throws(StoreError) -> PartitionStore {
+    let mark = NodeDirectory.fenceMark(storage.partitionDirectory(group))
     guard !storage.disk.exists(mark) else {
       let words = (try? storage.disk.contents(of: mark, limit: 4096)) ?? []
       throw .corrupt(
         path: mark, offset: 0, expected: "a replica that was not found wrong",
         found: String(decoding: words.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
-    return try storage.openStore(directory)
+    return try storage.openStore(group)
   }
 }
 

@@ -118,10 +118,13 @@ final class LogPipeline {
     isSettled = false
     let began = node.now
     let (budget, maySpare) = (node.logBudget, spares.mayOrder)
+    let catalogBudget = ByteCount.bytes(budget.rawValue / Limits.catalogLogPart)
     node.host.run(.log) { [log, writes = batch.writes, sync = batch.needsSync] in
       Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount) in
         try log.append(writes, sync: sync)
-        return (log.pinningGroups(beyond: budget), maySpare ? log.beginSpare() : nil, log.statistics.bytes)
+        var pinning = log.pinningGroups(beyond: budget)
+        if pinning.isEmpty, log.pinnedBytes(by: .catalog) > catalogBudget { pinning = [.catalog] }
+        return (pinning, maySpare ? log.beginSpare() : nil, log.statistics.bytes)
       }
     } then: { [self] result in
       isBusy = false

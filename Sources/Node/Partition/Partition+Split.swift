@@ -190,7 +190,7 @@ extension Node {
   func beginSplit(_ group: GroupID, replica: ReplicaID, leads: Bool) {
     do {
       let directory = storage.partitionDirectory(group)
-      let store = try storage.openStore(directory)
+      let store = try storage.openStore(group)
       let (state, point) = try PartitionState.read(store.flushedState)
       let partition = try Partition(
         node: self, group: group, replicaID: replica, directory: directory, arc: state.arc, store: store,

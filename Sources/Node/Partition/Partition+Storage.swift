@@ -150,7 +150,7 @@ extension Partition {
       isReceiving = false
       do throws(StoreError) {
         if let error { throw error }
-        store = try storage.openStore(directory)
+        store = try storage.openStore(group)
         // What comes from another replica holds nothing but the arc's own.
         (arc, isCut) = (state.arc, false)
         (split.preparing, split.isPrepared, split.sumBefore) = (nil, false, nil)

@@ -15,6 +15,8 @@ public final class CompactionJob: @unchecked Sendable {
   private let plan: CompactionPlan?
   private let retention: RetentionStep
   private let keyFilter: KeyFilter?
+  /// Which of the store's filters that is.
+  let filterNumber: Int
   private var attempt: Attempt?
   private var isSecondAttempt = false
 
@@ -24,12 +26,16 @@ public final class CompactionJob: @unchecked Sendable {
     let work: any CompactionWork
   }
 
-  init(context: StoreContext, files: FileSet, plan: CompactionPlan?, retention: RetentionStep, keyFilter: KeyFilter?) {
+  init(
+    context: StoreContext, files: FileSet, plan: CompactionPlan?, retention: RetentionStep, keyFilter: KeyFilter?,
+    filterNumber: Int
+  ) {
     self.context = context
     self.files = files
     self.plan = plan
     self.retention = retention
     self.keyFilter = keyFilter
+    self.filterNumber = filterNumber
     meter = CompactionMeter(total: plan?.rewrittenBytes ?? 0)
   }
 

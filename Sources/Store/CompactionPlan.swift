@@ -20,15 +20,41 @@ struct CompactionPlan: Sendable {
   let kind: Kind
 
   /// What is most due, if anything is: what has expired; then the level of the current tier that exceeds its capacity by
-  /// the largest factor; then a level of history that has grown too wide. Tables that couldn't be read are left alone.
+  /// the largest factor; then a level of history that has grown too wide; then one of the `mixed` tables, which may hold
+  /// keys of another store. Tables that couldn't be read are left alone.
   static func next(
-    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, damaged: Set<UInt64>
+    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, damaged: Set<UInt64>, mixed: Set<UInt64>
+  ) -> CompactionPlan? {
+    due(files, options, retention, damaged) ?? part(files, mixed, damaged)
+  }
+
+  private static func due(
+    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, _ damaged: Set<UInt64>
   ) -> CompactionPlan? {
     let expired = files.allHistory.filter { $0.isExpired(retention) }
     if !expired.isEmpty { return CompactionPlan(inputs: expired, kind: .expire) }
     return [current(files, options), history(files, options)].lazy.compactMap { $0 }
-      .first { plan in !plan.inputs.contains { damaged.contains($0.entry.number) } }
+      .first { $0.spares(damaged) }
   }
+
+  /// A table that may hold keys of another store, to be written anew without them where it is; of level 0 all, since
+  /// there the order of the files counts.
+  private static func part(_ files: FileSet, _ mixed: Set<UInt64>, _ damaged: Set<UInt64>) -> CompactionPlan? {
+    guard !mixed.isEmpty else { return nil }
+    if files.levels[0].contains(where: { mixed.contains($0.entry.number) }) {
+      let plan = CompactionPlan(inputs: level0(files).inputs, kind: .current(level: 1))
+      if plan.spares(damaged) { return plan }
+    }
+    let deeper = files.levels.dropFirst().joined() + files.allHistory
+    return deeper.first { mixed.contains($0.entry.number) && !damaged.contains($0.entry.number) }.map { file in
+      let level = file.entry.level
+      return CompactionPlan(
+        inputs: [file], kind: file.entry.tier == .current ? .current(level: level) : .history(level: level))
+    }
+  }
+
+  /// Whether none of some tables is among the inputs.
+  private func spares(_ tables: Set<UInt64>) -> Bool { !inputs.contains { tables.contains($0.entry.number) } }
 
   /// The bytes of keys and values that go through memory; none where tables are only moved or dropped.
   var rewrittenBytes: UInt64 {
@@ -61,11 +87,15 @@ struct CompactionPlan: Sendable {
     return nil
   }
 
-  /// How pressing what `next` gives is: the factor by which it exceeds what makes it due; 0 if nothing is due.
+  /// How pressing what `next` gives is: the factor by which it exceeds what makes it due; less than 1 where tables are
+  /// only to be parted from another store's; 0 if nothing is due.
   static func urgency(
-    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, damaged: Set<UInt64>, hasTrash: Bool
+    _ files: FileSet, _ options: StoreOptions, _ retention: Retention, damaged: Set<UInt64>, mixed: Set<UInt64>,
+    hasTrash: Bool
   ) -> Double {
-    guard let plan = next(files, options, retention, damaged: damaged) else { return hasTrash ? 1 : 0 }
+    guard let plan = due(files, options, retention, damaged) else {
+      return hasTrash ? 1 : part(files, mixed, damaged) == nil ? 0 : 0.5
+    }
     return switch plan.kind {
     // Removing what has expired costs next to nothing and gives back room.
     case .expire: .infinity

@@ -31,6 +31,8 @@ extension PartitionStore {
   /// How pressing the compaction is that would come next: 1 where one has just become due, more the longer it is; 0 if none is.
   /// Of stores that share a worker the one with the highest goes first.
   public var urgency: Double {
-    CompactionPlan.urgency(files, context.options, retention, damaged: damaged, hasTrash: !context.trash.isEmpty)
+    CompactionPlan.urgency(
+      files, context.options, retention, damaged: damaged, mixed: ownership.mixedTables,
+      hasTrash: !context.trash.isEmpty)
   }
 }

@@ -36,8 +36,20 @@ public final class PartitionStore {
   /// Counts the changes that make cursors stale.
   private(set) var generation: UInt64 = 0
   /// Which keys are the store's own; nil: all that it holds. What else its tables hold, since they were linked from
-  /// another store or are linked by one, is not shown, not exported, and dropped by compactions. A `get` doesn't ask.
-  public var keyFilter: KeyFilter?
+  /// another store or are linked by one, is not shown, not exported, and dropped by compactions; those that are due for
+  /// nothing else are due for that. A `get` doesn't ask.
+  public var keyFilter: KeyFilter? {
+    get { ownership.filter }
+    set {
+      let memtables = [memtable] + (frozen.map { [$0.memtable] } ?? [])
+      ownership.change(newValue, tables: files.all, memtables: memtables)
+    }
+  }
+  /// Whether there may be records of other keys than the store's own: as long as there are, the filter is needed.
+  public var holdsOthersKeys: Bool {
+    ownership.isMixed || compaction.map { $0.filterNumber != ownership.number } ?? false
+  }
+  private(set) var ownership = Ownership()
   /// The state that the tables hold: that of the last flush.
   public private(set) var flushedState: StoreState
 
@@ -123,6 +135,7 @@ public final class PartitionStore {
     generation += 1
     let added = try result.outcome.get()
     replace([], with: added)
+    ownership.flushed(result.memtable, into: added)
     flushedBytes += Self.bytes(of: added)
     historyWrittenBytes += Self.bytes(of: added.filter { $0.entry.tier == .history })
     flushedState = result.state
@@ -133,7 +146,8 @@ public final class PartitionStore {
   /// if there is nothing to do.
   public func nextCompaction() -> CompactionJob? {
     guard compaction == nil else { return nil }
-    let plan = CompactionPlan.next(files, context.options, retention, damaged: damaged)
+    let plan = CompactionPlan.next(
+      files, context.options, retention, damaged: damaged, mixed: ownership.mixedTables)
     guard plan != nil || !context.trash.isEmpty else { return nil }
     return begin(plan)
   }
@@ -146,7 +160,8 @@ public final class PartitionStore {
 
   private func begin(_ plan: CompactionPlan?) -> CompactionJob {
     let job = CompactionJob(
-      context: context, files: files, plan: plan, retention: retentionStep, keyFilter: keyFilter)
+      context: context, files: files, plan: plan, retention: retentionStep, keyFilter: keyFilter,
+      filterNumber: ownership.number)
     compaction = job
     return job
   }
@@ -161,7 +176,7 @@ public final class PartitionStore {
   /// Takes a compaction's result over. Throws the error of one that failed; the tables are then as before, and one that
   /// couldn't be read is not tried again.
   public func install(_ result: CompactionResult) throws(StoreError) {
-    precondition(compaction != nil, "the result of no compaction that is running")
+    guard let job = compaction else { preconditionFailure("the result of no compaction that is running") }
     compaction = nil
     generation += 1
     if case .success(let added) = result.outcome, !result.retired.isEmpty {
@@ -169,7 +184,9 @@ public final class PartitionStore {
       historyWrittenBytes += Self.bytes(of: added.filter { $0.entry.tier == .history })
     }
     switch result.outcome {
-    case .success(let added): replace(result.inputs, with: added)
+    case .success(let added):
+      replace(result.inputs, with: added)
+      ownership.replaced(result.inputs, with: added, number: job.filterNumber)
     case .failure(let error):
       damaged.formUnion(error.suspects(among: result.inputs).map(\.entry.number))
       throw error

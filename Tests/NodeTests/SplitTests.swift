@@ -58,6 +58,27 @@ struct SplitTests {
     }
   }
 
+  @Test("in time the halves' files hold their own keys alone, and a start finds it so", arguments: [1, 3])
+  func parting(nodes: Int) throws {
+    let world = try cluster(of: nodes, seed: 40 + UInt64(nodes))
+    for id in 1...200 as ClosedRange<UInt64> { _ = world.put("k\(id)", String(repeating: "v", count: 500), id: id) }
+    try split(world, 1)
+    try split(world, 2)
+    let all = { world.hosts.values.flatMap { $0.node.partitions } }
+    #expect(world.run(milliseconds: 60_000) { all().allSatisfy { !$0.isCut && !$0.store.holdsOthersKeys } })
+    for id in world.nodes {
+      world.kill(id)
+      try world.start(id)
+      #expect(world.settle())
+    }
+    #expect(all().count == 4 * nodes && all().allSatisfy { !$0.isCut && $0.store.keyFilter == nil })
+    for partition in all() {
+      let cursor = partition.store.exportCursor()
+      while let record = try cursor.next() { #expect(partition.owns(Position(of: record.key))) }
+    }
+    for id in 1...200 as ClosedRange<UInt64> { #expect(world.get("k\(id)")?.count == 500) }
+  }
+
   @Test("quick sums go on from the split, over restarts too, and a new node's learners are held against them")
   func sums() throws {
     let world = try cluster(of: 3, seed: 11)

@@ -38,7 +38,7 @@ import Testing
     let plan = CompactionPlan(inputs: chosen.reversed(), kind: .current(level: level))
     let job = CompactionJob(
       context: store.context, files: store.files, plan: plan,
-      retention: RetentionStep(retention: store.retention, number: 0), keyFilter: nil)
+      retention: RetentionStep(retention: store.retention, number: 0), keyFilter: nil, filterNumber: 0)
     store.replaceFiles(try job.run().outcome.get(), removing: plan.inputs)
   }
 

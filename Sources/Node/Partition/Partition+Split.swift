@@ -163,6 +163,15 @@ extension Partition {
     store.keyFilter = { own.contains(Position(ofBytes: $0)) }
   }
 
+  /// Once no table holds keys of the other half any more, nothing needs to be told from them.
+  func noticeParting() {
+    guard isCut, !store.holdsOthersKeys else { return }
+    isCut = false
+    filterKeys()
+    node.host.log(.info, "partition \(group): its files hold no keys but its own")
+    flush()
+  }
+
   /// Begins the child's replica once the partition's files say that it was cut off.
   func beginChildIfDue() {
     guard let begun = split.begun else { return }

@@ -54,6 +54,7 @@ extension Partition {
         node.counters.flushedBytes += store.progress.flushedBytes - before
         replica?.flushed(through: store.flushedState.appliedIndex)
         beginChildIfDue()
+        noticeParting()
         if split.preparing != nil { replica?.resume() }
         if store.needsFlush { flush() }
         node.compactions.advance()
@@ -73,6 +74,7 @@ extension Partition {
       try store.install(result)
       node.counters.compactions += 1
       node.counters.compactedBytes += store.progress.compactedBytes - before
+      noticeParting()
     } catch {
       jobs.compactionNotBefore = retryMoment
       failed("compaction", error)

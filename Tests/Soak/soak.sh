@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# A cluster of three real nodes under mixed load and faults for as long as wanted, and whether it stays as it was: memory,
+# descriptors and disk of each node level, every acknowledged write there, the replicas equal, in the end all healthy.
+#
+#   KV=… soak.sh [SECONDS] [TABLE]
+#
+# SECONDS: 1200 unless given. TABLE: a file for what was measured every ten seconds: time, node, resident KiB,
+# descriptors, KiB on disk.
+#
+# Nodes 2 and 3 are killed, ended and frozen, one at a time; node 1 is only ever frozen, so that whatever it doesn't let
+# go of adds up. History is kept for half a minute: a plateau is reached in the first quarter, which is not judged.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+. "$(dirname "$0")/../CommandTests/scripts/lib.sh"
+seconds=${1:-1200}
+table=$work/table
+three_nodes --keep 30s
+again() {
+  start "node$1" serve -d "node$1"
+  nodes[$1 - 1]=$started
+}
+
+# load: writes over 20,000 keys with versions told, reads, ranges, deletions of keys of its own.
+load() {
+  local round=0 from
+  while [ ! -e stop ]; do
+    round=$((round + 1))
+    from=$((RANDOM * 32768 % 19500 + RANDOM % 500))
+    seq "$from" $((from + 499)) | sed "s/.*/key-&\tround $round $filler &/" |
+      kv put --from tsv --json --timeout 30s >>acknowledged 2>>load.errors || true
+    kv range --prefix "key-$((RANDOM % 100))" --limit 1000 --timeout 30s >range.out 2>>load.errors || true
+    kv get "key-$from" --consistency eventual --timeout 30s >/dev/null 2>>load.errors || true
+    kv put "gone-$((round % 50))" "$round" >/dev/null 2>>load.errors || true
+    kv delete "gone-$(((round + 25) % 50))" >/dev/null 2>>load.errors || true
+    sleep 0.2
+  done
+}
+filler=$(head -c 200 /dev/zero | tr '\0' x)
+load &
+pids+=("$!")
+loader=$!
+kv watch --timeout 30s >/dev/null 2>>watch.log &
+pids+=("$!")
+
+measure() {
+  local n pid
+  for n in 1 2 3; do
+    pid=${nodes[n - 1]}
+    [ -r "/proc/$pid/status" ] || continue
+    printf '%d\t%d\t%d\t%d\t%d\n' "$SECONDS" "$n" "$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")" \
+      "$(find "/proc/$pid/fd" -type l 2>/dev/null | wc -l)" "$(du -sk "node$n" 2>/dev/null | cut -f1)" >>"$table"
+  done
+}
+
+SECONDS=0 faults=0 next=20
+while [ "$SECONDS" -lt "$seconds" ]; do
+  sleep 10
+  measure
+  [ "$SECONDS" -ge "$next" ] || continue
+  next=$((SECONDS + 20))
+  faults=$((faults + 1))
+  victim=$((2 + faults % 2))
+  case $((RANDOM % 4)) in
+    0)
+      kill -KILL "${nodes[victim - 1]}"
+      wait "${nodes[victim - 1]}" 2>/dev/null || true
+      sleep $((RANDOM % 4))
+      again "$victim"
+      ;;
+    1)
+      stop "${nodes[victim - 1]}"
+      sleep $((RANDOM % 4))
+      again "$victim"
+      ;;
+    *)
+      victim=$((1 + RANDOM % 3))
+      kill -STOP "${nodes[victim - 1]}"
+      sleep $((1 + RANDOM % 5))
+      kill -CONT "${nodes[victim - 1]}"
+      ;;
+  esac
+done
+touch stop
+wait "$loader"
+kv status --wait healthy --timeout 60s >/dev/null
+kv verify >/dev/null
+
+# The newest acknowledged version of each key against the one that is there.
+field='s/.*"key":"\([^"]*\)".*"version":"\([0-9]*\)".*/\1 \2/p'
+sed -n "$field" acknowledged | sort -k1,1 -k2,2nr | sort -u -k1,1 >wanted
+kv range --prefix key- --format json --timeout 30s | sed -n "$field" | sort -k1,1 >found
+[ "$(wc -l <wanted)" -gt 0 ] || fail "nothing was acknowledged: $(tail -n 5 load.errors)"
+lost=$(join -a 1 wanted found | awk 'NF < 3 || $3 < $2' | head -n 3)
+[ -z "$lost" ] || fail "lost, or older than acknowledged: $lost"
+
+# level COLUMN NAME PER_CENT SLACK: the most of the last quarter is not above that of the second by more than so much.
+level() {
+  awk -v c="$1" -v name="$2" -v part="$3" -v slack="$4" -v end="$seconds" '
+    $1 > end / 4 && $1 <= end / 2 { if ($c > before[$2]) before[$2] = $c }
+    $1 > end * 3 / 4 { if ($c > after[$2]) after[$2] = $c }
+    END {
+      for (n in after) {
+        printf "node %d: %s %d in the second quarter, %d in the last\n", n, name, before[n], after[n]
+        if (after[n] > before[n] * (1 + part / 100) + slack) bad = 1
+      }
+      exit bad
+    }' "$table"
+}
+flat=0
+level 3 "resident KiB" 15 4096 || flat=1
+level 4 "descriptors" 0 8 || flat=1
+level 5 "KiB on disk" 15 32768 || flat=1
+[ -z "${2:-}" ] || cp "$table" "$2"
+[ "$flat" -eq 0 ] || fail "something grew"
+echo "$seconds s, $faults faults, $(wc -l <acknowledged) acknowledged writes of $(wc -l <wanted) keys: all there, replicas equal"

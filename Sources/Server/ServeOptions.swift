@@ -20,6 +20,8 @@ public struct ServeOptions: Sendable {
   public var keepMilliseconds: UInt64?
   /// How long the certificates are valid that this node signs for nodes, in seconds.
   public var certificateLifetimeSeconds: Int64 = 365 * 86_400
+  /// What a partition may hold before this node, where it leads it, has it split; 0: never; nil: 4 GiB.
+  public var splitBytes: UInt64?
   /// Where to serve metrics and the status page, `HOST:PORT` on loopback; nil: nowhere.
   public var metrics: String?
   /// The socket of the service manager that started the process (sd_notify(3)), if there is one.

@@ -26,7 +26,10 @@ public enum Server {
     try prepare(options, on: disk)
     let opened: OpenedDirectory
     do {
-      opened = try OpenedDirectory.open(options.directory, on: disk, cacheBytes: options.cacheBytes)
+      var layout = NodeOptions()
+      if let bytes = options.splitBytes { layout.splitBytes = .bytes(Int(clamping: bytes)) }
+      opened = try OpenedDirectory.open(
+        options.directory, on: disk, cacheBytes: options.cacheBytes, options: layout)
     } catch {
       throw .node(error)
     }

@@ -103,6 +103,13 @@ extension PartitionStore {
     files.all.filter { damaged.contains($0.entry.number) }.map(\.reader.path)
   }
 
+  /// The bytes of all tables, and the records of the current tier.
+  public var size: (bytes: UInt64, records: UInt64) {
+    let current = files.levels.joined()
+    let bytes = files.allHistory.reduce(current.reduce(0) { $0 + $1.entry.fileBytes }) { $0 + $1.entry.fileBytes }
+    return (bytes, current.reduce(0) { $0 + $1.entry.records })
+  }
+
   /// The tables and bytes of each level of the current tier, from 0 on.
   public var levels: [(files: Int, bytes: UInt64)] {
     files.levels.indices.map { (files.levels[$0].count, files.bytes(ofLevel: $0)) }

@@ -8,7 +8,10 @@ import Wire
 @Suite("Nodes that leave, and nodes that are lost")
 struct LeaveTests {
   private func cluster(of count: Int, seed: UInt64, partitions: Int = 8) throws -> SimulatedWorld {
-    let world = try SimulatedWorld(seed: seed, partitions: partitions)
+    // The partitions stay as many as they are, so that shares are known.
+    var options = NodeOptions()
+    options.splitBytes = .bytes(0)
+    let world = try SimulatedWorld(seed: seed, partitions: partitions, options: options)
     for _ in 1..<count { _ = try world.join() }
     try #require(world.settle(), "seed \(seed): not healthy at the start")
     return world

@@ -9,8 +9,10 @@ import Wire
 
 @Suite("Partitions that are cut in half")
 struct SplitTests {
-  private func cluster(of count: Int, seed: UInt64, partitions: Int = 2) throws -> SimulatedWorld {
-    let world = try SimulatedWorld(seed: seed, partitions: partitions)
+  private func cluster(
+    of count: Int, seed: UInt64, partitions: Int = 2, options: NodeOptions = NodeOptions()
+  ) throws -> SimulatedWorld {
+    let world = try SimulatedWorld(seed: seed, partitions: partitions, options: options)
     for _ in 1..<count { _ = try world.join() }
     try #require(world.settle(), "seed \(seed): not healthy at the start")
     return world
@@ -79,9 +81,72 @@ struct SplitTests {
     for id in 1...200 as ClosedRange<UInt64> { #expect(world.get("k\(id)")?.count == 500) }
   }
 
+  @Test("a partition that holds more than one should is split without being asked, again and again", arguments: [1, 3])
+  func size(nodes: Int) throws {
+    var options = NodeOptions()
+    options.store.memtableBytes = 64 << 10
+    options.splitBytes = .kibibytes(300)
+    let world = try cluster(of: nodes, seed: 50 + UInt64(nodes), partitions: 1, options: options)
+    let value = String(repeating: "v", count: 1000)
+    for id in 1...1200 as ClosedRange<UInt64> { #expect(world.put("k\(id)", value, id: id) != nil) }
+    let all = { world.hosts.values.flatMap { $0.node.partitions } }
+    // 1.2 MB: in quarters or eighths each lies below the bound.
+    #expect(
+      world.run(milliseconds: 120_000) {
+        all().count >= 4 * nodes && all().allSatisfy { !$0.isCut && $0.store.size.bytes <= 300 << 10 }
+      })
+    let found = try map(world).partitions
+    #expect((4...8).contains(found.count) && found.allSatisfy { $0.bits <= 3 }, "\(found.map(\.bits))")
+    for id in 1...1200 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == value) }
+    // Enough is enough.
+    world.run(milliseconds: 10_000)
+    #expect(try map(world).partitions.count == found.count)
+  }
+
+  @Test("one key that is large with its history is not cut away from itself")
+  func largeKey() throws {
+    var options = NodeOptions()
+    options.store.memtableBytes = 64 << 10
+    options.splitBytes = .kibibytes(300)
+    let world = try cluster(of: 1, seed: 52, partitions: 1, options: options)
+    let value = String(repeating: "v", count: 10_000)
+    for id in 1...100 as ClosedRange<UInt64> { #expect(world.put("k", value, id: id) != nil) }
+    world.run(milliseconds: 10_000)
+    #expect(try #require(world.hosts.values.first?.node.partitions.first).store.size.bytes > 300 << 10)
+    #expect(try map(world).partitions.count == 1)
+  }
+
+  @Test("three nodes keep the partitions that they began with; with a fourth there come to be eight for each")
+  func number() throws {
+    let world = try cluster(of: 3, seed: 53)
+    for id in 1...100 as ClosedRange<UInt64> { _ = world.put("k\(id)", "v\(id)", id: id) }
+    world.run(milliseconds: 5_000)
+    #expect(try map(world).partitions.count == 2)
+    _ = try world.join()
+    #expect(world.run(milliseconds: 120_000) { (try? map(world))?.partitions.count == 32 })
+    #expect(world.settle())
+    let found = try map(world).partitions
+    #expect(found.count == 32 && found.allSatisfy { $0.bits == 5 })
+    for id in 1...100 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)") }
+  }
+
+  @Test("with a size of 0 nothing is split without being asked")
+  func never() throws {
+    var options = NodeOptions()
+    options.store.memtableBytes = 64 << 10
+    options.splitBytes = .bytes(0)
+    let world = try cluster(of: 4, seed: 54, options: options)
+    let value = String(repeating: "v", count: 1000)
+    for id in 1...600 as ClosedRange<UInt64> { _ = world.put("k\(id)", value, id: id) }
+    world.run(milliseconds: 10_000)
+    #expect(try map(world).partitions.count == 2)
+  }
+
   @Test("quick sums go on from the split, over restarts too, and a new node's learners are held against them")
   func sums() throws {
-    let world = try cluster(of: 3, seed: 11)
+    var options = NodeOptions()
+    options.splitBytes = .bytes(0)
+    let world = try cluster(of: 3, seed: 11, options: options)
     for id in 1...40 as ClosedRange<UInt64> { _ = world.put("k\(id)", "v\(id)", id: id) }
     try split(world, 1)
     for id in 41...80 as ClosedRange<UInt64> { _ = world.put("k\(id)", "v\(id)", id: id) }

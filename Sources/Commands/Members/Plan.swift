@@ -18,7 +18,7 @@ struct PlanCommand: Executable {
   @Option(
     help: ArgumentHelp(
       "Set how many bytes a second each node takes in of moving replicas: 20MiB; 0 for no limit.", valueName: "bytes"))
-  var moveRate: ByteRateArgument?
+  var moveRate: ByteCountArgument?
 
   mutating func validate() throws {
     if moveRate != nil, !leave.isEmpty || !join.isEmpty {

@@ -35,6 +35,10 @@ struct NodeOptions: ParsableArguments {
     help: ArgumentHelp("How long certificates last that this node signs for nodes; 365d.", valueName: "duration"))
   var certificateLife: DurationArgument?
 
+  @Option(
+    help: ArgumentHelp("Split partitions that hold more; 0: none unless asked. 4GiB.", valueName: "bytes"))
+  var splitSize: ByteCountArgument?
+
   @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error, critical.", valueName: "level"))
   var logLevel: LogLevel?
 
@@ -58,6 +62,9 @@ struct NodeOptions: ParsableArguments {
     if let certificateLife, !(10_000...DurationArgument.longestCertificate).contains(certificateLife.milliseconds) {
       throw ValidationError("--certificate-life takes a duration from 10s to 3650d")
     }
+    if let splitSize, splitSize.bytes > 0, splitSize.bytes < NodeOptions.leastSplitSize {
+      throw ValidationError("--split-size takes a number of bytes from 1MiB on, or 0")
+    }
     if let weight, weight > Limits.weight { throw ValidationError("--weight takes a number up to \(Limits.weight)") }
     if let zone, zone.bytes.count > Limits.zoneBytes {
       throw ValidationError("--zone takes a name of at most \(Limits.zoneBytes) bytes")
@@ -66,6 +73,8 @@ struct NodeOptions: ParsableArguments {
       throw ValidationError("--advertise: '\(advertise.text)' is no HOST:PORT")
     }
   }
+
+  private static let leastSplitSize: UInt64 = 1 << 20
 
   /// These options, and from others what these leave open.
   func filled(from other: NodeOptions) -> NodeOptions {
@@ -77,6 +86,7 @@ struct NodeOptions: ParsableArguments {
     filled.weight = weight ?? other.weight
     filled.metrics = metrics ?? other.metrics
     filled.certificateLife = certificateLife ?? other.certificateLife
+    filled.splitSize = splitSize ?? other.splitSize
     filled.logLevel = logLevel ?? other.logLevel
     filled.logFormat = logFormat ?? other.logFormat
     filled.config = config ?? other.config
@@ -96,6 +106,7 @@ struct NodeOptions: ParsableArguments {
     options.weight = weight
     options.metrics = metrics?.text
     if let certificateLife { options.certificateLifetimeSeconds = Int64(certificateLife.milliseconds / 1000) }
+    options.splitBytes = splitSize?.bytes
     options.notifySocket = ProcessFacts.environment["NOTIFY_SOCKET"]
     return options
   }

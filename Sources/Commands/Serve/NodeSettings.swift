@@ -7,7 +7,7 @@ enum NodeSettings {
   /// What may be set so. A list, so that a new flag is a setting only where that makes sense.
   static let names = [
     "directory", "listen", "advertise", "zone", "weight", "metrics", "partitions", "keep", "certificate-life",
-    "log-level", "log-format",
+    "split-size", "log-level", "log-format",
   ]
 
   /// The largest file that is read.

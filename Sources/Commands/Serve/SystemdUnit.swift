@@ -23,6 +23,7 @@ struct SystemdUnit {
     add("weight", node.weight.map { "\($0)" })
     add("metrics", node.metrics?.text)
     add("certificate-life", node.certificateLife?.defaultValueDescription)
+    add("split-size", node.splitSize.map { "\($0.bytes)" })
     add("log-level", node.logLevel?.rawValue)
     add("log-format", node.logFormat?.rawValue)
     add("partitions", command.partitions.map { "\($0)" })

@@ -72,7 +72,8 @@ extension PlacementDriver {
       let catalog = node.catalog.catalog
     else { return }
     wantsPlan = false
-    guard let command = nextRemoval(catalog, replica) ?? nextChange(catalog, replica) else { return }
+    guard let command = nextRemoval(catalog, replica) ?? nextChange(catalog, replica) ?? nextSplit(catalog)
+    else { return }
     isPlanning = true
     node.catalog.propose(command) { [self] outcome in
       isPlanning = false

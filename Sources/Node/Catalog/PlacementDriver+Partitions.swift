@@ -94,25 +94,6 @@ extension PlacementDriver {
     }
   }
 
-  // MARK: Splits
-
-  /// Takes the next step of a split: into the partition's log, then, once it is applied there, to the catalog.
-  private func advanceSplit(_ entry: WireCatalogPartition, _ partition: Partition) {
-    guard UInt32(partition.arc.bits) > entry.bits else { return partition.proposeSplit(entry) }
-    let group = partition.group
-    guard reporting.insert(group).inserted else { return }
-    let command = WireCatalogCommand.with {
-      $0.confirmSplit = .with {
-        $0.group = entry.group
-        $0.epoch = entry.epoch
-      }
-    }
-    node.proposeToCatalog(command) { [self] _ in
-      // Refused or lost: the next tick finds what is left to do.
-      reporting.remove(group)
-    }
-  }
-
   // MARK: Leaders
 
   /// Hands leaderships to their preferred nodes; all of them to others while this node drains or its

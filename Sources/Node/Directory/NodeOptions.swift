@@ -13,6 +13,8 @@ public struct NodeOptions: Sendable {
   public var logBudget = Limits.logBudget
   /// How many bytes of its log a group keeps in memory for followers that lag.
   public var keptLogBytes = 2 << 20
+  /// What a partition may hold before it is split without being asked; 0: none is, nor where there are few for the nodes.
+  public var splitBytes = Limits.splitBytes
   /// How often the replicas of each partition are compared without being asked, in milliseconds; 0: never.
   public var checkMilliseconds: UInt64 = 86_400_000
 

@@ -57,6 +57,7 @@ extension Partition {
         noticeParting()
         if split.preparing != nil { replica?.resume() }
         if store.needsFlush { flush() }
+        node.planner.splitIfLarge(self)
         node.compactions.advance()
       } catch {
         jobs.flushNotBefore = retryMoment
@@ -75,6 +76,7 @@ extension Partition {
       node.counters.compactions += 1
       node.counters.compactedBytes += store.progress.compactedBytes - before
       noticeParting()
+      node.planner.splitIfLarge(self)
     } catch {
       jobs.compactionNotBefore = retryMoment
       failed("compaction", error)

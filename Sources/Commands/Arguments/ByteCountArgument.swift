@@ -2,7 +2,7 @@ import ArgumentParser
 import Bytes
 
 /// A number of bytes on the command line: `4096`, `512KiB`, `20MiB`, `1GiB`.
-struct ByteRateArgument: ExpressibleByArgument {
+struct ByteCountArgument: ExpressibleByArgument {
   let bytes: UInt64
 
   init?(argument: String) {

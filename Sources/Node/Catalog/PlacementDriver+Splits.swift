@@ -1,0 +1,62 @@
+import Bytes
+import HashRing
+import Wire
+
+// Partitions that are cut in half: by whom it is begun where nobody asked, and how the catalog learns of its end.
+extension PlacementDriver {
+  /// The catalog's leader: the next partition to be cut because there are few for the nodes; one at a time.
+  func nextSplit(_ catalog: Catalog) -> WireCatalogCommand? {
+    let bits = SplitRule.leastBits(nodes: catalog.takers.count)
+    let entries = catalog.state.partitions
+    guard splitsByItself, entries.count < Limits.partitions, !entries.contains(where: \.hasSplit),
+      let entry = entries.filter({ $0.bits < bits }).min(by: { ($0.bits, $0.group) < ($1.bits, $1.group) }),
+      entry.replicas.allSatisfy({ $0.state == .voter })
+    else { return nil }
+    return beginSplit(entry)
+  }
+
+  /// A partition's leader: asks for a split where the partition holds more than one should, and enough keys for both
+  /// halves. While its tables hold another's keys nobody knows how much is its own.
+  func splitIfLarge(_ partition: Partition) {
+    let (group, size) = (partition.group, partition.store.size)
+    guard splitsByItself, size.bytes > node.storage.options.splitBytes.rawValue,
+      size.records >= Limits.leastSplitRecords, !partition.isCut, partition.replica?.leads ?? false,
+      let entry = node.catalog.catalog?.partition(group), !entry.hasSplit,
+      entry.replicas.allSatisfy({ $0.state == .voter }), reporting.insert(group).inserted
+    else { return }
+    node.host.log(.info, "partition \(group): holds \(size.bytes) bytes, and is to be split")
+    node.proposeToCatalog(beginSplit(entry)) { [self] _ in
+      // Refused or lost: asked again after the next flush.
+      reporting.remove(group)
+    }
+  }
+
+  private var splitsByItself: Bool { node.storage.options.splitBytes.rawValue > 0 }
+
+  private func beginSplit(_ entry: WireCatalogPartition) -> WireCatalogCommand {
+    .with {
+      $0.beginSplit = .with {
+        $0.group = entry.group
+        $0.epoch = entry.epoch
+      }
+    }
+  }
+
+  /// A partition's leader takes the next step of a split: into the partition's log, then, once it is applied there, to
+  /// the catalog.
+  func advanceSplit(_ entry: WireCatalogPartition, _ partition: Partition) {
+    guard UInt32(partition.arc.bits) > entry.bits else { return partition.proposeSplit(entry) }
+    let group = partition.group
+    guard reporting.insert(group).inserted else { return }
+    let command = WireCatalogCommand.with {
+      $0.confirmSplit = .with {
+        $0.group = entry.group
+        $0.epoch = entry.epoch
+      }
+    }
+    node.proposeToCatalog(command) { [self] _ in
+      // Refused or lost: the next tick finds what is left to do.
+      reporting.remove(group)
+    }
+  }
+}

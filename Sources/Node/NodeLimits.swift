@@ -112,6 +112,8 @@ extension Limits {
   static let catalogEntriesBetweenSaves = 256
   /// A transfer of a replica without progress for so long has failed.
   static let transferStallMilliseconds: UInt64 = 10_000
+  /// How often a sender whose next chunk has to wait is told that the receiver is there.
+  static let transferSignMilliseconds: UInt64 = 2_000
   /// The largest file of the catalog or an identity that is read.
   static let catalogFileBytes = ByteCount.mebibytes(64)
   /// The longest that a stopping node waits for others to take its leaderships over.

@@ -6,6 +6,25 @@ import Testing
 
 @Suite("A replica that gets its whole state from another")
 struct ReceivingTests {
+  @Test("a transfer that is held back for longer than a stalled one may last comes to its end all the same")
+  func heldBack() throws {
+    let world = try SimulatedWorld(seed: 6, partitions: 1)
+    let value = String(repeating: "x", count: 100_000)
+    for id in 1...12 as ClosedRange<UInt64> { #expect(world.put("k\(id)", value, id: id) != nil) }
+    let first = try #require(world.hosts.values.first)
+    // A chunk takes 16 s.
+    first.node.limitMoves(bytesPerSecond: 16 << 10)
+    world.run(milliseconds: 2_000)
+    let joiner = try world.join()
+    var arrived: [UInt64] = []
+    let isDone = world.run(milliseconds: 200_000) {
+      let progress = world.hosts[joiner]?.node.transfers.progress(of: GroupID(rawValue: 1))
+      if let bytes = progress?.arrived, bytes != arrived.last { arrived.append(bytes) }
+      return first.node.catalog.catalog?.state.partitions[0].replicas.count { $0.state == .voter } == 2
+    }
+    #expect(isDone && arrived.count >= 4 && arrived == arrived.sorted(), "\(arrived)")
+  }
+
   @Test("wherever power goes meanwhile, it has the old state or the new one, and nothing of it must be replaced")
   func powerLoss() throws {
     var options = NodeOptions()

@@ -27,9 +27,15 @@ final class IncomingTransfer {
   var arrivedBytes: UInt64 = 0
   /// About how many there are, as the sender says.
   var totalBytes: UInt64 = 0
-  /// What lets the sender go on, and when, where moves are limited.
-  var goOn: (() -> Void)?
-  var goesOnAt = Moment(rawValue: 0)
+  /// Where moves are limited: the chunk that is not answered yet.
+  var pause: Pause?
+
+  /// Until when the answer to a chunk waits, and when the sender is next told that it does.
+  struct Pause {
+    let chunk: WireSnapshotChunk
+    let endsAt: Moment
+    var signAt: Moment
+  }
 
   init(number: UInt64, sender: NodeID, directory: String?, startedAt: Moment) {
     self.number = number

@@ -72,6 +72,8 @@ final class Transfers {
       let transfer = outgoing[target]?[GroupID(rawValue: credit.group)], transfer.number == credit.transfer
     else { return }
     if credit.failed || credit.done { return finish(transfer, succeeded: credit.done) }
+    // One for an earlier chunk: the receiver holds the answer back, and is there.
+    transfer.lastProgress = node.now
     guard credit.sequence == transfer.sequence, !transfer.isLast else { return }
     transfer.sequence += 1
     sendNext(transfer)
@@ -136,7 +138,7 @@ final class Transfers {
       transfer.isBusy = false
       switch outcome {
       case .more:
-        paced(chunk.data.count, transfer) { [self] in answer(chunk, to: sender) { _ in } }
+        paced(chunk, transfer)
       case .complete(let point, let state):
         incoming[group] = nil
         received[group] = ReceivedState(sender: sender, point: point, state: state, sink: transfer.sink)
@@ -155,24 +157,31 @@ final class Transfers {
   }
 
   /// Lets the sender go on at once, or, where moves are limited, when the node's share of time has come.
-  private func paced(_ bytes: Int, _ transfer: IncomingTransfer, _ goOn: @escaping () -> Void) {
+  private func paced(_ chunk: WireSnapshotChunk, _ transfer: IncomingTransfer) {
     let rate = Int(clamping: node.catalog.catalog?.state.moveRate ?? 0)
-    guard rate > 0 else { return goOn() }
-    if rate != pace.bytesPerSecond { pace.setRate(rate, at: node.now.rawValue) }
-    let pause = pace.take(bytes, at: node.now.rawValue)
-    guard pause > 0 else { return goOn() }
-    transfer.goesOnAt = Moment(rawValue: node.now.rawValue + pause)
-    transfer.goOn = goOn
+    if rate > 0, rate != pace.bytesPerSecond { pace.setRate(rate, at: node.now.rawValue) }
+    let pause = rate > 0 ? pace.take(chunk.data.count, at: node.now.rawValue) : 0
+    guard pause > 0 else { return answer(chunk, to: transfer.sender) { _ in } }
+    // The data isn't needed for the answer.
+    var head = chunk
+    head.data = .init()
+    transfer.pause = .init(
+      chunk: head, endsAt: Moment(rawValue: node.now.rawValue + pause),
+      signAt: node.now.advanced(milliseconds: Limits.transferSignMilliseconds))
   }
 
   private func letGoOn() {
     for (_, transfer) in incoming.sorted(by: { $0.key < $1.key }) {
-      guard let goOn = transfer.goOn else { continue }
+      guard let pause = transfer.pause else { continue }
       // The sender waits for us, not we for it.
       transfer.lastProgress = node.now
-      guard node.now >= transfer.goesOnAt else { continue }
-      transfer.goOn = nil
-      goOn()
+      if node.now >= pause.endsAt {
+        transfer.pause = nil
+        answer(pause.chunk, to: transfer.sender) { _ in }
+      } else if node.now >= pause.signAt {
+        transfer.pause?.signAt = node.now.advanced(milliseconds: Limits.transferSignMilliseconds)
+        answer(pause.chunk, to: transfer.sender) { $0.sequence &-= 1 }
+      }
     }
   }
 

@@ -93,7 +93,8 @@ public nonisolated struct WireSnapshotTrailer: Sendable {
   public init() {}
 }
 
-/// The receiver has taken the chunk in: the sender may send one more. Or it gives up.
+/// The receiver has taken the chunk in: the sender may send one more. Or it gives up. One for the chunk before the last
+/// (2^32 - 1 before the first) says that the receiver is there and holds its answer back, where moves are limited.
 public nonisolated struct WireSnapshotCredit: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

@@ -10,11 +10,12 @@ extension SimulatedWorld {
   /// Compares the replicas of a partition and waits for what comes of it, while the world runs; nil where the check was
   /// lost.
   func verify(
-    _ group: UInt32, of id: NodeID? = nil, prefix: String = "", quick: Bool = false
+    _ group: UInt32, of id: NodeID? = nil, prefix: String = "", at: Version = .zero, quick: Bool = false
   ) -> (number: UInt64, report: WireCheckReport)? {
     var request = WireVerifyRequest.with {
       $0.group = group
       $0.prefix = .init(prefix.utf8)
+      $0.at = at.rawValue
       $0.quick = quick
     }
     for _ in 0..<4_000 {

@@ -1,5 +1,6 @@
 import Bytes
 import Environment
+import HashRing
 import Simulation
 import Store
 import Testing
@@ -40,6 +41,32 @@ struct VerifyTests {
     #expect(records == 60)
     world.run(milliseconds: 1_000)
     #expect(world.hosts.values.allSatisfy { $0.node.checks.count == 0 }, "nothing is held afterwards")
+  }
+
+  @Test("at a version only what it shows is compared, and one that has left retention is not checked")
+  func moment() throws {
+    let world = try cluster(12)
+    fill(world)
+    let odd = try #require(world.nodes.first { $0 != world.leader(of: 1) })
+    let partition = try #require(world.partition(1, on: odd))
+    let before = partition.lastVersion
+    let key = try #require((1...60).map { Key("k\($0)") }.first { partition.owns(Position(of: $0)) })
+    let later = try #require(world.put("\(String(decoding: key.bytes, as: UTF8.self))", "new", id: 900))
+    // On one replica alone the value that was replaced reads on.
+    partition.store.apply(Record(key: key, version: later.advanced(by: 1), value: [1]))
+    let whole = try #require(world.verify(1)).report
+    #expect(whole.wrongNodes == [odd] && whole.at == 0)
+    let then = try #require(world.verify(1, at: before)).report
+    #expect(then.outcomes == [.equal] && then.at == before.rawValue && then.replicas.count == 3)
+    #expect(try #require(world.verify(1, at: later)).report.outcomes == [.equal])
+    let after = try #require(world.verify(1, at: later.advanced(by: 1))).report
+    #expect(after.wrongNodes == [odd] && !after.differences.isEmpty)
+
+    for id in world.nodes {
+      try #require(world.partition(1, on: id)).store.retain(Retention(floor: later, pins: []))
+    }
+    let gone = try #require(world.verify(1, at: before)).report
+    #expect(gone.outcomes == [.notChecked] && gone.replicas.allSatisfy { $0.words.contains("no longer retained") })
   }
 
   @Test("a replica that has forgotten its request ids is named, though it has all records")

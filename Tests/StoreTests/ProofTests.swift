@@ -16,10 +16,11 @@ struct ProofTests {
   }
 
   private func scan(
-    _ view: StoreView, _ retention: Retention, prefix: String = "", bytes: Int = 700
+    _ view: StoreView, _ retention: Retention, prefix: String = "", at: Version? = nil, bytes: Int = 700
   ) -> ViewDigest {
     let scan = ViewScan(
-      view, retention: retention, prefix: Array(prefix.utf8), slices: Self.slices, slice: Self.slice)
+      view, LifeScope(retention: retention, prefix: Array(prefix.utf8), at: at), slices: Self.slices,
+      slice: Self.slice)
     while true {
       if let digest = scan.step(bytes: bytes).digest { return digest }
     }
@@ -119,6 +120,30 @@ struct ProofTests {
     #expect(empty.records == 0 && empty.leaves == [RecordSum](repeating: RecordSum(), count: Self.slices))
   }
 
+  @Test(
+    "at a version the sums are those of a store that ends there, whatever came after",
+    arguments: 1...20 as ClosedRange<UInt64>)
+  func moment(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let disk = SimulatedDisk()
+    let (store, other) = (try createStore(disk, .tiny(seed)), try createStore(disk, .tiny(seed + 1), at: "/other"))
+    var model = Model()
+    func write(to stores: [PartitionStore]) throws {
+      let record = randomRecord(after: model.log.last?.version ?? .zero, keys: 20, &random)
+      model.apply(record)
+      for store in stores { store.apply(record) }
+      if Int.random(in: 0..<30, using: &random) == 0 { for store in stores { try store.settle(model.state) } }
+    }
+    for _ in 0..<150 { try write(to: [store, other]) }
+    let moment = try #require(model.log.last?.version)
+    let shown = model.live(from: nil, to: nil, at: moment, reverse: false)
+    for _ in 0..<150 { try write(to: [store]) }
+    let digest = scan(store.view(), .everything, at: moment)
+    let expected = scan(other.view(), .everything, at: moment)
+    #expect(digest.leaves == expected.leaves && digest.records == UInt64(shown.count), "seed \(seed)")
+    #expect(digest.leaves != scan(other.view(), .everything).leaves, "seed \(seed): all that is retained is more")
+  }
+
   @Test("a listing names the records of the slices asked for, part by part", arguments: [1, 3, 1000])
   func listing(limit: Int) throws {
     let disk = SimulatedDisk()
@@ -137,7 +162,7 @@ struct ProofTests {
     var start: Key?
     var isCut = true
     while isCut {
-      let listing = ViewListing(view, retention: .everything, prefix: [], from: start, limit: limit) {
+      let listing = ViewListing(view, LifeScope(retention: .everything), from: start, limit: limit) {
         Self.slice($0) == wanted
       }
       var outcome = ViewListing.Outcome.more
@@ -183,7 +208,7 @@ struct ProofDamageTests {
     var path: String { "\(directory)/\(table)" }
 
     func scan() -> ViewDigest {
-      let scan = ViewScan(store.view(), retention: .everything, prefix: [], slices: 4) { Int($0[$0.count - 1]) % 4 }
+      let scan = ViewScan(store.view(), LifeScope(retention: .everything), slices: 4) { Int($0[$0.count - 1]) % 4 }
       while true {
         if let digest = scan.step(bytes: 1000).digest { return digest }
       }

@@ -13,6 +13,8 @@ struct PartitionCheck {
 
   let client: Client
   var prefix: [UInt8] = []
+  /// Only what a read at this version shows; nil: all that is retained.
+  var at: Version?
   /// The most bytes that each replica reads in a second; 0: no limit.
   var rate: UInt64 = 0
   /// Compares sums that are kept anyway, and reads nothing.
@@ -57,17 +59,21 @@ struct PartitionCheck {
   /// Begins the check of a partition, to be waited for by `run`; nil where nobody could begin it now.
   func begin(_ group: UInt32) throws(CommandError) -> UInt64? {
     do throws(ClientError) {
-      let answer = try client.verify(
-        .with {
-          $0.group = group
-          $0.prefix = .init(prefix)
-          $0.rate = rate
-          $0.quick = isQuick
-        })
+      let answer = try client.verify(request(group))
       return answer.check == 0 ? nil : answer.check
     } catch {
       guard error.mayPass else { throw .client(error) }
       return nil
+    }
+  }
+
+  private func request(_ group: UInt32) -> WireVerifyRequest {
+    .with {
+      $0.group = group
+      $0.prefix = .init(prefix)
+      $0.at = at?.rawValue ?? 0
+      $0.rate = rate
+      $0.quick = isQuick
     }
   }
 
@@ -81,17 +87,18 @@ struct PartitionCheck {
   private func attempt(
     _ group: UInt32, begun: UInt64?, show: (_ done: UInt64, _ total: UInt64) -> Void
   ) throws(ClientError) -> Result? {
-    var request = WireVerifyRequest.with {
-      $0.group = group
-      $0.prefix = .init(prefix)
-      $0.rate = rate
-      $0.quick = isQuick
-    }
+    var request = request(group)
     if let begun { request.check = begun }
     var pause = Self.shortestPause
     while true {
       let answer = try client.verify(request)
-      if answer.done { return answer.hasReport ? .checked(answer.report, check: answer.check) : nil }
+      if answer.done {
+        guard answer.hasReport else { return nil }
+        guard answer.report.at == request.at else {
+          return .failed("the release of its leader's node can't check what there was at a version")
+        }
+        return .checked(answer.report, check: answer.check)
+      }
       request.check = answer.check
       show(answer.bytesDone, answer.bytesTotal)
       ProcessFacts.sleep(milliseconds: pause)

@@ -16,6 +16,14 @@ struct VerifyCommand: Executable {
   @Option(help: ArgumentHelp("Only keys that begin with this.", valueName: "prefix"))
   var prefix: ArgumentBytes?
 
+  @Option(help: ArgumentHelp("Only what was there at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
+  var at: ArgumentBytes?
+
+  @Option(
+    help: ArgumentHelp("Note here which partitions are equal, and pass over those noted.", valueName: "file"),
+    completion: .file())
+  var resume: ArgumentBytes?
+
   @Option(help: ArgumentHelp("Let each node read at most so many bytes a second: 20M.", valueName: "bytes"))
   var rate: ByteRate?
 
@@ -35,23 +43,34 @@ struct VerifyCommand: Executable {
 
   mutating func validate() throws {
     let isOffline = !file.isEmpty || proof != nil
-    if isOffline, quick || prefix != nil || rate != nil || !partition.isEmpty {
+    if isOffline, quick || prefix != nil || at != nil || resume != nil || rate != nil || !partition.isEmpty {
       throw ValidationError("--file and --proof are about no cluster: they exclude its options")
     }
     if proof != nil, !file.isEmpty { throw ValidationError("--proof excludes --file") }
     if root != nil, proof == nil { throw ValidationError("--root goes with --proof") }
-    if quick, prefix != nil { throw ValidationError("--quick and --prefix exclude each other") }
+    if quick, resume != nil { throw ValidationError("--quick takes no time that --resume could save") }
+    if quick, prefix != nil || at != nil { throw ValidationError("--quick excludes --prefix and --at") }
     if quick, rate != nil { throw ValidationError("--quick reads nothing: it takes no --rate") }
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let proof { return try ProofCheck(root: root?.text, global: global).run(proof.text, output) }
     if !file.isEmpty { return try SnapshotVerification(global: global).run(file.map(\.text), output) }
+    let moment = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     var check = PartitionCheck(client: try global.client())
     check.prefix = prefix?.bytes ?? []
+    check.at = try moment?.version(asking: check.client)
     check.rate = rate?.bytesPerSecond ?? 0
     check.isQuick = quick
-    let groups = try check.partitions(partition)
+    var checked = try resume.map { (path) throws(CommandError) in
+      let cluster = try asking { () throws(ClientError) in try check.client.map() }.cluster
+      return try CheckedPartitions(path: path.text, cluster: cluster, prefix: check.prefix, at: check.at)
+    }
+    let wanted = try check.partitions(partition)
+    let groups = wanted.filter { checked?.equal.contains($0) != true }
+    if groups.count < wanted.count {
+      global.say("\(wanted.count - groups.count) of \(wanted.count) partitions were equal before")
+    }
     var progress = CheckProgress(partitions: groups.count, quiet: global.quiet)
     var tally = CheckTally()
     // Several at once: what one waits for on the way, others use. Quick ones cost nothing but that; a rate is for one.
@@ -73,9 +92,11 @@ struct VerifyCommand: Executable {
       progress.next()
       progress.clear()
       tally.note(result, group)
+      if tally.equal.last == group { try checked?.note(group) }
       try print(result, group, output)
       try output.flush()
     }
+    if tally.exitCode == .done { checked?.remove() }
     tally.say(global)
     return tally.exitCode
   }
@@ -100,7 +121,7 @@ struct VerifyCommand: Executable {
 
 /// What came of the checks of several partitions.
 struct CheckTally {
-  private(set) var equal = 0
+  private(set) var equal: [UInt32] = []
   /// Those with something wrong, and those of them that a repair can mend.
   private(set) var damaged: [UInt32] = []
   private(set) var mendable: [UInt32] = []
@@ -111,7 +132,7 @@ struct CheckTally {
     guard case .checked(let message, _) = result else { return notChecked.append(group) }
     switch CheckReport(message: message).outcome {
     case .equal:
-      equal += 1
+      equal.append(group)
       records += message.replicas.first?.records ?? 0
     case .damaged:
       damaged.append(group)
@@ -126,18 +147,18 @@ struct CheckTally {
   /// Says it all in a line or two.
   func say(_ global: GlobalOptions) {
     if !damaged.isEmpty {
-      StandardError.say("damage in \(damaged.count) of \(equal + damaged.count + notChecked.count) partitions")
+      StandardError.say("damage in \(damaged.count) of \(equal.count + damaged.count + notChecked.count) partitions")
       if !mendable.isEmpty {
         StandardError.say("to mend it: \(CheckReport.repairLine(mendable, global.cluster?.text))")
       }
     }
     if !notChecked.isEmpty {
       StandardError.say(
-        "\(notChecked.count) of \(equal + damaged.count + notChecked.count) partitions could not be checked on every "
+        "\(notChecked.count) of \(equal.count + damaged.count + notChecked.count) partitions could not be checked on every "
           + "replica; `kv status` shows the cluster")
     }
     if damaged.isEmpty, notChecked.isEmpty {
-      global.say("\(equal) partitions are equal\(records > 0 ? ": \(records) records" : "")")
+      global.say("\(equal.count) partitions are equal\(records > 0 ? ": \(records) records" : "")")
     }
   }
 }

@@ -28,7 +28,7 @@ final class BackgroundChecks {
   /// Notes what came of a check. A quick one, or one of a part, or one that left a replica out, does not count for
   /// more than one that found something.
   func note(_ report: WireCheckReport, of question: CheckRun.Question) {
-    guard !question.isQuick, question.prefix.isEmpty else { return }
+    guard !question.isQuick, question.prefix.isEmpty, question.at == nil else { return }
     results[question.group] = Result(
       report: report, endedAt: node.now, wallMilliseconds: node.host.clock.wallMilliseconds)
   }

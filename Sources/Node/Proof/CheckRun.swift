@@ -2,6 +2,7 @@ import Bytes
 import Environment
 import Merkle
 import Raft
+import Store
 import Wire
 
 /// One check of a partition, on the node that leads it: all voters hold their state at one log entry, read it from
@@ -14,6 +15,8 @@ final class CheckRun {
   struct Question {
     let group: GroupID
     let prefix: [UInt8]
+    /// What a read at this version shows; nil: all that is retained.
+    var at: Version?
     let rate: UInt64
     /// Compares sums that are kept anyway.
     let isQuick: Bool
@@ -175,6 +178,7 @@ final class CheckRun {
         $0.floor = agreed.floor
         $0.pins = agreed.pins
         $0.prefix = .init(question.prefix)
+        $0.at = question.at?.rawValue ?? 0
         $0.rate = question.rate
       } then: { [self] answer in
         voters[at].isAsked = false
@@ -186,7 +190,9 @@ final class CheckRun {
 
   private func take(_ answer: WireCheckResponse, of at: Int) {
     voters[at].lastHeard = node.now
-    if answer.state == .unknown {
+    if case .scanning = phase, answer.at != question.at?.rawValue ?? 0 {
+      voters[at].trouble = "its release can't check what there was at a version"
+    } else if answer.state == .unknown {
       voters[at].trouble = "it lost the check: its node restarted, or the replica was replaced"
     } else {
       if answer.bytesDone != voters[at].answer.bytesDone { voters[at].lastProgress = node.now }
@@ -200,6 +206,11 @@ final class CheckRun {
     guard !holding.isEmpty else { return finish() }
     agreed.floor = holding.map(\.floor).max() ?? 0
     agreed.pins = holding.dropFirst().reduce(Set(holding.first?.pins ?? [])) { $0.intersection($1.pins) }.sorted()
+    let retention = Retention(
+      floor: Version(rawValue: agreed.floor), pins: agreed.pins.map { Version(rawValue: $0) })
+    if let at = question.at, !retention.holds(at) {
+      return failAll("version \(at) is no longer retained: the oldest still readable is \(retention.floor)")
+    }
     enter(.scanning)
     tick()
   }
@@ -307,6 +318,7 @@ final class CheckRun {
     report.undecided = verdict.undecided ?? ""
     report.exchangedBytes = exchangedBytes
     report.quick = question.isQuick
+    report.at = question.at?.rawValue ?? 0
     return report
   }
 }

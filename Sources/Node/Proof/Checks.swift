@@ -83,6 +83,7 @@ final class Checks {
     }
     guard let scan = check.scan else { return response }
     response.state = .running
+    response.at = scan.scope.at?.rawValue ?? 0
     response.bytesDone = scan.progress?.done ?? 0
     response.bytesTotal = scan.progress?.total ?? 0
     guard let digest = scan.progress?.digest else { return response }
@@ -102,11 +103,10 @@ final class Checks {
     let retention = Retention(
       floor: max(Version(rawValue: request.floor), state.retention.floor),
       pins: request.pins.prefix(Limits.checkPins).map { Version(rawValue: $0) })
-    let prefix = request.prefix.array
-    let job = ViewScan(view, retention: retention, prefix: prefix, slices: 1 << Limits.sliceBits) {
-      HeldCheck.slice(of: $0, in: arc)
-    }
-    check.scan = HeldCheck.Scan(job: job, retention: retention, prefix: prefix, rate: request.rate)
+    let scope = LifeScope(
+      retention: retention, prefix: request.prefix.array, at: request.at == 0 ? nil : Version(rawValue: request.at))
+    let job = ViewScan(view, scope, slices: 1 << Limits.sliceBits) { HeldCheck.slice(of: $0, in: arc) }
+    check.scan = HeldCheck.Scan(job: job, scope: scope, rate: request.rate)
   }
 
   /// Has a worker read on, unless one does, or the rate says to wait.
@@ -185,8 +185,7 @@ final class Checks {
       let wanted = Set(request.slices.map { Int($0) })
       let arc = check.arc
       let job = ViewListing(
-        view, retention: scan.retention, prefix: scan.prefix, from: start.isEmpty ? nil : Key(start),
-        limit: Limits.listedRecords
+        view, scan.scope, from: start.isEmpty ? nil : Key(start), limit: Limits.listedRecords
       ) { wanted.contains(HeldCheck.slice(of: $0, in: arc)) }
       check.listing = HeldCheck.Listing(slices: request.slices, start: start, job: job)
     }

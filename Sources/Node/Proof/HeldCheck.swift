@@ -37,8 +37,7 @@ final class HeldCheck {
   /// The reading of the disk.
   struct Scan {
     let job: ViewScan
-    let retention: Retention
-    let prefix: [UInt8]
+    let scope: LifeScope
     let rate: UInt64
     var progress: ViewScan.Progress?
     var tree: SumTree?

@@ -45,11 +45,12 @@ final class Verifier {
     guard request.prefix.count <= Limits.keyBytes.rawValue else {
       return reply(WireFailure.because(.invalid, "the prefix is longer than a key"))
     }
-    guard !request.quick || request.prefix.isEmpty else {
-      return reply(WireFailure.because(.invalid, "a quick check knows no sums for a prefix"))
+    guard !request.quick || request.prefix.isEmpty && request.at == 0 else {
+      return reply(WireFailure.because(.invalid, "a quick check knows no sums for a prefix or a version"))
     }
     let question = CheckRun.Question(
-      group: partition.group, prefix: request.prefix.array, rate: request.rate, isQuick: request.quick)
+      group: partition.group, prefix: request.prefix.array,
+      at: request.at == 0 ? nil : Version(rawValue: request.at), rate: request.rate, isQuick: request.quick)
     let number = begin(question, replica)
     reply(.verify(progress(number)))
   }

@@ -9,12 +9,11 @@ struct LifeView {
   let to: Version
 }
 
-/// The lives of values in a view that are alive at a retained version, in record order, read anew from the disk: the
+/// The lives of values in a view that lie in a scope, in record order, read anew from the disk: the
 /// same whatever was compacted or dropped. For one thread at a time.
 final class LifeWalk {
   private let stream: VersionStream
-  private let retention: Retention
-  private let prefix: [UInt8]
+  private let scope: LifeScope
   private let keyFilter: KeyFilter?
   /// The record before: its key, and its version.
   private let lastKey = GrowingBytes(capacity: 64)
@@ -22,10 +21,10 @@ final class LifeWalk {
   /// The bytes of records read, those left out included.
   private(set) var readBytes = 0
 
-  /// A walk over the keys that begin with a prefix, from a key on.
-  init(_ view: StoreView, retention: Retention, prefix: [UInt8], from start: Key? = nil) throws(StoreError) {
-    self.retention = retention
-    self.prefix = prefix
+  /// A walk from a key on.
+  init(_ view: StoreView, _ scope: LifeScope, from start: Key? = nil) throws(StoreError) {
+    self.scope = scope
+    let prefix = scope.prefix
     keyFilter = view.keyFilter
     let first = start ?? (prefix.isEmpty ? nil : Key(prefix))
     let upper = prefix.isEmpty ? nil : Key(prefix).successorOfPrefix
@@ -50,15 +49,16 @@ final class LifeWalk {
   /// Lends the next life to `visit`; false after the last. Every record that is read counts, so a call may read many.
   func next(_ visit: (LifeView) -> Void) throws(StoreError) -> Bool {
     while let view = try stream.peek() {
-      guard prefix.isEmpty || view.key.starts(with: prefix) else { return false }
+      guard scope.prefix.isEmpty || view.key.starts(with: scope.prefix) else { return false }
       readBytes += view.key.count + view.value.count
       let isSameKey = lastVersion != nil && compareBytes(view.key, lastKey.bytes) == 0
       let to = isSameKey ? lastVersion ?? .max : .max
       if !isSameKey { lastKey.replace(view.key, from: 0) }
       lastVersion = view.version
-      let isAlive = view.kind == .value && (to == .max || retention.holds(from: view.version, to: to))
+      let isAlive = view.kind == .value && scope.counts(from: view.version, to: to)
       let counts = isAlive && keyFilter?(view.key) ?? true
-      if counts { visit(LifeView(record: view, to: to)) }
+      // At one version nobody knows yet what comes after.
+      if counts { visit(LifeView(record: view, to: scope.at == nil ? to : .max)) }
       stream.skip()
       if counts { return true }
     }

@@ -22,8 +22,7 @@ public struct ListedLife: Equatable, Sendable {
 /// SAFETY: as `ViewScan`.
 public final class ViewListing: @unchecked Sendable {
   private let view: StoreView
-  private let retention: Retention
-  private let prefix: [UInt8]
+  private let scope: LifeScope
   private let start: Key?
   private let isWanted: @Sendable (UnsafeRawBufferPointer) -> Bool
   private let limit: Int
@@ -42,12 +41,11 @@ public final class ViewListing: @unchecked Sendable {
 
   /// A listing of the wanted keys at or after one. It ends with the key with which it has `limit` records.
   public init(
-    _ view: StoreView, retention: Retention, prefix: [UInt8], from start: Key?, limit: Int,
+    _ view: StoreView, _ scope: LifeScope, from start: Key?, limit: Int,
     isWanted: @escaping @Sendable (UnsafeRawBufferPointer) -> Bool
   ) {
     self.view = view
-    self.retention = retention
-    self.prefix = prefix
+    self.scope = scope
     self.start = start
     self.limit = limit
     self.isWanted = isWanted
@@ -67,7 +65,7 @@ public final class ViewListing: @unchecked Sendable {
     if let begun = self.walk {
       walk = begun
     } else {
-      walk = try LifeWalk(view, retention: retention, prefix: prefix, from: start)
+      walk = try LifeWalk(view, scope, from: start)
       self.walk = walk
     }
     let begin = walk.readBytes

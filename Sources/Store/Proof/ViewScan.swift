@@ -27,8 +27,7 @@ public final class ViewScan: @unchecked Sendable {
   }
 
   private let view: StoreView
-  private let retention: Retention
-  private let prefix: [UInt8]
+  private let scope: LifeScope
   private let slice: @Sendable (UnsafeRawBufferPointer) -> Int
   private let files: FileCheck
   private var walk: LifeWalk?
@@ -40,18 +39,15 @@ public final class ViewScan: @unchecked Sendable {
   private var records: UInt64 = 0
   private var recordBytes: UInt64 = 0
 
-  /// A scan of the records of a view that are alive at a version which `retention` holds.
+  /// A scan of the records of a view that lie in a scope.
   /// - Parameters:
-  ///   - prefix: only keys that begin with this.
   ///   - slices: the number of slices.
   ///   - slice: the slice of a key, below `slices`.
   public init(
-    _ view: StoreView, retention: Retention, prefix: [UInt8], slices: Int,
-    slice: @escaping @Sendable (UnsafeRawBufferPointer) -> Int
+    _ view: StoreView, _ scope: LifeScope, slices: Int, slice: @escaping @Sendable (UnsafeRawBufferPointer) -> Int
   ) {
     self.view = view
-    self.retention = retention
-    self.prefix = prefix
+    self.scope = scope
     self.slice = slice
     files = FileCheck(view)
     leaves = Array(repeating: RecordSum(), count: slices)
@@ -90,7 +86,7 @@ public final class ViewScan: @unchecked Sendable {
     if let begun = self.walk {
       walk = begun
     } else {
-      walk = try LifeWalk(view, retention: retention, prefix: prefix)
+      walk = try LifeWalk(view, scope)
       self.walk = walk
     }
     let start = walk.readBytes

@@ -48,6 +48,9 @@ public nonisolated struct WireVerifyRequest: Sendable {
   /// The most bytes that each replica reads in a second; 0: no limit.
   public var rate: UInt64 = 0
 
+  /// Only what a read at this version shows; 0: all that is retained.
+  public var at: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -115,6 +118,9 @@ public nonisolated struct WireCheckReport: Sendable {
   public var exchangedBytes: UInt64 = 0
 
   public var quick: Bool = false
+
+  /// As asked for: an older release leaves it out, and has compared all that is retained.
+  public var at: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -289,6 +295,9 @@ public nonisolated struct WireCheckRequest: Sendable {
   /// With FENCE: why.
   public var words: String = String()
 
+  /// With SCAN: as in VerifyRequest.
+  public var at: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum Step: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -405,6 +414,9 @@ public nonisolated struct WireCheckResponse: Sendable {
 
   /// With FENCE: where the files will be.
   public var kept: String = String()
+
+  /// As asked for, once the disk is read: an older release leaves it out.
+  public var at: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -535,7 +547,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VerifyRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}check\0\u{1}quick\0\u{1}prefix\0\u{1}rate\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}check\0\u{1}quick\0\u{1}prefix\0\u{1}rate\0\u{1}at\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -548,6 +560,7 @@ nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._M
       case 3: try { try decoder.decodeSingularBoolField(value: &self.quick) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.prefix) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.rate) }()
+      case 6: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
       default: break
       }
     }
@@ -569,6 +582,9 @@ nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.rate != 0 {
       try visitor.visitSingularUInt64Field(value: self.rate, fieldNumber: 5)
     }
+    if self.at != 0 {
+      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -578,6 +594,7 @@ nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.quick != rhs.quick {return false}
     if lhs.prefix != rhs.prefix {return false}
     if lhs.rate != rhs.rate {return false}
+    if lhs.at != rhs.at {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -639,7 +656,7 @@ nonisolated extension WireVerifyResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CheckReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}index\0\u{1}floor\0\u{1}replicas\0\u{1}differences\0\u{3}more_differences\0\u{1}wrong\0\u{1}undecided\0\u{3}exchanged_bytes\0\u{1}quick\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}index\0\u{1}floor\0\u{1}replicas\0\u{1}differences\0\u{3}more_differences\0\u{1}wrong\0\u{1}undecided\0\u{3}exchanged_bytes\0\u{1}quick\0\u{1}at\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -657,6 +674,7 @@ nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 8: try { try decoder.decodeSingularStringField(value: &self.undecided) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.exchangedBytes) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.quick) }()
+      case 11: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
       default: break
       }
     }
@@ -693,6 +711,9 @@ nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.quick != false {
       try visitor.visitSingularBoolField(value: self.quick, fieldNumber: 10)
     }
+    if self.at != 0 {
+      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -707,6 +728,7 @@ nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.undecided != rhs.undecided {return false}
     if lhs.exchangedBytes != rhs.exchangedBytes {return false}
     if lhs.quick != rhs.quick {return false}
+    if lhs.at != rhs.at {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -923,7 +945,7 @@ nonisolated extension WireRecordDifference.Held: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CheckRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}check\0\u{1}group\0\u{1}replica\0\u{1}step\0\u{1}floor\0\u{1}pins\0\u{1}prefix\0\u{1}rate\0\u{1}nodes\0\u{1}levels\0\u{1}slices\0\u{3}from_key\0\u{1}quick\0\u{1}words\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}check\0\u{1}group\0\u{1}replica\0\u{1}step\0\u{1}floor\0\u{1}pins\0\u{1}prefix\0\u{1}rate\0\u{1}nodes\0\u{1}levels\0\u{1}slices\0\u{3}from_key\0\u{1}quick\0\u{1}words\0\u{1}at\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -945,6 +967,7 @@ nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 12: try { try decoder.decodeSingularBytesField(value: &self.fromKey) }()
       case 13: try { try decoder.decodeSingularBoolField(value: &self.quick) }()
       case 14: try { try decoder.decodeSingularStringField(value: &self.words) }()
+      case 15: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
       default: break
       }
     }
@@ -993,6 +1016,9 @@ nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.words.isEmpty {
       try visitor.visitSingularStringField(value: self.words, fieldNumber: 14)
     }
+    if self.at != 0 {
+      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 15)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1011,6 +1037,7 @@ nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.fromKey != rhs.fromKey {return false}
     if lhs.quick != rhs.quick {return false}
     if lhs.words != rhs.words {return false}
+    if lhs.at != rhs.at {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1022,7 +1049,7 @@ nonisolated extension WireCheckRequest.Step: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCheckResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CheckResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}index\0\u{1}floor\0\u{1}pins\0\u{3}bytes_done\0\u{3}bytes_total\0\u{1}records\0\u{3}record_bytes\0\u{1}root\0\u{3}state_digest\0\u{1}damage\0\u{1}nodes\0\u{1}listed\0\u{1}more\0\u{1}kept\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}index\0\u{1}floor\0\u{1}pins\0\u{3}bytes_done\0\u{3}bytes_total\0\u{1}records\0\u{3}record_bytes\0\u{1}root\0\u{3}state_digest\0\u{1}damage\0\u{1}nodes\0\u{1}listed\0\u{1}more\0\u{1}kept\0\u{1}at\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1045,6 +1072,7 @@ nonisolated extension WireCheckResponse: SwiftProtobuf.Message, SwiftProtobuf._M
       case 13: try { try decoder.decodeRepeatedMessageField(value: &self.listed) }()
       case 14: try { try decoder.decodeSingularBoolField(value: &self.more) }()
       case 15: try { try decoder.decodeSingularStringField(value: &self.kept) }()
+      case 16: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
       default: break
       }
     }
@@ -1096,6 +1124,9 @@ nonisolated extension WireCheckResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.kept.isEmpty {
       try visitor.visitSingularStringField(value: self.kept, fieldNumber: 15)
     }
+    if self.at != 0 {
+      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 16)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1115,6 +1146,7 @@ nonisolated extension WireCheckResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.listed != rhs.listed {return false}
     if lhs.more != rhs.more {return false}
     if lhs.kept != rhs.kept {return false}
+    if lhs.at != rhs.at {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

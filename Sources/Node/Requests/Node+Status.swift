@@ -91,6 +91,7 @@ extension Node {
         case .stop: 2
         }
       status.lastVersion = partition.lastVersion.rawValue
+      status.sessions = UInt64(partition.sessions.count)
       if replica.leads { status.add(backgroundChecks.result(of: replica.group)) }
     }
     return status

@@ -8,6 +8,7 @@ extension MonitorSnapshot {
     addProcess(to: &text)
     addCluster(to: &text)
     addStorage(to: &text)
+    addChecks(to: &text)
     addWork(to: &text)
     return text.text
   }
@@ -66,6 +67,9 @@ extension MonitorSnapshot {
     text.gauge("kv_disk_free_bytes", "Room on the disk of the node's directory.", status.diskFreeBytes)
     text.gauge("kv_disk_full", "1 while the disk is full, so that deletions alone are taken.", status.readOnly ? 1 : 0)
     text.gauge("kv_damaged_places", "Places in files that could not be read.", status.damage.count)
+    text.gauge(
+      "kv_request_sessions", "Clients whose request ids partitions here remember, once for each partition.",
+      sum(\.sessions))
     text.gauge("kv_log_bytes", "The log's segments in use.", status.logBytes)
     text.gauge("kv_memtable_bytes", "Records in memory that are not flushed yet.", sum(\.memtableBytes))
     text.gauge("kv_table_bytes", "Tables of current records.", sum(\.tableBytes))
@@ -78,6 +82,24 @@ extension MonitorSnapshot {
     text.counter("kv_flushed_bytes_total", "Tables that flushes wrote.", counters.flushedBytes)
     text.counter("kv_compactions_total", "Compactions done.", counters.compactions)
     text.counter("kv_compacted_bytes_total", "Tables that compactions wrote.", counters.compactedBytes)
+  }
+
+  private func addChecks(to text: inout MetricsText) {
+    let led = status.groups.filter { $0.role == .leader && $0.group != GroupID.catalog.rawValue }
+    let kinds: [(name: String, outcome: WireCheckedReplica.Outcome)] = [
+      ("equal", .equal), ("differs", .differs), ("damaged", .damaged), ("not_checked", .notChecked),
+    ]
+    let never = led.count { $0.checkedMs == 0 }
+    text.gauge(
+      "kv_checked_partitions", "Partitions led here, by what the last comparison of their replicas came to.",
+      kinds.map { kind in
+        let count = led.count { $0.checkedMs > 0 && $0.checkOutcome == kind.outcome }
+        return (MetricsText.label("outcome", kind.name), Double(count))
+      } + [(MetricsText.label("outcome", "never"), Double(never))])
+    let oldest = led.map(\.checkedMs).filter { $0 > 0 }.min() ?? 0
+    text.gauge(
+      "kv_oldest_check_seconds", "When the oldest of these was made, in seconds since 1970; 0: none was.",
+      [("", Double(oldest) / 1000)])
   }
 
   private func count(pressure: UInt32) -> Int { status.groups.count { $0.pressure == pressure } }

@@ -1481,6 +1481,12 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
       set {_uniqueStorage()._checkOutcome = newValue}
     }
 
+    /// The clients whose request ids the partition remembers.
+    public var sessions: UInt64 {
+      get {_storage._sessions}
+      set {_uniqueStorage()._sessions = newValue}
+    }
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public nonisolated enum Role: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -4577,7 +4583,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{4}\u{13}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{1}sessions\0\u{4}\u{12}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
 
   fileprivate class _StorageClass {
     var _group: UInt32 = 0
@@ -4604,6 +4610,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
     var _arrivingMs: UInt64 = 0
     var _checkedMs: UInt64 = 0
     var _checkOutcome: WireCheckedReplica.Outcome = .notChecked
+    var _sessions: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -4638,6 +4645,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       _arrivingMs = source._arrivingMs
       _checkedMs = source._checkedMs
       _checkOutcome = source._checkOutcome
+      _sessions = source._sessions
     }
   }
 
@@ -4677,6 +4685,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._fenced) }()
         case 30: try { try decoder.decodeSingularUInt64Field(value: &_storage._checkedMs) }()
         case 31: try { try decoder.decodeSingularEnumField(value: &_storage._checkOutcome) }()
+        case 32: try { try decoder.decodeSingularUInt64Field(value: &_storage._sessions) }()
         case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivedBytes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingBytes) }()
         case 52: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingMs) }()
@@ -4751,6 +4760,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       if _storage._checkOutcome != .notChecked {
         try visitor.visitSingularEnumField(value: _storage._checkOutcome, fieldNumber: 31)
       }
+      if _storage._sessions != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._sessions, fieldNumber: 32)
+      }
       if _storage._arrivedBytes != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._arrivedBytes, fieldNumber: 50)
       }
@@ -4793,6 +4805,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         if _storage._arrivingMs != rhs_storage._arrivingMs {return false}
         if _storage._checkedMs != rhs_storage._checkedMs {return false}
         if _storage._checkOutcome != rhs_storage._checkOutcome {return false}
+        if _storage._sessions != rhs_storage._sessions {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -3,27 +3,30 @@
 # both get the same work, one after the other, and whoever isn't measured is stopped meanwhile (SIGSTOP), so that it
 # takes no processor time. What counts is the ratio of a round: figures of different rounds differ by the machine's mood.
 #
-#   etcd.sh [-r ROUNDS] [-s SECONDS] [-c CLIENTS] [-w "WORK…"]
+#   etcd.sh [-r ROUNDS] [-s SECONDS] [-c CLIENTS] [-n RECORDS] [-w "WORK…"]
 #
-# -r: rounds (3); -s: how long each load runs (5); -c: clients (64); -w: what is measured, of
+# -r: rounds (3); -s: how long each load runs (5); -c: clients (64); -n: records in both beforehand (100,000);
+# -w: what is measured, of
 #   put         writes of random keys, 16 bytes and 256
 #   get         linearizable reads of one key
 #   range       reads of 1,000 records
 #   command     one `get` by a whole process, 50 times, alone
 #   snapshot    the whole data into one file
-# by default all. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
+#   footprint   what a node takes of memory and disk, in the mean
+# by default all but the last. A load with another number of clients: put@256, get@1. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
 # $ETCDLOAD: a load generator for etcd's gRPC interface, one connection for each client, which takes
 #   --cacert F --cert F --key F --endpoints LIST --pids LIST --mode put|get-linearizable|range|txnput --clients N
 #   --seconds N --warmup N --n N (records of a range) --seq --keyspace N --total N
 # and prints ops_s=N and srv_cpu_us=N. Without it the loads are left out.
 
 set -euo pipefail
-rounds=3 seconds=5 clients=64 work="put get range command snapshot"
-while getopts r:s:c:w: option; do
+rounds=3 seconds=5 clients=64 records=100000 work="put get range command snapshot"
+while getopts r:s:c:n:w: option; do
   case $option in
     r) rounds=$OPTARG ;;
     s) seconds=$OPTARG ;;
     c) clients=$OPTARG ;;
+    n) records=$OPTARG ;;
     w) work=$OPTARG ;;
     *) exit 64 ;;
   esac
@@ -112,20 +115,21 @@ turn() {
   sleep 3
 }
 
-# 100,000 records of 256 bytes in both, under the keys that the loads draw from.
+# Records of 256 bytes in both, under the keys that the loads draw from.
 fill() {
-  turn etcd && etcd_generator --endpoints "$(leader)" --mode txnput --seq --clients 4 --keyspace 100000 --total 100000 \
-    >/dev/null
-  turn kv && seq 0 99999 | awk '{ printf "k%015d\t%0256d\n", $1, $1 }' | kv_ctl put --from tsv >/dev/null
+  turn etcd && etcd_generator --endpoints "$(leader)" --mode txnput --seq --clients 4 --keyspace "$records" \
+    --total "$records" >/dev/null
+  turn kv && seq 0 $((records - 1)) | awk '{ printf "k%015d\t%0256d\n", $1, $1 }' | kv_ctl put --from tsv >/dev/null
 }
 
-# Each prints operations a second and the nodes' processor time for one, in microseconds.
+# Each, for a work and a number of clients, prints operations a second, the median time of one and the nodes' processor
+# time for one, both in microseconds.
 etcd_load() {
-  local mode=$1
+  local mode=$1 clients=$2
   [ "$mode" != get ] || mode=get-linearizable
   etcd_generator --endpoints "$(leader)" --pids "$(IFS=, && echo "${etcd_pids[*]}")" --mode "$mode" \
     --clients "$clients" --seconds "$seconds" --warmup 500 --n 1000 |
-    sed -n 's/.* ops_s=\([0-9.]*\).* srv_cpu_us=\([0-9.]*\).*/\1 \2/p'
+    sed -n 's/.* ops_s=\([0-9.]*\) p50_us=\([0-9.]*\).* srv_cpu_us=\([0-9.]*\).*/\1 \2 \3/p'
 }
 
 etcd_generator() { "$load" --cacert "$dir/ca.crt" --cert "$dir/node.crt" --key "$dir/node.key" "$@"; }
@@ -137,9 +141,13 @@ leader() {
 }
 
 kv_load() {
-  kv_ctl bench "$1" --clients "$clients" --seconds "$seconds" --limit 1000 --json |
-    sed -n 's/.*"ops_per_s":\([0-9.]*\).*"server_cpu_us_per_op":\([0-9.]*\).*/\1 \2/p'
+  kv_ctl bench "$1" --clients "$2" --seconds "$seconds" --limit 1000 --json |
+    sed -n 's/.*"ops_per_s":\([0-9.]*\),"p50_us":\([0-9.]*\).*"server_cpu_us_per_op":\([0-9.]*\).*/\1 \2 \3/p'
 }
+
+# resident PID…: the mean of what the processes have in RAM, in KiB. taken DIR…: that of what directories hold on disk.
+resident() { cat "${@/%//status}" | awk '/^VmRSS/ { sum += $2; n++ } END { printf "%.0f\n", sum / n }'; }
+taken() { du -sk "$@" | awk '{ sum += $1 } END { printf "%.0f\n", sum / NR }'; }
 
 # The milliseconds that a command takes, the median of so many runs.
 median_ms() {
@@ -168,22 +176,33 @@ echo value | kv_ctl put compare - >/dev/null
 [ -z "$load" ] || fill
 
 # report WORK ETCD… KV…: a line for a round.
-report_load() { awk -v w="$1" -v e="$2" -v ec="$3" -v k="$4" -v kc="$5" 'BEGIN {
-  printf "%-9s etcd %9.0f/s %7.1f us   kv %9.0f/s %7.1f us   throughput %5.2f x   cpu %5.2f x\n",
-    w, e, ec, k, kc, k / e, kc / ec }'; }
+report_load() { awk -v w="$1" -v e="$2" -v em="$3" -v ec="$4" -v k="$5" -v km="$6" -v kc="$7" 'BEGIN {
+  printf "%-9s etcd %8.0f/s p50 %6.0f us cpu %5.1f us  kv %8.0f/s p50 %6.0f us cpu %5.1f us  throughput %5.2f x  p50 %4.2f x  cpu %4.2f x\n",
+    w, e, em, ec, k, km, kc, k / e, km / em, kc / ec }'; }
+report_size() { awk -v w="$1" -v e="$2" -v k="$3" 'BEGIN {
+  printf "%-9s etcd %9.0f KiB  kv %9.0f KiB  %5.2f x\n", w, e, k, k / e }'; }
 report_time() { awk -v w="$1" -v e="$2" -v k="$3" 'BEGIN {
   printf "%-9s etcd %9.2f ms   kv %9.2f ms   time %5.2f x\n", w, e, k, k / e }'; }
 
 for round in $(seq "$rounds"); do
   echo "round $round"
   for kind in $work; do
-    case $kind in
+    count=$clients
+    case $kind in *@*) count=${kind#*@} ;; esac
+    case ${kind%@*} in
       put | get | range)
         [ -n "$load" ] || continue
-        turn etcd && etcd=$(etcd_load "$kind")
-        turn kv && kv=$(kv_load "$kind")
-        # shellcheck disable=SC2086 # two numbers each
+        turn etcd && etcd=$(etcd_load "${kind%@*}" "$count")
+        turn kv && kv=$(kv_load "${kind%@*}" "$count")
+        # shellcheck disable=SC2086 # three numbers each
         report_load "$kind" $etcd $kv
+        ;;
+      footprint)
+        mapfile -t nodes < <(pgrep -P "$kv_pid")
+        turn etcd && etcd=$(resident "${etcd_pids[@]/#//proc/}")
+        turn kv && kv=$(resident "${nodes[@]/#//proc/}")
+        report_size memory "$etcd" "$kv"
+        report_size disk "$(taken "$dir"/etcd[0-2])" "$(taken "$dir"/kv/node[1-3])"
         ;;
       command)
         turn etcd && etcd=$(median_ms 50 etcd_ctl get compare)

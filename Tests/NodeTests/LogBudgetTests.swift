@@ -31,6 +31,24 @@ struct LogBudgetTests {
     for id in 1...41 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v\(id)") }
   }
 
+  @Test("what is forgotten already isn't told to the log again")
+  func onceForgotten() throws {
+    var options = NodeOptions()
+    options.keptLogBytes = 0
+    let world = try SimulatedWorld(seed: 1, partitions: 1, options: options)
+    let node = try #require(world.hosts.values.first?.node)
+    let partition = try #require(node.partitions.first)
+    for id in 1...20 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v\(id)", id: id) != nil) }
+    partition.flush()
+    world.run(milliseconds: 1_000)
+    let replica = try #require(partition.replica)
+    #expect(partition.flushedIndex > .zero && replica.core.firstIndex > partition.flushedIndex)
+    let waiting = node.pipeline.waitingCount
+    replica.flushed(through: partition.flushedIndex)
+    replica.release()
+    #expect(node.pipeline.waitingCount == waiting)
+  }
+
   @Test("the catalog, which takes few commands, keeps an eighth of the log's budget at most")
   func catalog() throws {
     let world = try SimulatedWorld(seed: 1, partitions: 1)

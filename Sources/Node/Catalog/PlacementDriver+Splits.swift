@@ -7,22 +7,18 @@ extension PlacementDriver {
   /// The catalog's leader: the next partition to be cut because there are few for the nodes; one at a time.
   func nextSplit(_ catalog: Catalog) -> WireCatalogCommand? {
     let bits = SplitRule.leastBits(nodes: catalog.takers.count)
-    let entries = catalog.state.partitions
-    guard splitsByItself, entries.count < Limits.partitions, !entries.contains(where: \.hasSplit),
-      let entry = entries.filter({ $0.bits < bits }).min(by: { ($0.bits, $0.group) < ($1.bits, $1.group) }),
-      entry.replicas.allSatisfy({ $0.state == .voter })
-    else { return nil }
-    return beginSplit(entry)
+    guard maySplit(catalog), !catalog.state.partitions.contains(where: \.hasSplit) else { return nil }
+    let wide = catalog.state.partitions.filter { $0.bits < bits && $0.isAtRest }
+    return wide.min { ($0.bits, $0.group) < ($1.bits, $1.group) }.map(beginSplit)
   }
 
   /// A partition's leader: asks for a split where the partition holds more than one should, and enough keys for both
   /// halves. While its tables hold another's keys nobody knows how much is its own.
   func splitIfLarge(_ partition: Partition) {
     let (group, size) = (partition.group, partition.store.size)
-    guard splitsByItself, size.bytes > node.storage.options.splitBytes.rawValue,
-      size.records >= Limits.leastSplitRecords, !partition.isCut, partition.replica?.leads ?? false,
-      let entry = node.catalog.catalog?.partition(group), !entry.hasSplit,
-      entry.replicas.allSatisfy({ $0.state == .voter }), reporting.insert(group).inserted
+    guard !partition.isCut, partition.replica?.leads ?? false, let catalog = node.catalog.catalog, maySplit(catalog),
+      size.bytes > node.storage.options.splitBytes.rawValue, size.records >= Limits.leastSplitRecords,
+      let entry = catalog.partition(group), entry.isAtRest, reporting.insert(group).inserted
     else { return }
     node.host.log(.info, "partition \(group): holds \(size.bytes) bytes, and is to be split")
     node.proposeToCatalog(beginSplit(entry)) { [self] _ in
@@ -31,7 +27,10 @@ extension PlacementDriver {
     }
   }
 
-  private var splitsByItself: Bool { node.storage.options.splitBytes.rawValue > 0 }
+  /// Whether a partition may be split that nobody asked to split.
+  private func maySplit(_ catalog: Catalog) -> Bool {
+    node.storage.options.splitBytes.rawValue > 0 && catalog.state.partitions.count < Limits.partitions
+  }
 
   private func beginSplit(_ entry: WireCatalogPartition) -> WireCatalogCommand {
     .with {
@@ -59,4 +58,9 @@ extension PlacementDriver {
       reporting.remove(group)
     }
   }
+}
+
+extension WireCatalogPartition {
+  /// Whether no replica of it moves and it isn't being split.
+  fileprivate var isAtRest: Bool { !hasSplit && replicas.allSatisfy { $0.state == .voter } }
 }

@@ -255,6 +255,8 @@ final class GroupReplica {
   func flushed(through index: LogIndex) {
     let point = releasing == nil ? core.compactionIndex(flushed: index) : min(index, applied.index)
     if let releasing, index >= releasing { self.releasing = nil }
+    // Else each write of a log that waits for this group would bring the next one.
+    guard point >= core.firstIndex else { return }
     core.compact(through: point)
     node.pipeline.append(LogWrite(group: group, compactedThrough: point), for: nil, ticket: 0, mustSync: false)
   }

@@ -190,10 +190,10 @@ final class CheckRun {
 
   private func take(_ answer: WireCheckResponse, of at: Int) {
     voters[at].lastHeard = node.now
-    if case .scanning = phase, answer.at != question.at?.rawValue ?? 0 {
-      voters[at].trouble = "its release can't check what there was at a version"
-    } else if answer.state == .unknown {
+    if answer.state == .unknown {
       voters[at].trouble = "it lost the check: its node restarted, or the replica was replaced"
+    } else if case .scanning = phase, answer.at != question.at?.rawValue ?? 0 {
+      voters[at].trouble = "its release can't check what there was at a version"
     } else {
       if answer.bytesDone != voters[at].answer.bytesDone { voters[at].lastProgress = node.now }
       voters[at].answer = answer

@@ -140,7 +140,7 @@ extension Limits {
   /// A node that was heard from so lately is not declared lost unless that is forced.
   static let lostSilenceMilliseconds: UInt64 = 2_000
   /// What a partition may hold before it is split without being asked, unless the node is told otherwise.
-  public static let splitBytes = ByteCount.mebibytes(4096)
+  static let splitBytes = ByteCount.mebibytes(4096)
   /// A partition with fewer records isn't split for its size: it may be one key that is so large.
   static let leastSplitRecords: UInt64 = 256
   /// How soon the leader of a partition that was split off asks for votes again, until the others have split it off too.

@@ -59,14 +59,25 @@ struct VerifyTests {
     let then = try #require(world.verify(1, at: before)).report
     #expect(then.outcomes == [.equal] && then.at == before.rawValue && then.replicas.count == 3)
     #expect(try #require(world.verify(1, at: later)).report.outcomes == [.equal])
-    let after = try #require(world.verify(1, at: later.advanced(by: 1))).report
+    world.run(milliseconds: 100)
+    let last = try #require(world.put("another", "v", id: 901))
+    try #require(last > later.advanced(by: 1))
+    let after = try #require(world.verify(1, at: last)).report
     #expect(after.wrongNodes == [odd] && !after.differences.isEmpty)
 
+    // One replica alone has dropped it: the others can't be held against it.
+    partition.store.retain(Retention(floor: later, pins: []))
+    let gone = try #require(world.verify(1, at: before)).report
+    #expect(gone.outcomes == [.notChecked] && gone.replicas.allSatisfy { $0.words.contains("no longer retained") })
+    func refusal(_ at: Version) -> WireFailure.Code? {
+      let request = WireRequest.with { $0.verify = .with { ($0.group, $0.at) = (1, at.rawValue) } }
+      if case .failure(let failure)? = world.ask(request) { return failure.code } else { return nil }
+    }
     for id in world.nodes {
       try #require(world.partition(1, on: id)).store.retain(Retention(floor: later, pins: []))
     }
-    let gone = try #require(world.verify(1, at: before)).report
-    #expect(gone.outcomes == [.notChecked] && gone.replicas.allSatisfy { $0.words.contains("no longer retained") })
+    #expect(refusal(before) == .notRetained)
+    #expect(refusal(Version(rawValue: .max - 1)) == .futureVersion)
   }
 
   @Test("a replica that has forgotten its request ids is named, though it has all records")

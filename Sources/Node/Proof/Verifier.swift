@@ -36,7 +36,14 @@ final class Verifier {
   }
 
   /// Begins a check of a partition that this node leads.
-  func serve(_ request: WireVerifyRequest, _ partition: Partition, reply: Reply) {
+  func serve(_ request: WireVerifyRequest, _ partition: Partition, reply: @escaping Reply) {
+    guard request.at > 0 else { return begin(request, partition, reply: reply) }
+    let (at, retention) = (Version(rawValue: request.at), partition.store.retention)
+    guard retention.holds(at) else { return reply(node.notRetained(at, floor: retention.floor)) }
+    node.whenNotFuture(at, reply) { [self] in begin(request, partition, reply: reply) }
+  }
+
+  private func begin(_ request: WireVerifyRequest, _ partition: Partition, reply: Reply) {
     guard let replica = partition.replica, replica.leads else { return reply(partition.notLeader) }
     guard count(quick: request.quick) < (request.quick ? Limits.quickChecks : Limits.checks) else {
       return reply(

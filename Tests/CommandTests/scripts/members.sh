@@ -14,6 +14,8 @@ status 77 kv leave --lost 2
 grep -q 'heard from' stderr
 status 65 kv plan --leave 9
 status 65 kv split 999
+status 64 kv serve -d none --split-size 5
+status 64 kv serve -d none --split-size much
 kv plan | grep -q '^nothing to move$'
 kv plan --leave 3 --json | grep -q '"shortfalls":\["3 replicas are wanted, but only 2 nodes take replicas"\]'
 [ "$(kv plan --join '' --json | grep -o '"to_node":4' | wc -l)" -eq 12 ]

@@ -60,8 +60,16 @@ struct SessionTable: Equatable {
     if minutes.last?.minute == minute {
       minutes[minutes.count - 1].sessions.append(session)
     } else {
+      settleLastMinute()
       minutes.append((minute, [session]))
     }
+  }
+
+  /// A minute is over: sessions that were last used in it are most likely at their end, and keep no room for more.
+  private mutating func settleLastMinute() {
+    guard let (minute, ids) = minutes.last else { return }
+    minutes[minutes.count - 1].sessions = ids.exactly
+    for id in ids where sessions[id]?.lastMilliseconds.dividedIntoMinutes == minute { sessions[id]?.trim() }
   }
 
   private mutating func expire(now: UInt64) {
@@ -113,6 +121,13 @@ extension SessionTable.Session {
   fileprivate mutating func insert(_ outcome: SessionTable.Outcome) {
     outcomes.insert(outcome, at: lowerBound(outcome.sequence))
   }
+
+  fileprivate mutating func trim() { outcomes = outcomes.exactly }
+}
+
+extension Array {
+  /// The same elements in a room of no more than they need.
+  fileprivate var exactly: Self { capacity > count ? withUnsafeBufferPointer { Array($0) } : self }
 }
 
 extension UInt64 {

@@ -6,7 +6,7 @@ extension Client {
   /// Has the cluster's authority sign a certificate for a new key, and gives a cluster file for its holder. The key
   /// leaves this process in no other way. Needs the role admin.
   public func issue(name: String, role: PeerIdentity.Role, lifetimeSeconds: UInt64) throws(ClientError) -> ClusterFile {
-    let (key, request) = try newKey()
+    let (key, request) = try newKey("cert issue")
     let asked = WireIssueRequest.with {
       $0.signingRequest = Data(request)
       $0.name = name
@@ -16,25 +16,49 @@ extension Client {
     let answer = try call(.issue(asked), Attempts("cert issue")) { body in
       if case .issue(let answer) = body { answer } else { nil }
     }
-    let addresses = try map().members.map(\.address)
     return ClusterFile(
-      cluster: file.cluster, addresses: addresses, authority: answer.authority.array,
-      certificate: answer.certificate.array, privateKey: key)
+      cluster: file.cluster, addresses: try map().members.map(\.address), authority: answer.authority.array,
+      pastAuthorities: answer.pastAuthorities.map(\.array), certificate: answer.certificate.array, privateKey: key)
   }
 
-  private func newKey() throws(ClientError) -> (key: [UInt8], request: [UInt8]) {
+  /// A cluster file for the same holder, with another key and a certificate of the cluster's present authority that
+  /// ends when the present one does. The key leaves this process in no other way.
+  public func renewedFile() throws(ClientError) -> ClusterFile {
+    let (key, request) = try newKey("cert renew")
+    let asked = WireReissueRequest.with { $0.signingRequest = Data(request) }
+    let answer = try call(.reissue(asked), Attempts("cert renew")) { body in
+      if case .reissue(let answer) = body { answer } else { nil }
+    }
+    return ClusterFile(
+      cluster: file.cluster, addresses: try map().members.map(\.address), authority: answer.authority.array,
+      pastAuthorities: answer.pastAuthorities.map(\.array), certificate: answer.certificate.array, privateKey: key)
+  }
+
+  /// Has another authority take the place of the cluster's, or, with `finish`, the former be believed no more. Asked
+  /// where there is nothing to do, it says how things stand. Needs the role admin.
+  public func rotateAuthority(finish: Bool, force: Bool) throws(ClientError) -> WireRotateResponse {
+    let asked = WireRotateRequest.with {
+      $0.finish = finish
+      $0.force = force
+    }
+    return try call(.rotate(asked), Attempts("cert rotate")) { body in
+      if case .rotate(let answer) = body { answer } else { nil }
+    }
+  }
+
+  private func newKey(_ what: String) throws(ClientError) -> (key: [UInt8], request: [UInt8]) {
     do throws(TLSError) {
       let key = try PrivateKey.generate()
       return (try key.der(), try SigningRequest(key: key).der)
     } catch {
-      throw .internal("cert issue: \(error)")
+      throw .internal("\(what): \(error)")
     }
   }
 
   /// The certificates that the authority has signed and that have not expired. Needs the role admin.
-  public func certificates() throws(ClientError) -> [WireCertificate] {
+  public func certificates() throws(ClientError) -> WireCertificatesResponse {
     try call(.certificates(WireCertificatesRequest()), Attempts("cert list")) { body in
-      if case .certificates(let answer) = body { answer.certificates } else { nil }
+      if case .certificates(let answer) = body { answer } else { nil }
     }
   }
 

@@ -52,12 +52,14 @@ extension Client {
     }
   }
 
-  /// What a node will trust for ever is checked once more here: the authority by the pin, the certificate by its name.
+  /// What a node will trust is checked once more here: the authority by the pin, or by the word of one that has the
+  /// pin and is being replaced; the certificate by its name.
   private static func check(_ answer: WireEnrolResponse, _ token: JoinToken) throws(ClientError) {
     do throws(TLSError) {
-      let pin = try Certificate(der: answer.authority.array).sha256()
+      let authority = try Certificate(der: answer.authority.array)
       let identity = try Certificate(der: answer.certificate.array).identity
-      guard pin == token.pin, answer.cluster == token.cluster, case .node(token.cluster, let id) = identity,
+      let pinned = try predecessor(of: authority, answer.trust) ?? authority
+      guard try pinned.sha256() == token.pin, answer.cluster == token.cluster, case .node(token.cluster, let id) = identity,
         id.rawValue == answer.node
       else {
         throw .wrongPin
@@ -65,5 +67,14 @@ extension Client {
     } catch {
       throw .notThisCluster("join: the cluster's answer is not what the token promises: \(error)")
     }
+  }
+
+  /// The authority by whose word another is in its place; nil where there is none.
+  private static func predecessor(of authority: Certificate, _ trust: WireTrust) throws(TLSError) -> Certificate? {
+    guard !trust.former.isEmpty, trust.authority.array == authority.der else { return nil }
+    let former = try Certificate(der: trust.former.array)
+    let cross = try Certificate(der: trust.cross.array)
+    let (key, crossKey) = (try authority.publicKeyDER(), try cross.publicKeyDER())
+    return cross.isSigned(by: former) && key == crossKey ? former : nil
   }
 }

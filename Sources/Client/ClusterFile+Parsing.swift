@@ -10,6 +10,7 @@ extension ClusterFile {
     guard !parser.addresses.isEmpty else { throw parser.absent("address") }
     self.init(
       cluster: cluster, addresses: parser.addresses, authority: try parser.required(parser.authority, "authority"),
+      pastAuthorities: parser.pastAuthorities,
       certificate: try parser.required(parser.certificate, "certificate"),
       privateKey: try parser.required(parser.key, "key"))
   }
@@ -20,6 +21,7 @@ extension ClusterFile {
     var cluster: String?
     var addresses: [String] = []
     var authority: [UInt8]?
+    var pastAuthorities: [[UInt8]] = []
     var certificate: [UInt8]?
     var key: [UInt8]?
 
@@ -62,10 +64,12 @@ extension ClusterFile {
         }
         addresses.append(text)
       case "authority": try set(&authority, to: try decode(value, number), name, number)
+      case "past-authority": pastAuthorities.append(try decode(value, number))
       case "certificate": try set(&certificate, to: try decode(value, number), name, number)
       case "key": try set(&key, to: try decode(value, number), name, number)
       default:
-        throw malformed(number, "cluster, address, authority, certificate or key", Parser.shown(line[..<space]))
+        throw malformed(
+          number, "cluster, address, authority, past-authority, certificate or key", Parser.shown(line[..<space]))
       }
     }
 

@@ -11,6 +11,8 @@ public struct ClusterFile: Equatable, Sendable {
   public let addresses: [String]
   /// The certificate of the cluster's authority, DER.
   public let authority: [UInt8]
+  /// Authorities that this one has replaced, DER: nobody believes them but for what snapshots' files of then say.
+  public let pastAuthorities: [[UInt8]]
   /// The client's certificate, DER.
   public let certificate: [UInt8]
   /// The client's private key, DER.
@@ -18,11 +20,13 @@ public struct ClusterFile: Equatable, Sendable {
 
   /// A file of these parts.
   public init(
-    cluster: String, addresses: [String], authority: [UInt8], certificate: [UInt8], privateKey: [UInt8]
+    cluster: String, addresses: [String], authority: [UInt8], pastAuthorities: [[UInt8]] = [],
+    certificate: [UInt8], privateKey: [UInt8]
   ) {
     self.cluster = cluster
     self.addresses = addresses
     self.authority = authority
+    self.pastAuthorities = pastAuthorities
     self.certificate = certificate
     self.privateKey = privateKey
   }
@@ -32,6 +36,7 @@ public struct ClusterFile: Equatable, Sendable {
     var lines = [ClusterFile.head, "cluster \(cluster)"]
     lines += addresses.map { "address \($0)" }
     lines.append("authority \(Base64.encode(authority))")
+    lines += pastAuthorities.map { "past-authority \(Base64.encode($0))" }
     lines.append("certificate \(Base64.encode(certificate))")
     lines.append("key \(Base64.encode(privateKey))")
     return lines.joined(separator: "\n") + "\n"

@@ -76,6 +76,8 @@ public protocol NodeHost: AnyObject {
   /// All certificates that are revoked by now, by serial number: none of them opens a connection any more, and those
   /// that they have opened end.
   func revoked(_ serials: [[UInt8]])
+  /// Whom the members believe, as far as this node has heard; an older word may follow a newer one after a restart.
+  func trustChanged(_ trust: WireTrust)
 }
 
 /// How much a log line matters.
@@ -100,6 +102,50 @@ public struct SignedCertificate: Sendable {
   }
 }
 
+/// The cluster's authority as a member has it.
+public struct SigningAuthority: Sendable {
+  /// The cluster's name.
+  public let cluster: String
+  /// The authority's certificate, DER.
+  public let certificate: [UInt8]
+  /// Its private key, sealed to this node.
+  public let sealedKey: [UInt8]
+}
+
+/// An authority that takes another's place.
+public struct SucceedingAuthority: Sendable {
+  /// Its certificate, DER.
+  public let certificate: [UInt8]
+  /// Its key in a certificate that the one before has signed.
+  public let cross: [UInt8]
+  /// Its private key, sealed to each of the members in turn.
+  public let sealedKeys: [[UInt8]]
+
+  /// An authority of these parts.
+  public init(certificate: [UInt8], cross: [UInt8], sealedKeys: [[UInt8]]) {
+    self.certificate = certificate
+    self.cross = cross
+    self.sealedKeys = sealedKeys
+  }
+}
+
+/// A message's signature by a node, and what shows whose it is.
+public struct NodeSignature: Sendable {
+  /// The signature.
+  public let signature: [UInt8]
+  /// The node's certificate, DER.
+  public let certificate: [UInt8]
+  /// That of the authority which has signed it.
+  public let authority: [UInt8]
+
+  /// A signature of these parts.
+  public init(signature: [UInt8], certificate: [UInt8], authority: [UInt8]) {
+    self.signature = signature
+    self.certificate = certificate
+    self.authority = authority
+  }
+}
+
 /// What the node needs of cryptography: done by `Server` with the system's libcrypto.
 public protocol Authority {
   /// SHA-256.
@@ -108,17 +154,20 @@ public protocol Authority {
   func publicKey(inRequest request: [UInt8]) -> [UInt8]?
   /// Seals the authority's private key, itself sealed to this node, to another node's public key.
   func reseal(_ sealedKey: [UInt8], to publicKey: [UInt8]) -> [UInt8]?
-  /// Signs a node's certificate with the authority's key, sealed to this node.
-  func nodeCertificate(
-    request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]
-  ) -> SignedCertificate?
+  /// Signs a node's certificate with the authority's key.
+  func nodeCertificate(request: [UInt8], node: NodeID, by authority: SigningAuthority) -> SignedCertificate?
   /// Signs a client's; nil also where name or role is none.
   func clientCertificate(
-    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
-    authority: [UInt8]
+    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, by authority: SigningAuthority
   ) -> SignedCertificate?
-  /// Signs a message with the node's own key; gives the signature and the node's certificate.
-  func sign(_ message: [UInt8]) -> (signature: [UInt8], certificate: [UInt8])?
+  /// Signs a certificate of the same client as another one and with the same end, in seconds since 1970.
+  func followingCertificate(
+    request: [UInt8], identity: String, notAfter: UInt64, by authority: SigningAuthority
+  ) -> SignedCertificate?
+  /// Makes an authority to follow this one, for members of these public keys.
+  func successor(of authority: SigningAuthority, members publicKeys: [[UInt8]]) -> SucceedingAuthority?
+  /// Signs a message with the node's own key.
+  func sign(_ message: [UInt8]) -> NodeSignature?
   /// A join token in the form that is pasted.
   func text(of token: WireJoinToken) -> String
   /// What `kv status` says of this process.

@@ -121,6 +121,12 @@ extension Limits {
   /// The most certificates that the catalog lists at once, and the longest that one can last: ten years.
   static let certificates = 4096
   static let longestCertificateSeconds: UInt64 = 3650 * 86_400
+  /// The most authorities of the past that the catalog names.
+  static let pastAuthorities = 16
+  /// How long a member may take to say whether it knows how to replace the authority.
+  static let probeMilliseconds: UInt64 = 2_000
+  /// The most holders of certificates that a refusal names.
+  static let holdersNamed = 10
   /// The longest serial number (RFC 5280 §4.1.2.2).
   static let serialBytes = 20
   /// The most join tokens that the catalog keeps at once.

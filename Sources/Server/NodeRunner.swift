@@ -23,7 +23,7 @@ final class NodeRunner: NodeHost {
   private lazy var renewal = CertificateRenewal(runner: self, directory: directory)
   private let directory: String
   private let opened: OpenedDirectory
-  private let clusterFilePath: String
+  private lazy var clusterFile = ClusterFileKeeper(runner: self, path: directory + "/cluster.kv")
   private let workers: Workers
   private lazy var links = PeerLinks(runner: self)
   private var listener: Listener?
@@ -42,7 +42,6 @@ final class NodeRunner: NodeHost {
   ) throws(ServerError) {
     directory = options.directory
     self.revocations = revocations
-    clusterFilePath = directory + "/cluster.kv"
     self.loop = loop
     self.opened = opened
     self.logger = logger
@@ -69,6 +68,7 @@ final class NodeRunner: NodeHost {
   private func tick() {
     links.tick()
     renewal.tick()
+    clusterFile.tick()
     node.tick()
   }
 
@@ -115,6 +115,44 @@ final class NodeRunner: NodeHost {
     clientContext = try credentials.clientContext(cluster: cluster, revocations: revocations)
     listener?.context = server
     systemAuthority.credentials = credentials
+  }
+
+  func trustChanged(_ wire: WireTrust) {
+    let present = credentials.trust
+    // The catalog's file, read at the start, may be older than the identity's.
+    guard wire.generation > present.generation else { return }
+    do {
+      let trust = try NodeTrust(wire)
+      run(.background) { [directory] () -> String? in
+        do throws(DiskError) {
+          try trust.save(to: directory, on: PosixDisk())
+          return nil
+        } catch {
+          return "\(error)"
+        }
+      } then: { [self] failure in
+        // Told again after a restart, and written then.
+        if let failure { logger.error("whom to believe can't be written: \(failure)") }
+        guard trust.generation > credentials.trust.generation else { return }
+        believe(trust)
+      }
+    } catch {
+      logger.error("the catalog names an authority that is none: \(error)")
+    }
+  }
+
+  private func believe(_ trust: NodeTrust) {
+    let isOver = trust.former == nil
+    do {
+      try use(credentials.believing(trust))
+    } catch {
+      return logger.error("the authority can't be used: \(error)")
+    }
+    clusterFile.lookSoon()
+    guard isOver else { return logger.warning("another authority signs from now on; the former is believed as well") }
+    logger.warning("the former authority is believed no more: all connections are made anew")
+    listener?.close { _ in true }
+    links.closeAll()
   }
 
   func revoked(_ serials: [[UInt8]]) {
@@ -175,7 +213,7 @@ final class NodeRunner: NodeHost {
       }
       links.found(peer, at: address)
     }
-    updateClusterFile(members)
+    clusterFile.name(members.map(\.address))
   }
 
   /// Refuses new connections of nodes at once, and closes theirs that are open once they can have heard why.
@@ -204,29 +242,6 @@ final class NodeRunner: NodeHost {
     self.departure = departure
     // As an operator would stop it: the thread that waits for that ends the node in good order.
     Glibc.kill(getpid(), SIGTERM)
-  }
-
-  /// The cluster file of the first node names all members, so that clients find the cluster without that node.
-  private func updateClusterFile(_ members: [WireMember]) {
-    let path = clusterFilePath
-    let addresses = members.map(\.address)
-    run(.background) { () -> String? in
-      let disk = PosixDisk()
-      guard disk.exists(path) else { return nil }
-      do {
-        let file = try ClusterFile.load(path)
-        guard file.addresses != addresses else { return nil }
-        let updated = ClusterFile(
-          cluster: file.cluster, addresses: addresses, authority: file.authority, certificate: file.certificate,
-          privateKey: file.privateKey)
-        try disk.replace(path, with: Array(updated.text.utf8))
-        return nil
-      } catch {
-        return "\(error)"
-      }
-    } then: { [logger] failure in
-      if let failure { logger.warning("\(path) can't be brought up to date: \(failure)") }
-    }
   }
 
   // MARK: Stopping

@@ -48,7 +48,7 @@ public final class StoppedNode {
     guard !recovery.lost.isEmpty, let key = try? credentials.key.der() else { return [] }
     return recovery.lost.compactMap { lost in
       let file = ClusterFile(
-        cluster: recovery.cluster, addresses: [lost.address], authority: credentials.authority.der,
+        cluster: recovery.cluster, addresses: [lost.address], authority: credentials.trust.authority.der,
         certificate: credentials.certificate.der, privateKey: key)
       let client = Client(file, timeoutMilliseconds: timeoutMilliseconds)
       let reports = (try? client.status()) ?? []

@@ -21,12 +21,35 @@ public final class CertificateAuthority: Sendable {
   ) throws(TLSError) -> CertificateAuthority {
     guard PeerIdentity.isName(clusterID) else { throw .invalid("the cluster id \"\(clusterID)\"") }
     let key = try PrivateKey.generate()
+    let certificate = try draft(clusterID, key, validity, issuer: nil).sign(with: key)
+    return CertificateAuthority(certificate: certificate, key: key, clusterID: clusterID)
+  }
+
+  /// Another CA for the same cluster, with a new key, and that key in a certificate that this CA has signed: by it,
+  /// who trusts this CA alone can follow ("NewWithOld", RFC 4210 §4.4.1).
+  ///
+  /// Both CAs have one name, which tells nobody apart: a certificate's authority key identifier says whose it is. So
+  /// the cross certificate is self-issued, and no link of the path that `pathlen` counts (RFC 5280 §4.2.1.9).
+  public func successor(
+    validity: Validity = .authority
+  ) throws(TLSError) -> (authority: CertificateAuthority, cross: Certificate) {
+    let next = try CertificateAuthority.create(clusterID: clusterID, validity: validity)
+    let crossValidity = Validity(
+      notBefore: validity.notBefore, notAfter: min(validity.notAfter, certificate.validity.notAfter))
+    let draft = try CertificateAuthority.draft(clusterID, next.key, crossValidity, issuer: certificate)
+    return (next, try draft.sign(with: key))
+  }
+
+  private static func draft(
+    _ clusterID: String, _ key: PrivateKey, _ validity: Validity, issuer: Certificate?
+  ) throws(TLSError) -> CertificateDraft {
     let draft = try CertificateDraft.make(validity: validity, publicKey: key.pointer)
-    try draft.setName(clusterID, issuer: nil)
+    try draft.setName(clusterID, issuer: issuer)
     try draft.add(NID_basic_constraints, "critical,CA:TRUE,pathlen:0")
     try draft.add(NID_key_usage, "critical,keyCertSign,cRLSign")
     try draft.add(NID_subject_key_identifier, "hash")
-    return CertificateAuthority(certificate: try draft.sign(with: key), key: key, clusterID: clusterID)
+    if let issuer { try draft.add(NID_authority_key_identifier, "keyid", issuer: issuer) }
+    return draft
   }
 
   /// Reads a CA from the DER forms of its certificate and key, which must belong together.

@@ -47,29 +47,36 @@ public final class TLSContext: @unchecked Sendable {
 
   /// A server's context. It sends its certificate and the CA's, and serves nobody without a certificate of the CA,
   /// except joiners on `kv-join/1` where `acceptsEnrolment`.
+  ///
+  /// While the CA is being replaced, certificates of the `former` are believed as well, and `cross` (the CA's key,
+  /// signed by the former) lets those follow who know the former alone.
   public static func server(
-    certificate: Certificate, key: PrivateKey, ca: Certificate, cluster: String, acceptsEnrolment: Bool = true,
+    certificate: Certificate, key: PrivateKey, ca: Certificate, former: Certificate? = nil,
+    cross: Certificate? = nil, cluster: String, acceptsEnrolment: Bool = true,
     revoked: @escaping Revocation = { _, _ in false }, clock: @escaping WallClock = Validity.now
   ) throws(TLSError) -> TLSContext {
     let context = try TLSContext(
       isServer: true, trust: .cluster(cluster), acceptsEnrolment: acceptsEnrolment, revoked: revoked, clock: clock)
     try context.configure()
-    try context.present(certificate, key: key, chain: [ca])
-    try context.believe(ca)
+    // Only what leads to the former where there is one: libssl would end a path at a CA that the peer doesn't know.
+    let chain = [cross, former].compactMap(\.self)
+    try context.present(certificate, key: key, chain: chain.isEmpty ? [ca] : chain)
+    try context.believe([ca, former])
     context.acceptClients()
     return context
   }
 
-  /// A client's context: a node that connects to another node, or a command.
+  /// A client's context: a node that connects to another node, or a command. `former` and `cross` as for a server.
   public static func client(
-    certificate: Certificate, key: PrivateKey, ca: Certificate, cluster: String,
+    certificate: Certificate, key: PrivateKey, ca: Certificate, former: Certificate? = nil,
+    cross: Certificate? = nil, cluster: String,
     revoked: @escaping Revocation = { _, _ in false }, clock: @escaping WallClock = Validity.now
   ) throws(TLSError) -> TLSContext {
     let context = try TLSContext(
       isServer: false, trust: .cluster(cluster), acceptsEnrolment: false, revoked: revoked, clock: clock)
     try context.configure()
-    try context.present(certificate, key: key, chain: [])
-    try context.believe(ca)
+    try context.present(certificate, key: key, chain: [cross].compactMap(\.self))
+    try context.believe([ca, former])
     context.verifyServer()
     try context.offer(.member)
     return context
@@ -124,9 +131,11 @@ extension TLSContext {
     }
   }
 
-  private func believe(_ ca: Certificate) throws(TLSError) {
+  private func believe(_ authorities: [Certificate?]) throws(TLSError) {
     let store = try OpenSSL.made(SSL_CTX_get_cert_store(pointer), "a certificate store")
-    try OpenSSL.check(X509_STORE_add_cert(store, ca.pointer), "the CA's certificate")
+    for case let ca? in authorities {
+      try OpenSSL.check(X509_STORE_add_cert(store, ca.pointer), "the CA's certificate")
+    }
   }
 
   private func acceptClients() {

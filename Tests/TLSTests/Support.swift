@@ -12,6 +12,11 @@ struct Cluster {
     authority = try CertificateAuthority.create(clusterID: id, validity: validity)
   }
 
+  init(_ authority: CertificateAuthority) {
+    id = authority.clusterID
+    self.authority = authority
+  }
+
   func node(_ number: UInt32) -> PeerIdentity { .node(cluster: id, id: NodeID(rawValue: number)) }
   func user(_ name: String = "ada", _ role: PeerIdentity.Role = .writer) -> PeerIdentity {
     .client(cluster: id, name: name, role: role)

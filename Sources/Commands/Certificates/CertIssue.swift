@@ -54,12 +54,7 @@ struct CertIssueCommand: Executable {
       try output.write(file.text.utf8)
       return .done
     }
-    // A private key: nobody else's to read, whatever was there before.
-    try FileReplacement.restrict(to.text)
-    _ = try FileReplacement.write(to.text, permissions: 0o600) { (part) throws(CommandError) in
-      try part.write(file.text.utf8)
-      return .done
-    }
+    try file.replace(to.text)
     if global.json {
       var object = try CertificateLine(own: file).object
       object.string("file", to.text)
@@ -68,5 +63,16 @@ struct CertIssueCommand: Executable {
       global.say("\(to.text) lets \(name.text) in as \(role.rawValue); it holds a private key")
     }
     return .done
+  }
+}
+
+extension ClusterFile {
+  /// Writes the file, which holds a private key: nobody else's to read, whatever was there before.
+  func replace(_ path: String) throws(CommandError) {
+    try FileReplacement.restrict(path)
+    _ = try FileReplacement.write(path, permissions: 0o600) { (part) throws(CommandError) in
+      try part.write(text.utf8)
+      return .done
+    }
   }
 }

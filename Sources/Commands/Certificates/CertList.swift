@@ -11,7 +11,8 @@ struct CertListCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let client = try global.client()
-    let lines = try asking { () throws(ClientError) in try client.certificates() }.map { CertificateLine($0) }
+    let list = try asking { () throws(ClientError) in try client.certificates() }
+    let lines = list.certificates.map { CertificateLine($0, authorityNumber: list.authorityNumber) }
     guard !global.json else {
       for line in lines { try output.write(line.object.line) }
       return .done

@@ -37,7 +37,7 @@ struct CertRevokeCommand: Executable {
       count += try asking { () throws(ClientError) in try client.revoke(identity: "", serial: serial) }
     }
     var code = ExitCode.done
-    let known = holders.isEmpty ? [] : try asking { () throws(ClientError) in try client.certificates() }
+    let known = holders.isEmpty ? [] : try asking { () throws(ClientError) in try client.certificates().certificates }
     for holder in holders.map(\.text) {
       let identities = Set(known.filter { CertificateLine($0).holder == holder }.map(\.identity))
       if identities.isEmpty {

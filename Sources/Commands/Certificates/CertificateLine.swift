@@ -1,5 +1,6 @@
 import Bytes
 import Client
+import Snapshot
 import TLS
 import Wire
 
@@ -16,11 +17,15 @@ struct CertificateLine {
   /// Milliseconds since 1970; 0: not revoked.
   let revokedMilliseconds: UInt64
 
-  /// A certificate as the catalog lists it.
-  init(_ certificate: WireCertificate) {
+  /// Whether it is of an authority that another is taking the place of.
+  var isOfFormerAuthority = false
+
+  /// A certificate as the catalog lists it, where so many authorities came before the one that signs now.
+  init(_ certificate: WireCertificate, authorityNumber: UInt32 = 0) {
     self.init(
       serial: certificate.serial.array, identity: PeerIdentity(uri: certificate.identity),
       expires: certificate.notAfter, revokedMilliseconds: certificate.revokedMs)
+    isOfFormerAuthority = certificate.authorityNumber < authorityNumber
   }
 
   /// The certificate of a cluster file.
@@ -36,7 +41,7 @@ struct CertificateLine {
   }
 
   private init(serial: [UInt8], identity: PeerIdentity?, expires: UInt64, revokedMilliseconds: UInt64) {
-    self.serial = CertificateLine.hexadecimal(serial)
+    self.serial = hexadecimal(serial)
     switch identity {
     case .node(_, let id): (holder, role) = ("node/\(id)", "")
     case .client(_, let name, let role): (holder, self.role) = ("client/\(name)", role.rawValue)
@@ -49,7 +54,8 @@ struct CertificateLine {
   /// Whether it is good now.
   private var state: String {
     if revokedMilliseconds > 0 { return "revoked" }
-    return expires < ProcessFacts.wallMilliseconds / 1000 ? "expired" : "valid"
+    if expires < ProcessFacts.wallMilliseconds / 1000 { return "expired" }
+    return isOfFormerAuthority ? "former" : "valid"
   }
 
   /// The cells of a line of text.
@@ -75,9 +81,5 @@ struct CertificateLine {
     object.string("serial", serial)
     if revokedMilliseconds > 0 { object.number("revoked_ms", revokedMilliseconds) }
     return object
-  }
-
-  private static func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }

@@ -52,6 +52,7 @@ final class DemoCluster {
     let old = try loadClusterFile()
     let file = ClusterFile(
       cluster: old.cluster, addresses: members.map(\.address), authority: old.authority,
+      pastAuthorities: old.pastAuthorities,
       certificate: old.certificate, privateKey: old.privateKey)
     _ = try FileReplacement.write(clusterFile, permissions: 0o600) { (output) throws(CommandError) in
       try output.write(file.text.utf8)

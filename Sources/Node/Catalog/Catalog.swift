@@ -150,6 +150,8 @@ extension Catalog {
     case .addToken(let token): try add(token)
     case .addCertificate(let certificate): try add(certificate)
     case .revokeCertificates(let revocation): try apply(revocation)
+    case .beginRotation(let rotation): try apply(rotation)
+    case .endRotation(let generation): try endRotation(at: generation)
     case .changePartition(let change): try apply(change)
     case .confirmPartition(let confirmation): try apply(confirmation)
     case .setAddress(let change): try apply(change)

@@ -43,10 +43,15 @@ final class CatalogMachine: GroupMachine {
     self.catalog = catalog
     self.savedIndex = savedIndex
     tellRevoked()
+    tellTrust()
   }
 
   private func tellRevoked() {
     node.host.revoked(catalog?.revokedSerials ?? [])
+  }
+
+  private func tellTrust() {
+    if let catalog { node.host.trustChanged(catalog.trust) }
   }
 
   /// The number of requests that wait for the catalog's log.
@@ -116,6 +121,8 @@ final class CatalogMachine: GroupMachine {
       tellMembers()
     case .revokeCertificates:
       tellRevoked()
+    case .beginRotation, .endRotation:
+      tellTrust()
     case .addToken, .setRetention, .setSpace, .setMoveRate, .addCertificate, nil:
       break
     }

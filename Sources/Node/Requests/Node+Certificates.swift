@@ -4,16 +4,14 @@ import Wire
 // Certificates of clients and nodes: signed, listed and taken back on the catalog's leader.
 extension Node {
   func issue(_ request: WireIssueRequest, reply: @escaping Reply) {
-    guard let state = catalog.catalog?.state, let own = catalog.catalog?.node(id)?.sealedAuthorityKey.array else {
-      return reply(WireFailure.because(.notLeader, "node \(id) has not heard from its cluster yet"))
-    }
+    guard let authority = signingAuthority else { return reply(unheard) }
     guard (1...Limits.longestCertificateSeconds).contains(request.lifetimeSeconds) else {
       return reply(WireFailure.because(.invalid, "a certificate lasts from a second to ten years"))
     }
     guard
       let signed = host.authority.clientCertificate(
         request: request.signingRequest.array, name: request.name, role: request.role,
-        lifetimeSeconds: request.lifetimeSeconds, cluster: cluster, sealedKey: own, authority: state.authority.array)
+        lifetimeSeconds: request.lifetimeSeconds, by: authority)
     else {
       return reply(
         WireFailure.because(
@@ -21,20 +19,70 @@ extension Node {
           "the name, the role or the signing request is malformed; a name has letters,"
             + " digits, '.', '_' and '-'"))
     }
-    catalog.propose(.with { $0.addCertificate = signed.record }) { [host] outcome in
+    catalog.propose(.with { $0.addCertificate = record(of: signed) }) { [host, catalog] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }
       host.log(.info, "issued a certificate for \(signed.record.identity)")
       reply(
         .issue(
           .with {
             $0.certificate = .init(signed.der)
-            $0.authority = state.authority
+            $0.authority = .init(authority.certificate)
+            $0.pastAuthorities = catalog.catalog?.state.pastAuthorities ?? []
           }))
     }
   }
 
+  /// A certificate for another key, of the holder of one that the catalog lists and with the same end.
+  func reissue(_ request: WireReissueRequest, reply: @escaping Reply) {
+    guard let authority = signingAuthority else { return reply(unheard) }
+    guard let known = catalog.catalog?.certificates.first(where: { $0.serial == request.serial && $0.revokedMs == 0 })
+    else {
+      return reply(
+        WireFailure.because(.refused, "the certificate is not in the cluster's list; an administrator can issue another"))
+    }
+    guard
+      let signed = host.authority.followingCertificate(
+        request: request.signingRequest.array, identity: known.identity, notAfter: known.notAfter, by: authority)
+    else { return reply(WireFailure.because(.invalid, "the signing request is malformed, or no client's")) }
+    catalog.propose(.with { $0.addCertificate = record(of: signed, following: request.serial) }) {
+      [host, catalog] outcome in
+      guard case .applied = outcome else { return reply(outcome.body) }
+      host.log(.info, "renewed the certificate of \(known.identity)")
+      reply(
+        .reissue(
+          .with {
+            $0.certificate = .init(signed.der)
+            $0.authority = .init(authority.certificate)
+            $0.pastAuthorities = catalog.catalog?.state.pastAuthorities ?? []
+          }))
+    }
+  }
+
+  private var unheard: WireResponse.OneOf_Body {
+    WireFailure.because(.notLeader, "node \(id) has not heard from its cluster yet")
+  }
+
+  /// The cluster's authority; nil where this node has not heard from its cluster yet.
+  var signingAuthority: SigningAuthority? {
+    guard let catalog = catalog.catalog, let own = catalog.node(id)?.sealedAuthorityKey.array else { return nil }
+    return SigningAuthority(cluster: cluster, certificate: catalog.state.authority.array, sealedKey: own)
+  }
+
+  /// What the catalog is to know of a certificate that was signed just now.
+  private func record(of signed: SignedCertificate, following serial: WireBytes = .init()) -> WireCertificate {
+    var record = signed.record
+    record.authorityNumber = catalog.catalog?.authorityNumber ?? 0
+    record.follows = serial
+    return record
+  }
+
   func listCertificates(reply: @escaping Reply) {
-    reply(.certificates(.with { $0.certificates = catalog.catalog?.certificates ?? [] }))
+    reply(
+      .certificates(
+        .with {
+          $0.certificates = catalog.catalog?.certificates ?? []
+          $0.authorityNumber = catalog.catalog?.authorityNumber ?? 0
+        }))
   }
 
   func revoke(_ request: WireRevokeRequest, reply: @escaping Reply) {
@@ -74,12 +122,11 @@ extension Node {
 
   /// Signs a member's certificate and notes it in the catalog; nil where one of its was revoked, or it can't be signed.
   func signForMember(_ number: NodeID, _ request: [UInt8], _ done: @escaping ([UInt8]?) -> Void) {
-    guard let catalogue = catalog.catalog, let own = catalogue.node(id)?.sealedAuthorityKey.array,
-      let signed = host.authority.nodeCertificate(
-        request: request, node: number, cluster: cluster, sealedKey: own, authority: catalogue.state.authority.array),
-      !catalogue.isRevoked(signed.record.identity)
+    guard let authority = signingAuthority,
+      let signed = host.authority.nodeCertificate(request: request, node: number, by: authority),
+      catalog.catalog?.isRevoked(signed.record.identity) == false
     else { return done(nil) }
-    catalog.propose(.with { $0.addCertificate = signed.record }) { [host] outcome in
+    catalog.propose(.with { $0.addCertificate = record(of: signed) }) { [host] outcome in
       if case .applied = outcome { return done(signed.der) }
       // The member must not be without a certificate because a list is full.
       host.log(.warning, "the certificate of node \(number) is not in the catalog: \(outcome)")

@@ -20,7 +20,9 @@ extension Node {
     }
     let token = WireJoinToken.with {
       $0.cluster = cluster
-      $0.pin = .init(host.authority.digest(state.authority.array))
+      // While the authority is being replaced, nodes show a path to the former.
+      let known = state.formerAuthority.isEmpty ? state.authority : state.formerAuthority
+      $0.pin = .init(host.authority.digest(known.array))
       $0.secret = .init(secret)
       $0.addresses = state.nodes.map(\.address)
     }
@@ -89,6 +91,7 @@ extension Node {
             $0.cluster = cluster
             $0.certificate = .init(certificate)
             $0.authority = state.authority
+            if let trust = catalog.catalog?.trust { $0.trust = trust }
             $0.members = catalog.catalog?.members ?? []
             $0.format = state.format
           }))

@@ -46,7 +46,9 @@ extension Node {
       serve(watch, deadline: deadline, reply: reply)
     case .closed(let request):
       serve(request, reply: reply)
-    case .issue, .certificates, .revoke, .renew:
+    case .rotate(let rotate) where rotate.probe:
+      reply(.rotate(WireRotateResponse()))
+    case .issue, .certificates, .revoke, .renew, .reissue, .rotate:
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     case .oldestRead(let request):
       reply(.oldestRead(oldestRead(request)))
@@ -83,7 +85,7 @@ extension Node {
     case (.stranger, .enrol), (.node, _): nil
     case (.client, .renew): "only nodes may ask this"
     case (.client(_, let canAdminister), .issue), (.client(_, let canAdminister), .certificates),
-      (.client(_, let canAdminister), .revoke):
+      (.client(_, let canAdminister), .revoke), (.client(_, let canAdminister), .rotate):
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
@@ -187,6 +189,10 @@ extension Node {
       self.revoke(revoke, reply: reply)
     case (.renew(let renew)?, _ as CatalogMachine):
       self.renew(renew, reply: reply)
+    case (.reissue(let reissue)?, _ as CatalogMachine):
+      self.reissue(reissue, reply: reply)
+    case (.rotate(let rotate)?, _ as CatalogMachine):
+      self.rotate(rotate, deadline: deadline, reply: reply)
     case (.invite(let invite)?, _ as CatalogMachine):
       self.invite(invite, reply: reply)
     case (.enrol(let enrol)?, _ as CatalogMachine):

@@ -82,9 +82,6 @@ extension Node {
   ///
   /// The node has not seen the records: that the root is theirs is the word of the admin who asks.
   func sign(_ request: WireSignSnapshotRequest, reply: @escaping Reply) {
-    guard let authority = catalog.catalog?.state.authority.array else {
-      return reply(WireFailure.because(.unavailable, "node \(id) has not heard from its cluster yet"))
-    }
     let statement: SnapshotStatement
     do throws(ByteError) {
       statement = try SnapshotStatement(decoding: request.statement.array)
@@ -104,7 +101,7 @@ extension Node {
           .with {
             $0.signature = .init(signed.signature)
             $0.certificate = .init(signed.certificate)
-            $0.authority = .init(authority)
+            $0.authority = .init(signed.authority)
           }))
     }
   }

@@ -68,7 +68,7 @@ final class Router {
     /// Whether repeating the request could apply it twice: never, writes carry ids and the rest is idempotent.
     var changesState: Bool {
       switch request.body {
-      case .write, .propose, .invite, .enrol, .issue, .revoke, .renew: true
+      case .write, .propose, .invite, .enrol, .issue, .revoke, .renew, .reissue, .rotate: true
       default: false
       }
     }

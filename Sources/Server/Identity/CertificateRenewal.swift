@@ -6,8 +6,8 @@ import Node
 import TLS
 import Wire
 
-/// Gets the node its next certificate after two thirds of the present one's life, from whichever node leads the
-/// catalog, and has it used without a restart. On the node's loop alone.
+/// Gets the node its next certificate after two thirds of the present one's life, or when its authority is being
+/// replaced, from whichever node leads the catalog, and has it used without a restart. On the node's loop alone.
 final class CertificateRenewal {
   private unowned let runner: NodeRunner
   private let directory: String
@@ -33,7 +33,7 @@ final class CertificateRenewal {
     guard !isAsking, now >= nextLook else { return }
     nextLook = now.advanced(milliseconds: CertificateRenewal.lookMilliseconds)
     let credentials = runner.credentials
-    guard Validity.now() >= credentials.certificate.validity.renewal else { return }
+    guard !credentials.isOfPresent || Validity.now() >= credentials.certificate.validity.renewal else { return }
     isAsking = true
     guard let request = try? SigningRequest(key: credentials.key).der else { return failed("no signing request") }
     let asked = WireRequest.with {
@@ -67,6 +67,7 @@ final class CertificateRenewal {
       (try? certificate.publicKeyDER()) == (try? present.key.publicKeyDER())
     else { return failed("the answer is no certificate of this node") }
     let renewed = present.renewed(certificate)
+    guard renewed.isOfPresent else { return failed("the answer is of another authority") }
     runner.run(.background) { [directory] () -> String? in
       do throws(DiskError) {
         try renewed.saveCertificate(to: directory, on: PosixDisk())
@@ -78,7 +79,8 @@ final class CertificateRenewal {
       if let failure { return failed(failure) }
       isAsking = false
       do throws(ServerError) {
-        try runner.use(renewed)
+        // Whom the node believes may have changed since the question.
+        try runner.use(runner.credentials.renewed(certificate))
         runner.logger.info("the node's certificate is renewed; it is valid until \(certificate.validity.notAfter)")
       } catch {
         failed("\(error)")
@@ -96,7 +98,7 @@ final class CertificateRenewal {
     guard credentials.certificate.validity.notAfter < Validity.now(), !others.isEmpty else { return credentials }
     do {
       let token = JoinToken(
-        cluster: stored.cluster, pin: try credentials.authority.sha256(), secret: [UInt8](repeating: 0, count: 32),
+        cluster: stored.cluster, pin: try credentials.trust.authority.sha256(), secret: [UInt8](repeating: 0, count: 32),
         addresses: Array(others.prefix(JoinToken.mostAddresses)))
       let answer = try Client.enrol(
         token: token.encode(), signingRequest: try SigningRequest(key: credentials.key).der, address: stored.address,
@@ -105,8 +107,9 @@ final class CertificateRenewal {
       guard certificate.identity == credentials.certificate.identity else {
         throw ServerError.identity(path: directory, words: "the members take this node for another one")
       }
-      let renewed = credentials.renewed(certificate)
-      try renewed.saveCertificate(to: directory, on: PosixDisk())
+      let trust = answer.hasTrust ? try NodeTrust(answer.trust) : credentials.trust
+      let renewed = NodeCredentials(key: credentials.key, certificate: certificate, trust: trust)
+      try renewed.save(to: directory, on: PosixDisk())
       return renewed
     } catch {
       throw .identity(

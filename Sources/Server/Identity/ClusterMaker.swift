@@ -21,7 +21,7 @@ enum ClusterMaker {
       let certificate = try authority.sign(
         try SigningRequest(key: key), identity: .node(cluster: cluster, id: first),
         validity: .seconds(options.certificateLifetimeSeconds))
-      try NodeCredentials(key: key, certificate: certificate, authority: authority.certificate)
+      try NodeCredentials(key: key, certificate: certificate, trust: NodeTrust(authority.certificate))
         .save(to: directory, on: disk)
       let admin = try writeClusterFile(directory, authority: authority, address: address, on: disk)
 

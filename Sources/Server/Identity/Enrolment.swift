@@ -49,7 +49,9 @@ enum Enrolment {
         throw .invalid("the certificate is for \(certificate.identity.map { "\($0)" } ?? "nobody")")
       }
       return NodeCredentials(
-        key: key, certificate: certificate, authority: try Certificate(der: answer.authority.array))
+        key: key, certificate: certificate,
+        trust: answer.hasTrust
+          ? try NodeTrust(answer.trust) : NodeTrust(try Certificate(der: answer.authority.array)))
     } catch {
       throw .tls(error)
     }

@@ -4,27 +4,44 @@ import Node
 import TLS
 import Wire
 
-/// A node's key and certificate, and the certificate of its cluster's authority: the files in `identity/`.
+/// A node's key and certificate, and whom it believes: the files in `identity/`.
 ///
 /// Immutable once made; `TLSContext`s are built from it.
 struct NodeCredentials: Sendable {
   let key: PrivateKey
   let certificate: Certificate
-  let authority: Certificate
+  let trust: NodeTrust
+  /// Whether the certificate is of the present authority, rather than of one that is being replaced.
+  let isOfPresent: Bool
+  /// The authority that has signed the certificate.
+  let issuer: Certificate
+
+  init(key: PrivateKey, certificate: Certificate, trust: NodeTrust) {
+    self.key = key
+    self.certificate = certificate
+    self.trust = trust
+    isOfPresent = certificate.isSigned(by: trust.authority)
+    issuer = isOfPresent ? trust.authority : trust.former ?? trust.authority
+  }
 
   /// The same key with another certificate.
   func renewed(_ certificate: Certificate) -> NodeCredentials {
-    NodeCredentials(key: key, certificate: certificate, authority: authority)
+    NodeCredentials(key: key, certificate: certificate, trust: trust)
   }
 
-  /// Writes the certificate alone, durably: the key and the authority's are there.
+  /// The same key and certificate among others to believe.
+  func believing(_ trust: NodeTrust) -> NodeCredentials {
+    NodeCredentials(key: key, certificate: certificate, trust: trust)
+  }
+
+  /// Writes the certificate alone, durably: the key and whom to believe are there.
   func saveCertificate(to directory: String, on disk: any Disk) throws(DiskError) {
     try disk.replace(NodeCredentials.path(directory, "node.crt"), with: certificate.der)
   }
 
-  private static func path(_ directory: String, _ name: String) -> String { "\(directory)/identity/\(name)" }
+  static func path(_ directory: String, _ name: String) -> String { "\(directory)/identity/\(name)" }
 
-  /// Writes the three files, mode 0600, durably.
+  /// Writes all files, mode 0600, durably.
   func save(to directory: String, on disk: any Disk) throws(ServerError) {
     do {
       try disk.createDirectory(directory)
@@ -32,7 +49,7 @@ struct NodeCredentials: Sendable {
       try disk.syncDirectory(directory)
       try disk.replace(NodeCredentials.path(directory, "node.key"), with: try key.der())
       try disk.replace(NodeCredentials.path(directory, "node.crt"), with: certificate.der)
-      try disk.replace(NodeCredentials.path(directory, "ca.crt"), with: authority.der)
+      try trust.save(to: directory, on: disk)
     } catch let error as DiskError {
       throw .node(.disk(error))
     } catch let error as TLSError {
@@ -42,7 +59,7 @@ struct NodeCredentials: Sendable {
     }
   }
 
-  /// Reads the three files.
+  /// Reads the files.
   static func load(from directory: String, on disk: any Disk) throws(ServerError) -> NodeCredentials {
     func read(_ name: String) throws(ServerError) -> [UInt8] {
       do {
@@ -51,11 +68,11 @@ struct NodeCredentials: Sendable {
         throw .node(.disk(error))
       }
     }
-    let (key, certificate, authority) = (try read("node.key"), try read("node.crt"), try read("ca.crt"))
+    let (key, certificate) = (try read("node.key"), try read("node.crt"))
+    let trust = try NodeTrust.load(from: directory, on: disk, read)
     do throws(TLSError) {
       return NodeCredentials(
-        key: try PrivateKey(der: key), certificate: try Certificate(der: certificate),
-        authority: try Certificate(der: authority))
+        key: try PrivateKey(der: key), certificate: try Certificate(der: certificate), trust: trust)
     } catch {
       throw .identity(path: directory + "/identity", words: "\(error)")
     }
@@ -65,7 +82,8 @@ struct NodeCredentials: Sendable {
   func serverContext(cluster: String, revocations: Revocations) throws(ServerError) -> TLSContext {
     do throws(TLSError) {
       return try TLSContext.server(
-        certificate: certificate, key: key, ca: authority, cluster: cluster, revoked: revocations.check)
+        certificate: certificate, key: key, ca: trust.authority, former: trust.former, cross: trust.cross,
+        cluster: cluster, revoked: revocations.check)
     } catch {
       throw .tls(error)
     }
@@ -75,7 +93,8 @@ struct NodeCredentials: Sendable {
   func clientContext(cluster: String, revocations: Revocations) throws(ServerError) -> TLSContext {
     do throws(TLSError) {
       return try TLSContext.client(
-        certificate: certificate, key: key, ca: authority, cluster: cluster, revoked: revocations.check)
+        certificate: certificate, key: key, ca: trust.authority, former: trust.former, cross: trust.cross,
+        cluster: cluster, revoked: revocations.check)
     } catch {
       throw .tls(error)
     }

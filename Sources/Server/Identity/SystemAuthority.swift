@@ -37,41 +37,59 @@ final class SystemAuthority: Authority {
     try? SealedBox.seal(SealedBox.open(sealedKey, with: credentials.key), to: publicKey)
   }
 
-  func nodeCertificate(
-    request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]
-  ) -> SignedCertificate? {
-    sign(
-      request, .node(cluster: cluster, id: node), seconds: nodeLifetimeSeconds, sealedKey: sealedKey,
-      authority: authority)
+  func nodeCertificate(request: [UInt8], node: NodeID, by authority: SigningAuthority) -> SignedCertificate? {
+    sign(request, .node(cluster: authority.cluster, id: node), .seconds(nodeLifetimeSeconds), by: authority)
   }
 
   func clientCertificate(
-    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
-    authority: [UInt8]
+    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, by authority: SigningAuthority
   ) -> SignedCertificate? {
     guard let role = PeerIdentity.Role(rawValue: role) else { return nil }
-    return sign(
-      request, .client(cluster: cluster, name: name, role: role), seconds: Int64(clamping: lifetimeSeconds),
-      sealedKey: sealedKey, authority: authority)
+    let identity = PeerIdentity.client(cluster: authority.cluster, name: name, role: role)
+    return sign(request, identity, .seconds(Int64(clamping: lifetimeSeconds)), by: authority)
+  }
+
+  func followingCertificate(
+    request: [UInt8], identity: String, notAfter: UInt64, by authority: SigningAuthority
+  ) -> SignedCertificate? {
+    guard let identity = PeerIdentity(uri: identity), case .client = identity else { return nil }
+    let validity = Validity(
+      notBefore: Validity.now() - Validity.backdating, notAfter: Int64(clamping: notAfter))
+    return sign(request, identity, validity, by: authority)
   }
 
   private func sign(
-    _ request: [UInt8], _ identity: PeerIdentity, seconds: Int64, sealedKey: [UInt8], authority: [UInt8]
+    _ request: [UInt8], _ identity: PeerIdentity, _ validity: Validity, by authority: SigningAuthority
   ) -> SignedCertificate? {
     do {
-      let key = try SealedBox.open(sealedKey, with: credentials.key)
-      let authority = try CertificateAuthority(certificateDER: authority, keyDER: key)
-      let certificate = try authority.sign(
-        SigningRequest(der: request), identity: identity, validity: .seconds(seconds))
+      let certificate = try opened(authority).sign(
+        SigningRequest(der: request), identity: identity, validity: validity)
       return SignedCertificate(der: certificate.der, record: certificate.record)
     } catch {
       return nil
     }
   }
 
-  func sign(_ message: [UInt8]) -> (signature: [UInt8], certificate: [UInt8])? {
+  private func opened(_ authority: SigningAuthority) throws -> CertificateAuthority {
+    let key = try SealedBox.open(authority.sealedKey, with: credentials.key)
+    return try CertificateAuthority(certificateDER: authority.certificate, keyDER: key)
+  }
+
+  func successor(of authority: SigningAuthority, members publicKeys: [[UInt8]]) -> SucceedingAuthority? {
+    do {
+      let (next, cross) = try opened(authority).successor()
+      let key = try next.key.der()
+      let sealed = try publicKeys.map { try SealedBox.seal(key, to: $0) }
+      return SucceedingAuthority(certificate: next.certificate.der, cross: cross.der, sealedKeys: sealed)
+    } catch {
+      return nil
+    }
+  }
+
+  func sign(_ message: [UInt8]) -> NodeSignature? {
     guard let signature = try? credentials.key.sign(message) else { return nil }
-    return (signature, credentials.certificate.der)
+    return NodeSignature(
+      signature: signature, certificate: credentials.certificate.der, authority: credentials.issuer.der)
   }
 
   func text(of token: WireJoinToken) -> String {

@@ -38,7 +38,9 @@ final class InboundSession: FrameReceiver {
     // SAFETY: the payload is lent for this call; a decoded message holds copies.
     switch (FrameKind(rawValue: kind), caller) {
     case (.request, _):
-      guard let request = WireRequest(untrusted: payload) else { return refuse(kind, connection) }
+      guard var request = WireRequest(untrusted: payload) else { return refuse(kind, connection) }
+      // Whose certificate is shown, the connection says and not the client.
+      if case .reissue = request.body, case .client = caller { request.reissue.serial = .init(connection.peerSerial) }
       serve(request, on: connection)
     case (.response, .node(let sender)):
       guard let response = WireResponse(untrusted: payload) else { return refuse(kind, connection) }

@@ -15,17 +15,26 @@ struct SimulatedAuthority: Authority {
 
   func reseal(_ sealedKey: [UInt8], to publicKey: [UInt8]) -> [UInt8]? { sealedKey }
 
-  func nodeCertificate(
-    request: [UInt8], node: NodeID, cluster: String, sealedKey: [UInt8], authority: [UInt8]
-  ) -> SignedCertificate? {
-    signed(request, "kv://\(cluster)/node/\(node)")
+  func nodeCertificate(request: [UInt8], node: NodeID, by authority: SigningAuthority) -> SignedCertificate? {
+    signed(request, "kv://\(authority.cluster)/node/\(node)")
   }
 
   func clientCertificate(
-    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, cluster: String, sealedKey: [UInt8],
-    authority: [UInt8]
+    request: [UInt8], name: String, role: String, lifetimeSeconds: UInt64, by authority: SigningAuthority
   ) -> SignedCertificate? {
-    signed(request, "kv://\(cluster)/client/\(name)?role=\(role)")
+    signed(request, "kv://\(authority.cluster)/client/\(name)?role=\(role)")
+  }
+
+  func followingCertificate(
+    request: [UInt8], identity: String, notAfter: UInt64, by authority: SigningAuthority
+  ) -> SignedCertificate? {
+    signed(request, identity)
+  }
+
+  func successor(of authority: SigningAuthority, members publicKeys: [[UInt8]]) -> SucceedingAuthority? {
+    let next = digest(authority.certificate)
+    return SucceedingAuthority(
+      certificate: next, cross: next.reversed(), sealedKeys: publicKeys.map { _ in next })
   }
 
   private func signed(_ request: [UInt8], _ identity: String) -> SignedCertificate {
@@ -38,7 +47,9 @@ struct SimulatedAuthority: Authority {
       })
   }
 
-  func sign(_ message: [UInt8]) -> (signature: [UInt8], certificate: [UInt8])? { (digest(message), []) }
+  func sign(_ message: [UInt8]) -> NodeSignature? {
+    NodeSignature(signature: digest(message), certificate: [], authority: [])
+  }
 
   func text(of token: WireJoinToken) -> String { String(decoding: token.secret, as: UTF8.self) }
 

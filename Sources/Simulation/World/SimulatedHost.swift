@@ -29,6 +29,8 @@ public final class SimulatedHost: NodeHost {
   var powerOffInNextJob: Int?
   /// The nodes that are turned away.
   private(set) var refused: Set<NodeID> = []
+  /// Whom the node was last told to believe.
+  public private(set) var trust = WireTrust()
   private var frozenInputs: [(Node) -> Void] = []
   /// By how much longer the jobs of a lane take than they would, in nanoseconds.
   public var laneDelays: [Lane: UInt64] = [:]
@@ -162,4 +164,5 @@ public final class SimulatedHost: NodeHost {
     world.departed(id)
   }
   public func revoked(_ serials: [[UInt8]]) {}
+  public func trustChanged(_ trust: WireTrust) { self.trust = trust }
 }

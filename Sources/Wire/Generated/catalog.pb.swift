@@ -119,6 +119,24 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .revokeCertificates(newValue)}
   }
 
+  /// Another authority signs from now on, and the one before is believed as well until that is ended.
+  public var beginRotation: WireCatalogCommand.AuthorityRotation {
+    get {
+      if case .beginRotation(let v)? = body {return v}
+      return WireCatalogCommand.AuthorityRotation()
+    }
+    set {body = .beginRotation(newValue)}
+  }
+
+  /// Refused unless at this generation of trust.
+  public var endRotation: UInt32 {
+    get {
+      if case .endRotation(let v)? = body {return v}
+      return 0
+    }
+    set {body = .endRotation(newValue)}
+  }
+
   public var changePartition: WireCatalogCommand.PartitionChange {
     get {
       if case .changePartition(let v)? = body {return v}
@@ -272,6 +290,10 @@ public nonisolated struct WireCatalogCommand: Sendable {
     /// The authority has signed a certificate.
     case addCertificate(WireCertificate)
     case revokeCertificates(WireCatalogCommand.CertificateRevocation)
+    /// Another authority signs from now on, and the one before is believed as well until that is ended.
+    case beginRotation(WireCatalogCommand.AuthorityRotation)
+    /// Refused unless at this generation of trust.
+    case endRotation(UInt32)
     case changePartition(WireCatalogCommand.PartitionChange)
     case confirmPartition(WireCatalogCommand.PartitionConfirmation)
     case setAddress(WireCatalogCommand.NodeAddress)
@@ -409,7 +431,44 @@ public nonisolated struct WireCatalogCommand: Sendable {
     public init() {}
   }
 
-  /// A node takes the place of a token, which is used up by it.
+  /// A new authority. Refused unless it is sealed to all members, and none is being replaced.
+  public nonisolated struct AuthorityRotation: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// DER.
+    public var authority: Data = Data()
+
+    /// Its key in a certificate that the present authority has signed.
+    public var cross: Data = Data()
+
+    /// Its private key, sealed to each member.
+    public var keys: [WireCatalogCommand.AuthorityRotation.SealedKey] = []
+
+    /// Milliseconds since 1970.
+    public var wallMs: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated struct SealedKey: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      public var node: UInt32 = 0
+
+      public var sealed: Data = Data()
+
+      public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      public init() {}
+    }
+
+    public init() {}
+  }
+
+  /// Where a node is from now on: host:port.
   public nonisolated struct NodeAddress: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -555,6 +614,35 @@ public nonisolated struct WireCatalogState: @unchecked Sendable {
   public var certificates: [WireCertificate] {
     get {_storage._certificates}
     set {_uniqueStorage()._certificates = newValue}
+  }
+
+  /// As in Trust: empty unless the authority is being replaced.
+  public var formerAuthority: Data {
+    get {_storage._formerAuthority}
+    set {_uniqueStorage()._formerAuthority = newValue}
+  }
+
+  public var crossCertificate: Data {
+    get {_storage._crossCertificate}
+    set {_uniqueStorage()._crossCertificate = newValue}
+  }
+
+  /// Twice the number of authorities that were replaced, less one while one is being.
+  public var trustGeneration: UInt32 {
+    get {_storage._trustGeneration}
+    set {_uniqueStorage()._trustGeneration = newValue}
+  }
+
+  /// When that began, in milliseconds since 1970.
+  public var rotationMs: UInt64 {
+    get {_storage._rotationMs}
+    set {_uniqueStorage()._rotationMs = newValue}
+  }
+
+  /// The authorities before, the latest first; DER.
+  public var pastAuthorities: [Data] {
+    get {_storage._pastAuthorities}
+    set {_uniqueStorage()._pastAuthorities = newValue}
   }
 
   /// How long old versions are kept, in milliseconds; 0: 24 hours.
@@ -858,7 +946,7 @@ nonisolated extension WireDeparture: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{8}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{8}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0\u{3}begin_rotation\0\u{3}end_rotation\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1122,6 +1210,27 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .revokeCertificates(v)
         }
       }()
+      case 62: try {
+        var v: WireCatalogCommand.AuthorityRotation?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .beginRotation(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .beginRotation(v)
+        }
+      }()
+      case 63: try {
+        var v: UInt32?
+        try decoder.decodeSingularUInt32Field(value: &v)
+        if let v = v {
+          if self.body != nil {try decoder.handleConflictingOneOf()}
+          self.body = .endRotation(v)
+        }
+      }()
       default: break
       }
     }
@@ -1220,6 +1329,14 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
     case .revokeCertificates?: try {
       guard case .revokeCertificates(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 61)
+    }()
+    case .beginRotation?: try {
+      guard case .beginRotation(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 62)
+    }()
+    case .endRotation?: try {
+      guard case .endRotation(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 63)
     }()
     case nil: break
     }
@@ -1483,6 +1600,86 @@ nonisolated extension WireCatalogCommand.CertificateRevocation: SwiftProtobuf.Me
   }
 }
 
+nonisolated extension WireCatalogCommand.AuthorityRotation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".AuthorityRotation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}authority\0\u{1}cross\0\u{1}keys\0\u{3}wall_ms\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.cross) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.keys) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.wallMs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.authority.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 1)
+    }
+    if !self.cross.isEmpty {
+      try visitor.visitSingularBytesField(value: self.cross, fieldNumber: 2)
+    }
+    if !self.keys.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.keys, fieldNumber: 3)
+    }
+    if self.wallMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.wallMs, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.AuthorityRotation, rhs: WireCatalogCommand.AuthorityRotation) -> Bool {
+    if lhs.authority != rhs.authority {return false}
+    if lhs.cross != rhs.cross {return false}
+    if lhs.keys != rhs.keys {return false}
+    if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.AuthorityRotation.SealedKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.AuthorityRotation.protoMessageName + ".SealedKey"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}sealed\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.sealed) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.node != 0 {
+      try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
+    }
+    if !self.sealed.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sealed, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.AuthorityRotation.SealedKey, rhs: WireCatalogCommand.AuthorityRotation.SealedKey) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.sealed != rhs.sealed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireCatalogCommand.NodeAddress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".NodeAddress"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}address\0")
@@ -1645,7 +1842,7 @@ nonisolated extension WireReplicaDamage: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogState"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{a}snapshots\0\u{1}recoveries\0\u{4}\u{9}removed_nodes\0\u{3}move_rate\0\u{2}\u{9}certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}format\0\u{1}ceiling\0\u{3}next_node\0\u{3}next_incarnation\0\u{3}next_group\0\u{1}epoch\0\u{3}replicas_wanted\0\u{1}nodes\0\u{1}partitions\0\u{1}tokens\0\u{1}authority\0\u{3}retention_ms\0\u{1}floor\0\u{2}\u{10}damaged\0\u{2}\u{a}snapshots\0\u{1}recoveries\0\u{4}\u{9}removed_nodes\0\u{3}move_rate\0\u{2}\u{9}certificates\0\u{3}former_authority\0\u{3}cross_certificate\0\u{3}trust_generation\0\u{3}rotation_ms\0\u{3}past_authorities\0")
 
   fileprivate class _StorageClass {
     var _cluster: String = String()
@@ -1661,6 +1858,11 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _tokens: [WireCatalogToken] = []
     var _authority: Data = Data()
     var _certificates: [WireCertificate] = []
+    var _formerAuthority: Data = Data()
+    var _crossCertificate: Data = Data()
+    var _trustGeneration: UInt32 = 0
+    var _rotationMs: UInt64 = 0
+    var _pastAuthorities: [Data] = []
     var _retentionMs: UInt64 = 0
     var _floor: UInt64 = 0
     var _removedNodes: [UInt32] = []
@@ -1691,6 +1893,11 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       _tokens = source._tokens
       _authority = source._authority
       _certificates = source._certificates
+      _formerAuthority = source._formerAuthority
+      _crossCertificate = source._crossCertificate
+      _trustGeneration = source._trustGeneration
+      _rotationMs = source._rotationMs
+      _pastAuthorities = source._pastAuthorities
       _retentionMs = source._retentionMs
       _floor = source._floor
       _removedNodes = source._removedNodes
@@ -1736,6 +1943,11 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 50: try { try decoder.decodeRepeatedUInt32Field(value: &_storage._removedNodes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
         case 60: try { try decoder.decodeRepeatedMessageField(value: &_storage._certificates) }()
+        case 61: try { try decoder.decodeSingularBytesField(value: &_storage._formerAuthority) }()
+        case 62: try { try decoder.decodeSingularBytesField(value: &_storage._crossCertificate) }()
+        case 63: try { try decoder.decodeSingularUInt32Field(value: &_storage._trustGeneration) }()
+        case 64: try { try decoder.decodeSingularUInt64Field(value: &_storage._rotationMs) }()
+        case 65: try { try decoder.decodeRepeatedBytesField(value: &_storage._pastAuthorities) }()
         default: break
         }
       }
@@ -1804,6 +2016,21 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._certificates.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._certificates, fieldNumber: 60)
       }
+      if !_storage._formerAuthority.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._formerAuthority, fieldNumber: 61)
+      }
+      if !_storage._crossCertificate.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._crossCertificate, fieldNumber: 62)
+      }
+      if _storage._trustGeneration != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._trustGeneration, fieldNumber: 63)
+      }
+      if _storage._rotationMs != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._rotationMs, fieldNumber: 64)
+      }
+      if !_storage._pastAuthorities.isEmpty {
+        try visitor.visitRepeatedBytesField(value: _storage._pastAuthorities, fieldNumber: 65)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1826,6 +2053,11 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._tokens != rhs_storage._tokens {return false}
         if _storage._authority != rhs_storage._authority {return false}
         if _storage._certificates != rhs_storage._certificates {return false}
+        if _storage._formerAuthority != rhs_storage._formerAuthority {return false}
+        if _storage._crossCertificate != rhs_storage._crossCertificate {return false}
+        if _storage._trustGeneration != rhs_storage._trustGeneration {return false}
+        if _storage._rotationMs != rhs_storage._rotationMs {return false}
+        if _storage._pastAuthorities != rhs_storage._pastAuthorities {return false}
         if _storage._retentionMs != rhs_storage._retentionMs {return false}
         if _storage._floor != rhs_storage._floor {return false}
         if _storage._removedNodes != rhs_storage._removedNodes {return false}

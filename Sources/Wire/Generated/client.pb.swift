@@ -147,6 +147,24 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .renew(newValue)}
   }
 
+  /// A client's next certificate, for as long as the present one.
+  public var reissue: WireReissueRequest {
+    get {
+      if case .reissue(let v)? = _storage._body {return v}
+      return WireReissueRequest()
+    }
+    set {_uniqueStorage()._body = .reissue(newValue)}
+  }
+
+  /// Another authority in the place of the present one.
+  public var rotate: WireRotateRequest {
+    get {
+      if case .rotate(let v)? = _storage._body {return v}
+      return WireRotateRequest()
+    }
+    set {_uniqueStorage()._body = .rotate(newValue)}
+  }
+
   /// Of peers alone: the oracle's versions.
   public var versions: WireVersionsRequest {
     get {
@@ -341,6 +359,10 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case revoke(WireRevokeRequest)
     /// Of peers alone: a node's next certificate.
     case renew(WireRenewRequest)
+    /// A client's next certificate, for as long as the present one.
+    case reissue(WireReissueRequest)
+    /// Another authority in the place of the present one.
+    case rotate(WireRotateRequest)
     /// Of peers alone: the oracle's versions.
     case versions(WireVersionsRequest)
     /// Of peers alone: a command for the catalog's log, as catalog.proto defines it.
@@ -490,6 +512,22 @@ public nonisolated struct WireResponse: @unchecked Sendable {
       return WireRenewResponse()
     }
     set {_uniqueStorage()._body = .renew(newValue)}
+  }
+
+  public var reissue: WireReissueResponse {
+    get {
+      if case .reissue(let v)? = _storage._body {return v}
+      return WireReissueResponse()
+    }
+    set {_uniqueStorage()._body = .reissue(newValue)}
+  }
+
+  public var rotate: WireRotateResponse {
+    get {
+      if case .rotate(let v)? = _storage._body {return v}
+      return WireRotateResponse()
+    }
+    set {_uniqueStorage()._body = .rotate(newValue)}
   }
 
   public var versions: WireVersionsResponse {
@@ -675,6 +713,8 @@ public nonisolated struct WireResponse: @unchecked Sendable {
     case certificates(WireCertificatesResponse)
     case revoke(WireRevokeResponse)
     case renew(WireRenewResponse)
+    case reissue(WireReissueResponse)
+    case rotate(WireRotateResponse)
     case versions(WireVersionsResponse)
     case propose(WireCatalogProposalResponse)
     case now(WireNowResponse)
@@ -1722,6 +1762,41 @@ public nonisolated struct WireEnrolResponse: Sendable {
 
   public var format: UInt32 = 0
 
+  /// Whom to believe; missing: `authority` alone.
+  public var trust: WireTrust {
+    get {_trust ?? WireTrust()}
+    set {_trust = newValue}
+  }
+  /// Returns true if `trust` has been explicitly set.
+  public var hasTrust: Bool {self._trust != nil}
+  /// Clears the value of `trust`. Subsequent reads from it will return its default value.
+  public mutating func clearTrust() {self._trust = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _trust: WireTrust? = nil
+}
+
+/// Whom the members of a cluster believe.
+public nonisolated struct WireTrust: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Rises with every change of the rest.
+  public var generation: UInt32 = 0
+
+  /// The certificate of the authority that signs, DER.
+  public var authority: Data = Data()
+
+  /// That of the one before, which is believed as well while it is being replaced; else empty.
+  public var former: Data = Data()
+
+  /// The authority's key in a certificate that the former has signed, for those who know the former alone.
+  public var cross: Data = Data()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1759,6 +1834,9 @@ public nonisolated struct WireIssueResponse: Sendable {
 
   public var authority: Data = Data()
 
+  /// The authorities before, whose word in old snapshots' files is still to be known.
+  public var pastAuthorities: [Data] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1780,6 +1858,9 @@ public nonisolated struct WireCertificatesResponse: Sendable {
   // methods supported on all messages.
 
   public var certificates: [WireCertificate] = []
+
+  /// How many authorities there were before the one that signs now.
+  public var authorityNumber: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1805,6 +1886,12 @@ public nonisolated struct WireCertificate: Sendable {
 
   /// When it was revoked, in milliseconds since 1970; 0: it was not.
   public var revokedMs: UInt64 = 0
+
+  /// How many authorities there had been before the one that signed it.
+  public var authorityNumber: UInt32 = 0
+
+  /// The serial number of the one that its holder showed to get it; empty for a node's, and for one that was issued.
+  public var follows: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1862,6 +1949,77 @@ public nonisolated struct WireRenewResponse: Sendable {
 
   /// DER.
   public var certificate: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// A certificate of the same holder with the same end, for another key, under the present authority.
+public nonisolated struct WireReissueRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var signingRequest: Data = Data()
+
+  /// The serial number of the certificate that the client has shown; set by the node that it is connected to.
+  public var serial: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireReissueResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// DER.
+  public var certificate: Data = Data()
+
+  public var authority: Data = Data()
+
+  public var pastAuthorities: [Data] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRotateRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The former authority is believed no more; without, another authority is made if none is being replaced.
+  public var finish: Bool = false
+
+  /// Although certificates of the former authority are in use.
+  public var force: Bool = false
+
+  /// Of peers alone: whether the node knows how.
+  public var probe: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRotateResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The certificate of the authority that signs, DER.
+  public var authority: Data = Data()
+
+  /// When the replacement that is under way began, in milliseconds since 1970; 0: none is.
+  public var beganMs: UInt64 = 0
+
+  /// Certificates of the former authority that are neither expired, nor revoked, nor followed by another of their holder.
+  public var behind: [WireCertificate] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2290,7 +2448,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -2748,6 +2906,32 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._body = .renew(v)
           }
         }()
+        case 74: try {
+          var v: WireReissueRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .reissue(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .reissue(v)
+          }
+        }()
+        case 75: try {
+          var v: WireRotateRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .rotate(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .rotate(v)
+          }
+        }()
         default: break
         }
       }
@@ -2898,6 +3082,14 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .renew(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 73)
       }()
+      case .reissue?: try {
+        guard case .reissue(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 74)
+      }()
+      case .rotate?: try {
+        guard case .rotate(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 75)
+      }()
       case nil: break
       }
     }
@@ -2924,7 +3116,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{c}\u{2}\u{7}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -3389,6 +3581,32 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
             _storage._body = .renew(v)
           }
         }()
+        case 74: try {
+          var v: WireReissueResponse?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .reissue(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .reissue(v)
+          }
+        }()
+        case 75: try {
+          var v: WireRotateResponse?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .rotate(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .rotate(v)
+          }
+        }()
         default: break
         }
       }
@@ -3536,6 +3754,14 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case .renew?: try {
         guard case .renew(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 73)
+      }()
+      case .reissue?: try {
+        guard case .reissue(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 74)
+      }()
+      case .rotate?: try {
+        guard case .rotate(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 75)
       }()
       case nil: break
       }
@@ -5163,7 +5389,7 @@ nonisolated extension WireEnrolRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireEnrolResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".EnrolResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}certificate\0\u{1}authority\0\u{1}members\0\u{1}format\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}certificate\0\u{1}authority\0\u{1}members\0\u{1}format\0\u{2}\u{e}trust\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5177,12 +5403,17 @@ nonisolated extension WireEnrolResponse: SwiftProtobuf.Message, SwiftProtobuf._M
       case 4: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
+      case 20: try { try decoder.decodeSingularMessageField(value: &self._trust) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.node != 0 {
       try visitor.visitSingularUInt32Field(value: self.node, fieldNumber: 1)
     }
@@ -5201,6 +5432,9 @@ nonisolated extension WireEnrolResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.format != 0 {
       try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 6)
     }
+    try { if let v = self._trust {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5211,6 +5445,52 @@ nonisolated extension WireEnrolResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.authority != rhs.authority {return false}
     if lhs.members != rhs.members {return false}
     if lhs.format != rhs.format {return false}
+    if lhs._trust != rhs._trust {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTrust: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Trust"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}generation\0\u{1}authority\0\u{1}former\0\u{1}cross\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.generation) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.former) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.cross) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.generation != 0 {
+      try visitor.visitSingularUInt32Field(value: self.generation, fieldNumber: 1)
+    }
+    if !self.authority.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 2)
+    }
+    if !self.former.isEmpty {
+      try visitor.visitSingularBytesField(value: self.former, fieldNumber: 3)
+    }
+    if !self.cross.isEmpty {
+      try visitor.visitSingularBytesField(value: self.cross, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireTrust, rhs: WireTrust) -> Bool {
+    if lhs.generation != rhs.generation {return false}
+    if lhs.authority != rhs.authority {return false}
+    if lhs.former != rhs.former {return false}
+    if lhs.cross != rhs.cross {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5263,7 +5543,7 @@ nonisolated extension WireIssueRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireIssueResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".IssueResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{1}authority\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{1}authority\0\u{3}past_authorities\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5273,6 +5553,7 @@ nonisolated extension WireIssueResponse: SwiftProtobuf.Message, SwiftProtobuf._M
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularBytesField(value: &self.certificate) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.pastAuthorities) }()
       default: break
       }
     }
@@ -5285,12 +5566,16 @@ nonisolated extension WireIssueResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.authority.isEmpty {
       try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 2)
     }
+    if !self.pastAuthorities.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.pastAuthorities, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireIssueResponse, rhs: WireIssueResponse) -> Bool {
     if lhs.certificate != rhs.certificate {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs.pastAuthorities != rhs.pastAuthorities {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5317,7 +5602,7 @@ nonisolated extension WireCertificatesRequest: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CertificatesResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificates\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificates\0\u{3}authority_number\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5326,6 +5611,7 @@ nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProt
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.certificates) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.authorityNumber) }()
       default: break
       }
     }
@@ -5335,11 +5621,15 @@ nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProt
     if !self.certificates.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.certificates, fieldNumber: 1)
     }
+    if self.authorityNumber != 0 {
+      try visitor.visitSingularUInt32Field(value: self.authorityNumber, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireCertificatesResponse, rhs: WireCertificatesResponse) -> Bool {
     if lhs.certificates != rhs.certificates {return false}
+    if lhs.authorityNumber != rhs.authorityNumber {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5347,7 +5637,7 @@ nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension WireCertificate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Certificate"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serial\0\u{1}identity\0\u{3}not_before\0\u{3}not_after\0\u{3}revoked_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}serial\0\u{1}identity\0\u{3}not_before\0\u{3}not_after\0\u{3}revoked_ms\0\u{3}authority_number\0\u{1}follows\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5360,6 +5650,8 @@ nonisolated extension WireCertificate: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.notBefore) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.notAfter) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.revokedMs) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.authorityNumber) }()
+      case 7: try { try decoder.decodeSingularBytesField(value: &self.follows) }()
       default: break
       }
     }
@@ -5381,6 +5673,12 @@ nonisolated extension WireCertificate: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.revokedMs != 0 {
       try visitor.visitSingularUInt64Field(value: self.revokedMs, fieldNumber: 5)
     }
+    if self.authorityNumber != 0 {
+      try visitor.visitSingularUInt32Field(value: self.authorityNumber, fieldNumber: 6)
+    }
+    if !self.follows.isEmpty {
+      try visitor.visitSingularBytesField(value: self.follows, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5390,6 +5688,8 @@ nonisolated extension WireCertificate: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.notBefore != rhs.notBefore {return false}
     if lhs.notAfter != rhs.notAfter {return false}
     if lhs.revokedMs != rhs.revokedMs {return false}
+    if lhs.authorityNumber != rhs.authorityNumber {return false}
+    if lhs.follows != rhs.follows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5520,6 +5820,161 @@ nonisolated extension WireRenewResponse: SwiftProtobuf.Message, SwiftProtobuf._M
 
   public static func ==(lhs: WireRenewResponse, rhs: WireRenewResponse) -> Bool {
     if lhs.certificate != rhs.certificate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireReissueRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReissueRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}signing_request\0\u{1}serial\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.signingRequest) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.serial) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.signingRequest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signingRequest, fieldNumber: 1)
+    }
+    if !self.serial.isEmpty {
+      try visitor.visitSingularBytesField(value: self.serial, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireReissueRequest, rhs: WireReissueRequest) -> Bool {
+    if lhs.signingRequest != rhs.signingRequest {return false}
+    if lhs.serial != rhs.serial {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireReissueResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReissueResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{1}authority\0\u{3}past_authorities\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.certificate) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.pastAuthorities) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificate.isEmpty {
+      try visitor.visitSingularBytesField(value: self.certificate, fieldNumber: 1)
+    }
+    if !self.authority.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 2)
+    }
+    if !self.pastAuthorities.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.pastAuthorities, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireReissueResponse, rhs: WireReissueResponse) -> Bool {
+    if lhs.certificate != rhs.certificate {return false}
+    if lhs.authority != rhs.authority {return false}
+    if lhs.pastAuthorities != rhs.pastAuthorities {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRotateRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RotateRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}finish\0\u{1}force\0\u{1}probe\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.finish) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.force) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.probe) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.finish != false {
+      try visitor.visitSingularBoolField(value: self.finish, fieldNumber: 1)
+    }
+    if self.force != false {
+      try visitor.visitSingularBoolField(value: self.force, fieldNumber: 2)
+    }
+    if self.probe != false {
+      try visitor.visitSingularBoolField(value: self.probe, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRotateRequest, rhs: WireRotateRequest) -> Bool {
+    if lhs.finish != rhs.finish {return false}
+    if lhs.force != rhs.force {return false}
+    if lhs.probe != rhs.probe {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRotateResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RotateResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}authority\0\u{3}began_ms\0\u{1}behind\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.beganMs) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.behind) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.authority.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 1)
+    }
+    if self.beganMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.beganMs, fieldNumber: 2)
+    }
+    if !self.behind.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.behind, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRotateResponse, rhs: WireRotateResponse) -> Bool {
+    if lhs.authority != rhs.authority {return false}
+    if lhs.beganMs != rhs.beganMs {return false}
+    if lhs.behind != rhs.behind {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

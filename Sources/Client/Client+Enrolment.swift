@@ -59,8 +59,8 @@ extension Client {
       let authority = try Certificate(der: answer.authority.array)
       let identity = try Certificate(der: answer.certificate.array).identity
       let pinned = try predecessor(of: authority, answer.trust) ?? authority
-      guard try pinned.sha256() == token.pin, answer.cluster == token.cluster, case .node(token.cluster, let id) = identity,
-        id.rawValue == answer.node
+      guard try pinned.sha256() == token.pin, answer.cluster == token.cluster,
+        case .node(token.cluster, let id) = identity, id.rawValue == answer.node
       else {
         throw .wrongPin
       }

@@ -19,6 +19,15 @@ import Testing
     #expect(Self.file.text.hasPrefix("kv cluster file, version 1\ncluster c1\naddress 127.0.0.1:4711\n"))
   }
 
+  @Test("the authorities before are kept in their order, and there need be none")
+  func pastAuthorities() throws {
+    let file = ClusterFile(
+      cluster: "c1", addresses: ["h:1"], authority: [1], pastAuthorities: [[2], [3]], certificate: [4],
+      privateKey: [5])
+    #expect(try Self.parse(file.text) == file)
+    #expect(Self.file.pastAuthorities.isEmpty && !Self.file.text.contains("past"))
+  }
+
   @Test("empty lines, comments, CRLF and a missing last newline are allowed")
   func tolerance() throws {
     let text = Self.file.text.replacingNewlines(with: "\r\n# a comment\r\n\r\n")
@@ -48,7 +57,9 @@ import Testing
     Wrong(text: file.text.replacing("AQID", "AQ=D"), line: 6, expected: "base64"),
     Wrong(text: file.text.replacing("authority AQID", "authority "), line: 6, expected: "base64"),
     Wrong(
-      text: file.text + "colour red\n", line: 9, expected: "cluster, address, authority, certificate or key"),
+      text: file.text + "colour red\n", line: 9,
+      expected: "cluster, address, authority, past-authority, certificate or key"),
+    Wrong(text: file.text + "past-authority ?\n", line: 9, expected: "base64"),
     Wrong(text: "kv cluster file, version 1\ncluster c\n", line: 0, expected: "a line 'address …'"),
   ]
 

@@ -8,7 +8,7 @@ import Testing
 struct ScriptTests {
   @Test(
     "What operators do works as the pages say", .timeLimit(.minutes(4)),
-    arguments: ["backup", "certificates", "completions", "debian", "page", "upgrade"])
+    arguments: ["backup", "certificates", "completions", "debian", "page", "rotation", "upgrade"])
   func operations(name: String) throws {
     try script(name: name)
   }

@@ -38,7 +38,8 @@ extension Node {
     guard let known = catalog.catalog?.certificates.first(where: { $0.serial == request.serial && $0.revokedMs == 0 })
     else {
       return reply(
-        WireFailure.because(.refused, "the certificate is not in the cluster's list; an administrator can issue another"))
+        WireFailure.because(
+          .refused, "the certificate is not in the cluster's list; an administrator can issue another"))
     }
     guard
       let signed = host.authority.followingCertificate(

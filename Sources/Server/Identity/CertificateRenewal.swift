@@ -98,8 +98,8 @@ final class CertificateRenewal {
     guard credentials.certificate.validity.notAfter < Validity.now(), !others.isEmpty else { return credentials }
     do {
       let token = JoinToken(
-        cluster: stored.cluster, pin: try credentials.trust.authority.sha256(), secret: [UInt8](repeating: 0, count: 32),
-        addresses: Array(others.prefix(JoinToken.mostAddresses)))
+        cluster: stored.cluster, pin: try credentials.trust.authority.sha256(),
+        secret: [UInt8](repeating: 0, count: 32), addresses: Array(others.prefix(JoinToken.mostAddresses)))
       let answer = try Client.enrol(
         token: token.encode(), signingRequest: try SigningRequest(key: credentials.key).der, address: stored.address,
         zone: "", format: NodeDirectory.format)

@@ -15,7 +15,7 @@ final class ClusterFileKeeper {
   private var isBusy = false
   private var nextLook: Moment
 
-  private static let lookMilliseconds: UInt64 = 60_000
+  private static let lookMilliseconds: UInt64 = 5_000
   /// How long after an attempt that failed, or a change of the authority, the file is looked at.
   private static let soonMilliseconds: UInt64 = 2_000
   private static let patienceMilliseconds: UInt32 = 10_000

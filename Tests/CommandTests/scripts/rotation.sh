@@ -130,3 +130,17 @@ await_healthy
 status 0 kv --cluster alice.kv put key0002 'twice renewed'
 status 0 kv snapshot verify before.kvs
 kv verify --quick >/dev/null
+
+# The file that lies in a node's directory is renewed before it ends; one that was taken elsewhere is not.
+cp node1/cluster.kv admin.kv
+export KV_CLUSTER=$work/admin.kv
+kv cert issue admin2 --role admin --ttl 12s --to node1/cluster.kv --quiet
+ends() { kv --cluster node1/cluster.kv cert show --json | grep -o '"expires":[0-9]*'; }
+first=$(ends)
+for try in $(seq 300); do
+  [ "$(ends)" = "$first" ] || break
+  [ "$try" -lt 300 ] || fail 'the file in the directory is not renewed'
+  sleep 0.1
+done
+status 0 kv --cluster node1/cluster.kv cert list
+same client/admin2 "$(kv --cluster node1/cluster.kv cert show | awk 'NR == 2 { print $1 }')"

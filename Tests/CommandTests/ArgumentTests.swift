@@ -91,6 +91,23 @@ struct ArgumentTests {
     #expect(DurationArgument(argument: text) == nil)
   }
 
+  @Test(
+    "A number of bytes has a unit or none, in powers of 1024",
+    arguments: [
+      ("0", 0), ("4096", 4096), ("512K", 512 << 10), ("512KiB", 512 << 10), ("20M", 20 << 20), ("20MiB", 20 << 20),
+      ("1GiB", 1 << 30), ("6442450944", 6 << 30), ("3T", 3 << 40), ("9223372036854775807", UInt64(Int64.max)),
+    ] as [(String, UInt64)])
+  func byteCounts(text: String, bytes: UInt64) {
+    #expect(ByteCountArgument(argument: text)?.bytes == bytes)
+  }
+
+  @Test(
+    "Anything else is no number of bytes",
+    arguments: ["", "K", "-1", "+1", "1k", "1KB", "1 KiB", "1.5G", "0x10", "9223372036854775808", "9000000T", "١"])
+  func noByteCounts(text: String) {
+    #expect(ByteCountArgument(argument: text) == nil)
+  }
+
   @Test("A request id is read in the form in which exit 75 prints it")
   func requestID() throws {
     let id = try RequestID.parsed(ArgumentBytes(Array("0192f3a4-0000-7000-8000-000000000000/7".utf8)))

@@ -21,9 +21,10 @@ struct RepairCommand: Executable {
   var yes = false
 
   @Option(help: ArgumentHelp("Let each node read at most so many bytes a second: 20M.", valueName: "bytes"))
-  var rate: ByteRate?
+  var rate: ByteCountArgument?
 
   mutating func validate() throws {
+    if rate?.bytes == 0 { throw ValidationError("--rate takes a number of bytes above 0") }
     if plan, yes { throw ValidationError("--plan and --yes exclude each other") }
   }
 
@@ -33,7 +34,7 @@ struct RepairCommand: Executable {
       throw .usage("a repair without a terminal to ask at takes --yes; --plan shows what it would do")
     }
     var check = PartitionCheck(client: try global.client())
-    check.rate = rate?.bytesPerSecond ?? 0
+    check.rate = rate?.bytes ?? 0
     var tally = CheckTally()
     var repairs: [PartitionRepair] = []
     let groups = try check.partitions(partition)

@@ -25,7 +25,7 @@ struct VerifyCommand: Executable {
   var resume: ArgumentBytes?
 
   @Option(help: ArgumentHelp("Let each node read at most so many bytes a second: 20M.", valueName: "bytes"))
-  var rate: ByteRate?
+  var rate: ByteCountArgument?
 
   @Flag(help: "Compare sums that are kept anyway, and read nothing.")
   var quick = false
@@ -50,6 +50,7 @@ struct VerifyCommand: Executable {
     if root != nil, proof == nil { throw ValidationError("--root goes with --proof") }
     if quick, resume != nil { throw ValidationError("--quick takes no time that --resume could save") }
     if quick, prefix != nil || at != nil { throw ValidationError("--quick excludes --prefix and --at") }
+    if rate?.bytes == 0 { throw ValidationError("--rate takes a number of bytes above 0") }
     if quick, rate != nil { throw ValidationError("--quick reads nothing: it takes no --rate") }
   }
 
@@ -60,7 +61,7 @@ struct VerifyCommand: Executable {
     var check = PartitionCheck(client: try global.client())
     check.prefix = prefix?.bytes ?? []
     check.at = try moment?.version(asking: check.client)
-    check.rate = rate?.bytesPerSecond ?? 0
+    check.rate = rate?.bytes ?? 0
     check.isQuick = quick
     var checked = try resume.map { (path) throws(CommandError) in
       let cluster = try asking { () throws(ClientError) in try check.client.map() }.cluster

@@ -121,6 +121,8 @@ extension Limits {
   /// The most certificates that the catalog lists at once, and the longest that one can last: ten years.
   static let certificates = 4096
   static let longestCertificateSeconds: UInt64 = 3650 * 86_400
+  /// The most certificates that may be good for a client which renews its own.
+  static let certificatesOfClient = 32
   /// The most authorities of the past that the catalog names.
   static let pastAuthorities = 16
   /// How long a member may take to say whether it knows how to replace the authority.

@@ -243,6 +243,8 @@ struct RotationTests {
     #expect(renew(serial)?.failure == nil)
     #expect(alices().map(\.follows) == [.init(), serial])
     #expect(renew(.init([1, 2, 3]))?.failure?.code == .refused)
+    for _ in 0..<Limits.certificatesOfClient - 2 { #expect(renew(serial)?.failure == nil) }
+    #expect(renew(serial)?.failure?.message.contains("are good") == true)
     #expect(world.ask(.with { $0.revoke = .with { $0.serial = serial } })?.failure == nil)
     #expect(renew(serial)?.failure?.code == .refused)
   }

@@ -14,6 +14,11 @@ extension Catalog {
     state.certificates.contains { $0.identity == identity && $0.revokedMs > 0 }
   }
 
+  /// How many certificates of this identity were not revoked.
+  func unrevokedCount(of identity: String) -> Int {
+    state.certificates.count { $0.identity == identity && $0.revokedMs == 0 }
+  }
+
   mutating func add(_ certificate: WireCertificate) throws(Refusal) {
     // As tokens do, they end by the version's clock, the same on every replica; the lead makes sure that they have.
     let (now, lead) = (ceiling.milliseconds, Oracle.ceilingLeadMilliseconds)

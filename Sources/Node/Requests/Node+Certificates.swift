@@ -41,6 +41,12 @@ extension Node {
         WireFailure.because(
           .refused, "the certificate is not in the cluster's list; an administrator can issue another"))
     }
+    guard (catalog.catalog?.unrevokedCount(of: known.identity) ?? 0) < Limits.certificatesOfClient else {
+      return reply(
+        WireFailure.because(
+          .refused, "\(Limits.certificatesOfClient) certificates of this holder are good; revoke some, or let them end")
+      )
+    }
     guard
       let signed = host.authority.followingCertificate(
         request: request.signingRequest.array, identity: known.identity, notAfter: known.notAfter, by: authority)

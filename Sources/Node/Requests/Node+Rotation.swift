@@ -22,8 +22,14 @@ extension Node {
       .with {
         $0.authority = catalog.catalog?.state.authority ?? .init()
         $0.beganMs = catalog.catalog?.state.rotationMs ?? 0
-        $0.behind = catalog.catalog?.behind ?? []
+        $0.behind = catalog.catalog.map(behind) ?? []
       })
+  }
+
+  /// The certificates of the former authority that are in use; the catalog itself doesn't know which have expired.
+  private func behind(in catalog: Catalog) -> [WireCertificate] {
+    let now = host.clock.wallMilliseconds / 1000
+    return catalog.behind.filter { $0.notAfter >= now }
   }
 
   /// A member of an older release would stop at the command; and one that is away until the end could not come back.
@@ -73,7 +79,7 @@ extension Node {
   }
 
   private func endRotation(_ request: WireRotateRequest, _ catalog: Catalog, _ reply: @escaping Reply) {
-    let behind = catalog.behind
+    let behind = behind(in: catalog)
     guard request.force || behind.isEmpty else {
       let holders = behind.prefix(Limits.holdersNamed).map { $0.identity.isEmpty ? "somebody" : $0.identity }
       let rest = behind.count - holders.count
@@ -81,7 +87,8 @@ extension Node {
         WireFailure.because(
           .refused,
           "\(behind.count) certificates of the former authority are in use: \(holders.joined(separator: ", "))"
-            + (rest > 0 ? " and \(rest) more" : "")))
+            + (rest > 0 ? " and \(rest) more" : "")
+            + "; renew or revoke them; only force shuts them out"))
     }
     self.catalog.propose(.with { $0.endRotation = catalog.state.trustGeneration }) { [self] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }

@@ -59,8 +59,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Bytes", "Client", "Environment", "Log", "Merkle", "Node", "Server", "Snapshot", "Store", "Table", "TLS",
-        "Wire", logging, argumentParser,
+        "Bytes", "CShims", "Client", "Environment", "Log", "Merkle", "Node", "Server", "Snapshot", "Store", "Table",
+        "TLS", "Wire", logging, argumentParser,
       ], swiftSettings: strict),
     // Linked into programs alone, it replaces the system's allocator in those and in nothing else (kv-decisions(7)).
     .executableTarget(

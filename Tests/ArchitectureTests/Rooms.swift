@@ -24,7 +24,7 @@ enum Rooms {
     Room(name: "Client", builtOn: ["Wire", "TLS", "HashRing"]),
     Room(name: "Node", builtOn: ["Store", "Log", "Raft", "Wire", "HashRing"]),
     Room(name: "Server", builtOn: ["Node", "Snapshot", "Transport", "Client", "NIO", "Logging"]),
-    Room(name: "Commands", builtOn: ["Client", "Server", "ArgumentParser", "Logging"]),
+    Room(name: "Commands", builtOn: ["CShims", "Client", "Server", "ArgumentParser", "Logging"]),
     Room(name: "kv", builtOn: ["Commands"]),
     Room(name: "Simulation", builtOn: ["Node"]),
     Room(name: "simulate", builtOn: ["Simulation"]),

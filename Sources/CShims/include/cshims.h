@@ -21,6 +21,11 @@ int kv_epoll_add(int epoll, int descriptor, uint64_t tag);
 /// of them into `tags` and gives their number. -1 with errno.
 int kv_epoll_wait(int epoll, uint64_t *tags, int capacity, int milliseconds);
 
+/// How many arguments the process was started with, its name among them; and each, NULL beyond the last. Swift looks for
+/// them on the stack below the environment, and finds none where a preloaded library has moved that (ld.so(8)).
+int kv_argument_count(void);
+const char *kv_argument(int index);
+
 /// Asks the CPU to bring the cache lines of `length` bytes near, all at once. Reads nothing: any address is allowed.
 void kv_prefetch(const void *data, size_t length);
 

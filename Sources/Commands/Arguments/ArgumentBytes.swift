@@ -1,5 +1,6 @@
 import ArgumentParser
 import Bytes
+import CShims
 import Glibc
 
 /// One argument of the command line, byte for byte.
@@ -61,9 +62,9 @@ extension ArgumentBytes {
   /// The arguments of this process after its name, encoded for the parser.
   static func ofThisProcess() -> [String] {
     var arguments: [String] = []
-    // SAFETY: the C library keeps `argc` NUL-terminated strings alive, unchanged, for the life of the process.
-    for index in 1..<max(1, Int(CommandLine.argc)) {
-      guard let argument = CommandLine.unsafeArgv[index] else { break }
+    // SAFETY: the C library keeps that many NUL-terminated strings alive, unchanged, for the life of the process.
+    for index in 1..<max(1, kv_argument_count()) {
+      guard let argument = kv_argument(index) else { break }
       let length = strlen(argument)
       let bytes = UnsafeRawBufferPointer(start: argument, count: length)
       arguments.append(encode(bytes))

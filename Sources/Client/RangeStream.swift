@@ -200,7 +200,8 @@ extension RangeStream {
   private func share(of source: RangeSource, _ parts: Int) -> Int {
     guard let remaining else { return 0 }
     let mean = (Double(remaining) * Double(source.parts.count) / Double(max(parts, source.parts.count))).rounded(.up)
-    return min(remaining, Int(mean + 3 * mean.squareRoot().rounded(.up)))
+    let share = mean + 3 * mean.squareRoot().rounded(.up)
+    return share < Double(remaining) ? Int(share) : remaining
   }
 }
 

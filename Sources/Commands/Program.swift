@@ -6,6 +6,7 @@ import Glibc
 public enum Program {
   /// Carries out what the arguments of this process ask for, and ends it.
   public static func main() -> Never {
+    StandardDescriptors.occupy()
     signal(SIGPIPE, SIG_IGN)
     exit(run(ArgumentBytes.ofThisProcess()).rawValue)
   }
@@ -39,7 +40,7 @@ public enum Program {
     } catch let error as CommandError {
       throw error
     } catch {
-      return try answer(error, output)
+      return try answer(error, arguments, output)
     }
   }
 
@@ -48,10 +49,29 @@ public enum Program {
     arguments.starts(with: ["bench", "engine"]) ? ["bench-engine"] + arguments.dropFirst(2) : arguments
   }
 
+  /// The argument in which the parser has found `-h` among letters that are no options, such as `-1h`, where nothing else
+  /// asks for help; nil if help was meant.
+  static func accidentalHelp(in arguments: [String]) -> String? {
+    let before = arguments.prefix { $0 != "--" }
+    let flags = Set("hqv")
+    func asks(_ word: String) -> Bool {
+      word == "help" || word.hasPrefix("--") || word.hasPrefix("-") && word.dropFirst().allSatisfy(flags.contains)
+    }
+    let groups = before.filter { $0.hasPrefix("-") && !$0.hasPrefix("--") && $0.contains("h") }
+    guard let strange = groups.first(where: { !asks($0) }) else { return nil }
+    let words = ["help", "--help", "--help-hidden", "--version", "--generate-completion-script"]
+    return before.contains { words.contains($0) } || groups.contains(where: asks) ? nil : strange
+  }
+
   /// Prints help that was asked for; throws what is wrong with the command line.
-  private static func answer(_ error: any Error, _ output: OutputStream) throws(CommandError) -> ExitCode {
+  private static func answer(
+    _ error: any Error, _ arguments: [String], _ output: OutputStream
+  ) throws(CommandError) -> ExitCode {
     let text = printable(KVCommand.fullMessage(for: error))
     if KVCommand.exitCode(for: error).isSuccess {
+      if let strange = accidentalHelp(in: arguments) {
+        throw .usage("unknown option '\(printable(strange))'; what begins with a dash and is no option comes behind --")
+      }
       try output.line(text)
       return .done
     }

@@ -41,6 +41,8 @@ public final class Node {
   /// Where others reach the node, as its directory says.
   let address: String
   var isTellingAddress = false
+  /// When the members are told next that this node has moved.
+  var nextMoved = Moment(rawValue: 0)
   private(set) lazy var closedVersions = ClosedVersions(node: self)
   private(set) lazy var changeWaits = ChangeWaits(node: self)
   /// The number of partitions whose tables are being looked through for changes.

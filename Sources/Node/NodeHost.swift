@@ -71,6 +71,8 @@ public protocol NodeHost: AnyObject {
   func log(_ level: Severity, _ message: String)
   /// The members, or their addresses, have changed. Whoever shows the certificate of a `refused` node is turned away.
   func membersChanged(_ members: [WireMember], refused: [NodeID])
+  /// A member is at another address than the catalog says, by its own word.
+  func memberMoved(_ member: NodeID, to address: String)
   /// The node is a member no more, and its directory says so: it is to be ended.
   func departed(_ departure: WireDeparture)
   /// All certificates that are revoked by now, by serial number: none of them opens a connection any more, and those

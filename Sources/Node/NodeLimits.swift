@@ -123,6 +123,8 @@ extension Limits {
   static let longestCertificateSeconds: UInt64 = 3650 * 86_400
   /// The most certificates that may be good for a client which renews its own.
   static let certificatesOfClient = 32
+  /// How often a node that has moved says so until the catalog knows.
+  static let movedMilliseconds: UInt64 = 1_000
   /// The most authorities of the past that the catalog names.
   static let pastAuthorities = 16
   /// How long a member may take to say whether it knows how to replace the authority.

@@ -41,6 +41,31 @@ enum Address {
     return "\(listen)"
   }
 
+  /// Sees to it that a node could listen there, before anything is made that a failure would leave behind.
+  static func check(_ address: HostPort) throws(ServerError) {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_flags = AI_PASSIVE
+    var found: UnsafeMutablePointer<addrinfo>?
+    let code = getaddrinfo(address.host, "\(address.port)", &hints, &found)
+    guard code == 0, let first = found else {
+      throw .listen(address: "\(address)", words: String(cString: gai_strerror(code)))
+    }
+    // SAFETY: the list is the library's until it is freed, after the last use.
+    defer { freeaddrinfo(found) }
+    let descriptor = socket(first.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+    guard descriptor >= 0 else {
+      throw .listen(address: "\(address)", words: String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    var one: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+    guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, Glibc.listen(descriptor, 1) == 0
+    else {
+      throw .listen(address: "\(address)", words: String(cString: strerror(errno)))
+    }
+  }
+
   private static func isFree(_ port: Int) -> Bool { boundPort(port, host: "127.0.0.1") != nil }
 
   private static func freePort(on host: String) throws(ServerError) -> Int {

@@ -216,6 +216,11 @@ final class NodeRunner: NodeHost {
     clusterFile.name(members.map(\.address))
   }
 
+  func memberMoved(_ member: NodeID, to address: String) {
+    guard let address = HostPort(parsing: address), links.contains(member) else { return }
+    links.found(member, at: address)
+  }
+
   /// Refuses new connections of nodes at once, and closes theirs that are open once they can have heard why.
   private func turnAway(_ nodes: [NodeID]) {
     revocations.refuse(nodes.map(\.rawValue))

@@ -58,6 +58,8 @@ public enum Server {
     }
     let listen = try Address.choose(options.listen)
     let address = try Address.advertised(options.advertise, listen: listen)
+    // The token is spent and the cluster counts on the node from there on: what can fail here must fail first.
+    try check(listen, options)
     try Enrolment.enrol(token, listen: listen, address: address, options, on: disk)
     withExtendedLifetime(lock) {}
   }
@@ -105,6 +107,7 @@ public enum Server {
     case .empty:
       let listen = try Address.choose(options.listen)
       let address = try Address.advertised(options.advertise, listen: listen)
+      try check(listen, options)
       try ClusterMaker.make(options, listen: listen, address: address, on: disk)
     case .node:
       guard options.from.isEmpty else {
@@ -119,6 +122,15 @@ public enum Server {
     }
   }
 
+  /// Sees to it that the node can listen where it is to.
+  private static func check(_ listen: HostPort, _ options: ServeOptions) throws(ServerError) {
+    try Address.check(listen)
+    if let metrics = options.metrics {
+      let address = try MonitorServer.address(metrics)
+      try Address.check(HostPort(host: address.host, port: address.port))
+    }
+  }
+
   /// Notes in a node's directory that it listens, or is reached, elsewhere from now on; the node tells the catalog.
   private static func moveIfAsked(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
     guard options.listen != nil || options.advertise != nil else { return }
@@ -129,6 +141,7 @@ public enum Server {
       throw .node(error)
     }
     let listen = try Address.moved(from: identity.listen, to: options.listen)
+    if "\(listen)" != identity.listen { try Address.check(listen) }
     if options.advertise != nil || "\(listen)" != identity.listen {
       identity.address = try Address.advertised(options.advertise, listen: listen)
     }

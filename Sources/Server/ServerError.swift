@@ -28,6 +28,7 @@ public enum ServerError: Error, CustomStringConvertible {
   /// What happened, why, and what to try.
   public var description: String {
     switch self {
+    case .locked(.disk(let error)): "\(error)"
     case .locked(let error): "\(error): a node runs on this directory already"
     case .node(let error): "\(error)"
     case .identity(let path, let words): "\(path): \(words)"

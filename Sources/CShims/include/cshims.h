@@ -26,6 +26,9 @@ int kv_epoll_wait(int epoll, uint64_t *tags, int capacity, int milliseconds);
 int kv_argument_count(void);
 const char *kv_argument(int index);
 
+/// A file in memory alone, closed on exec (memfd_create(2)); -1 with errno.
+int kv_memory_file(void);
+
 /// Asks the CPU to bring the cache lines of `length` bytes near, all at once. Reads nothing: any address is allowed.
 void kv_prefetch(const void *data, size_t length);
 

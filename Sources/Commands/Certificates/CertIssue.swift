@@ -47,14 +47,13 @@ struct CertIssueCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let client = try global.client()
-    let file = try asking { () throws(ClientError) in
-      try client.issue(name: name.text, role: role.role, lifetimeSeconds: ttl.milliseconds / 1000)
+    let file = try ClusterFile.made(at: to.bytes == Array("-".utf8) ? nil : to.text, output) {
+      () throws(CommandError) in
+      try asking { () throws(ClientError) in
+        try client.issue(name: name.text, role: role.role, lifetimeSeconds: ttl.milliseconds / 1000)
+      }
     }
-    if to.bytes == Array("-".utf8) {
-      try output.write(file.text.utf8)
-      return .done
-    }
-    try file.replace(to.text)
+    guard to.bytes != Array("-".utf8) else { return .done }
     if global.json {
       var object = try CertificateLine(own: file).object
       object.string("file", to.text)
@@ -67,12 +66,25 @@ struct CertIssueCommand: Executable {
 }
 
 extension ClusterFile {
-  /// Writes the file, which holds a private key: nobody else's to read, whatever was there before.
-  func replace(_ path: String) throws(CommandError) {
+  /// Has a file made, and writes it to a path or, without one, to the output: in this order, that the file can be written
+  /// is known before the cluster is asked. It holds a private key: nobody else's to read, whatever was there before.
+  static func made(
+    at path: String?, _ output: OutputStream, _ make: () throws(CommandError) -> ClusterFile
+  ) throws(CommandError) -> ClusterFile {
+    guard let path else {
+      let file = try make()
+      try output.write(file.text.utf8)
+      return file
+    }
     try FileReplacement.restrict(path)
+    var made: ClusterFile?
     _ = try FileReplacement.write(path, permissions: 0o600) { (part) throws(CommandError) in
-      try part.write(text.utf8)
+      let file = try make()
+      made = file
+      try part.write(file.text.utf8)
       return .done
     }
+    guard let made else { preconditionFailure("a file that was written was made") }
+    return made
   }
 }

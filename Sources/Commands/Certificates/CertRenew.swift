@@ -22,13 +22,12 @@ struct CertRenewCommand: Executable {
       throw .clusterFile(error)
     }
     let client = try global.client()
-    let file = try asking { () throws(ClientError) in try client.renewedFile() }
-    if to?.bytes == Array("-".utf8) {
-      try output.write(file.text.utf8)
-      return .done
-    }
     let target = to?.text ?? path
-    try file.replace(target)
+    let isStream = to?.bytes == Array("-".utf8)
+    let file = try ClusterFile.made(at: isStream ? nil : target, output) { () throws(CommandError) in
+      try asking { () throws(ClientError) in try client.renewedFile() }
+    }
+    guard !isStream else { return .done }
     let line = try CertificateLine(own: file)
     if global.json {
       var object = line.object

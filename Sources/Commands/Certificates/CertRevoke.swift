@@ -33,11 +33,15 @@ struct CertRevokeCommand: Executable {
       throw .usage("\(own.holder) is who asks: revoke it with another administrator's cluster file")
     }
     var count = 0
+    var code = ExitCode.done
+    let known = try asking { () throws(ClientError) in try client.certificates().certificates }
     if let serial = serial.flatMap({ CertRevokeCommand.bytes($0.text) }) {
+      if !known.contains(where: { $0.serial.array == serial }) {
+        global.say("no certificate with this serial number is known; one that turns up is refused")
+        code = .absent
+      }
       count += try asking { () throws(ClientError) in try client.revoke(identity: "", serial: serial) }
     }
-    var code = ExitCode.done
-    let known = holders.isEmpty ? [] : try asking { () throws(ClientError) in try client.certificates().certificates }
     for holder in holders.map(\.text) {
       let identities = Set(known.filter { CertificateLine($0).holder == holder }.map(\.identity))
       if identities.isEmpty {
@@ -67,6 +71,8 @@ struct CertRevokeCommand: Executable {
       guard let byte = UInt8(String(decoding: digits[place..<place + 2], as: UTF8.self), radix: 16) else { return nil }
       bytes.append(byte)
     }
-    return bytes
+    // As certificates have it: without leading zeros.
+    let number = bytes.drop { $0 == 0 }
+    return number.isEmpty ? nil : Array(number)
   }
 }

@@ -92,6 +92,9 @@ struct DemoCommand: Executable {
     guard let directory else { return try DirectoryTree.makeTemporary("kv-demo-") }
     let path = directory.text
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .file(operation: "create", path: path, code: errno) }
+    guard DirectoryTree.isEmpty(path) || access("\(path)/node1/identity", F_OK) == 0 else {
+      throw .usage("\(path) holds something else than a demo of before: name an empty directory")
+    }
     // The nodes' directories outlive the working directory of whoever reads this path in a message.
     guard let resolved = realpath(path, nil) else { throw .file(operation: "open", path: path, code: errno) }
     defer { free(resolved) }

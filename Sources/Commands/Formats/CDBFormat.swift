@@ -21,19 +21,29 @@ enum CDBFormat {
     else {
       return .broken("expected +KEYLENGTH,VALUELENGTH: at the head of the record")
     }
-    guard keyLength <= Limits.keyBytes.rawValue else {
-      return .broken("a key of \(keyLength) bytes: the longest is \(Limits.keyBytes)")
-    }
-    guard valueLength <= Limits.valueBytes.rawValue else {
-      return .broken("a value of \(valueLength) bytes: the largest is \(Limits.valueBytes)")
-    }
-    guard let key = try input.bytes(keyLength), let arrow = try input.bytes(2),
-      let value = try input.bytes(valueLength), let newline = try input.bytes(1)
+    let keyFits = keyLength <= Limits.keyBytes.rawValue
+    let valueFits = valueLength <= Limits.valueBytes.rawValue
+    guard let key = try part(keyLength, isWanted: keyFits, of: input), let arrow = try input.bytes(2),
+      let value = try part(valueLength, isWanted: valueFits, of: input), let newline = try input.bytes(1)
     else { return .broken("the input ends within the record") }
     guard arrow == Array("->".utf8), newline == Array("\n".utf8) else {
       return .broken("expected -> behind the key and a newline behind the value: the lengths are wrong")
     }
+    guard keyFits else { return .malformed("a key of \(keyLength) bytes: the longest is \(Limits.keyBytes)") }
+    guard valueFits else { return .malformed("a value of \(valueLength) bytes: the largest is \(Limits.valueBytes)") }
     return .record(Key(key), value)
+  }
+
+  /// So many bytes of the input, or none where they are passed over; nil where it ends before.
+  private static func part(_ count: Int, isWanted: Bool, of input: InputStream) throws(CommandError) -> [UInt8]? {
+    guard !isWanted else { return try input.bytes(count) }
+    var left = count
+    while left > 0 {
+      let step = min(left, 1 << 16)
+      guard try input.bytes(step) != nil else { return nil }
+      left -= step
+    }
+    return []
   }
 
   /// A decimal number up to its delimiter; nil if there is none of at most twelve digits.

@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 
 /// A process that this one starts, with its streams connected to files or pipes.
@@ -31,24 +32,20 @@ final class ChildProcess {
 
   /// Starts a program, looked for as a shell does, with additions to the environment.
   ///
-  /// The child's standard input is a pipe that first holds `input`. With `holdsInput` it stays open until `release` or
-  /// the end of this process, however that comes about; otherwise it ends behind `input`.
+  /// The child's standard input holds `input`, whether the child reads that or not. With `holdsInput` it is a pipe that
+  /// stays open until `release` or the end of this process, however that comes about.
   /// A child of its own group isn't reached by the terminal's Ctrl-C.
   init(
     _ program: String, _ arguments: [[UInt8]], input: [UInt8] = [], holdsInput: Bool = false,
     output: Stream = .inherited, errors: Stream = .inherited, environment: [String: String] = [:]
   ) throws(CommandError) {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else {
-      throw .child("no pipe for a child process: \(CommandError.systemWords(errno))")
-    }
-    // Another child must not hold the pipe open.
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    defer { close(ends[0]) }
+    precondition(!holdsInput || input.count <= Int(PIPE_BUF), "a pipe takes so much, read or not")
+    let (source, lifeline) = holdsInput ? try ChildProcess.pipe() : (try ChildProcess.file(of: input), -1)
+    defer { close(source) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, source, STDIN_FILENO)
     ChildProcess.connect(output, STDOUT_FILENO, &actions)
     ChildProcess.connect(errors, STDERR_FILENO, &actions)
     var attributes = ChildProcess.attributes(ownGroup: holdsInput)
@@ -62,14 +59,41 @@ final class ChildProcess {
       }
     }
     guard code == 0 else {
-      close(ends[1])
+      if lifeline >= 0 { close(lifeline) }
       throw .child("\(program) can't be started: \(CommandError.systemWords(code))")
     }
     self.pid = pid
-    lifeline = ends[1]
+    self.lifeline = lifeline
     // SAFETY: the array is valid while write reads it. A child that is gone already is noticed when it is waited for.
-    _ = input.isEmpty ? 0 : input.withUnsafeBytes { write(ends[1], $0.baseAddress, $0.count) }
-    if !holdsInput { release() }
+    if holdsInput, !input.isEmpty { _ = input.withUnsafeBytes { write(lifeline, $0.baseAddress, $0.count) } }
+  }
+
+  /// A pipe's two ends; another child must not hold it open.
+  private static func pipe() throws(CommandError) -> (Int32, Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard Glibc.pipe(&ends) == 0 else {
+      throw .child("no pipe for a child process: \(CommandError.systemWords(errno))")
+    }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+  }
+
+  /// A file of these bytes, to be read from its begin: a pipe holds but 64 KiB for a child that doesn't read.
+  private static func file(of bytes: [UInt8]) throws(CommandError) -> Int32 {
+    let file = kv_memory_file()
+    var count = 0
+    // SAFETY: the array is valid while write reads it.
+    while file >= 0, count < bytes.count {
+      let written = bytes.withUnsafeBytes { write(file, $0.baseAddress?.advanced(by: count), $0.count - count) }
+      guard written > 0 || errno == EINTR else { break }
+      count += max(0, written)
+    }
+    guard file >= 0, count == bytes.count, lseek(file, 0, SEEK_SET) == 0 else {
+      let code = errno
+      if file >= 0 { close(file) }
+      throw .child("no input for a child process: \(CommandError.systemWords(code))")
+    }
+    return file
   }
 
   deinit { release() }

@@ -37,6 +37,9 @@ enum DirectoryTree {
     return found.sorted { $0.name < $1.name }
   }
 
+  /// Whether nothing is in a directory.
+  static func isEmpty(_ path: String) -> Bool { entries(path).isEmpty }
+
   private static func isRealDirectory(_ path: String) -> Bool {
     var facts = stat()
     return lstat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR

@@ -139,6 +139,15 @@ struct ProofCheck {
       _ = try SnapshotAuthority.check(trust, proof.statement, path: path, global)
     }
     let record = proof.span.record
+    guard !global.json else {
+      var object = JSONObject()
+      object.data("key", record.key.bytes)
+      object.version("version", record.version)
+      object.number("value_bytes", record.value.count)
+      object.string("root", found)
+      try output.write(object.line)
+      return .done
+    }
     try output.line(
       "\(Escaping.text(record.key.bytes)): in the snapshot with root \(found), a value of \(record.value.count) bytes,"
         + " version \(record.version)")

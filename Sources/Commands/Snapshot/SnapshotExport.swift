@@ -59,24 +59,36 @@ struct SnapshotExportCommand: Executable {
     try argument.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
   }
 
-  /// The directory in which the file lies.
-  private var parent: String {
-    guard let slash = file.text.lastIndex(of: "/") else { return "." }
-    return slash == file.text.startIndex ? "/" : String(file.text[..<slash])
+  /// The directory in which a file lies.
+  private func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  private func writeFile(
+    _ source: SnapshotSource, _ client: Client
+  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
+    switch try FileTarget.of(file.text) {
+    case .stream(let descriptor):
+      defer { close(descriptor) }
+      return try write(source, to: StreamDisk(descriptor: descriptor), file.text, client)
+    case .file(let path, _):
+      return try writeFile(path, source, client)
+    }
   }
 
   /// Writes under another name beside the file, which gets its own when all is there and durable.
   private func writeFile(
-    _ source: SnapshotSource, _ client: Client
+    _ path: String, _ source: SnapshotSource, _ client: Client
   ) throws(CommandError) -> (SnapshotStatement, UInt64) {
     let disk = PosixDisk()
-    let temporary = "\(file.text).\(getpid()).part"
+    let temporary = "\(path).\(getpid()).part"
     return try UnfinishedFile.named(temporary) { () throws(CommandError) in
       do throws(CommandError) {
         let written = try write(source, to: disk, temporary, client)
         try inspecting { () throws(DiskError) in
-          try disk.rename(temporary, to: file.text)
-          try disk.syncDirectory(parent)
+          try disk.rename(temporary, to: path)
+          try disk.syncDirectory(parent(of: path))
         }
         return written
       } catch {

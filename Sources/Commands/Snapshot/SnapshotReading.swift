@@ -15,11 +15,25 @@ struct SnapshotReading {
     }
     version = try onSnapshot { [file] () throws(SnapshotError) in try file.version(for: wanted) }
     if let since = file.statement.since { global.say("\(path) holds only what changed after version \(since)") }
+    if !file.statement.prefix.isEmpty {
+      global.say("\(path) holds only keys that begin with \(Escaping.text(file.statement.prefix))")
+    }
+  }
+
+  /// Of a key that the file is not about it can't be said that it has no value.
+  private func check(_ key: Key) throws(CommandError) {
+    let prefix = file.statement.prefix
+    guard key.bytes.starts(with: prefix) else {
+      throw .usage(
+        "\(Escaping.text(key.bytes)): the file holds only keys that begin with \(Escaping.text(prefix)), and says nothing"
+          + " of others")
+    }
   }
 
   /// The record of a key; nil if it has none.
   func get(_ key: Key) throws(CommandError) -> Record? {
-    try onSnapshot { () throws(SnapshotError) in try file.get(key, at: version) }
+    try check(key)
+    return try onSnapshot { () throws(SnapshotError) in try file.get(key, at: version) }
   }
 
   /// What gives one record of a range after the other, then nil.
@@ -37,6 +51,7 @@ struct SnapshotReading {
 
   /// Every version of a key that the file shows, the newest first; a deletion where one ended and none began.
   func history(of key: Key) throws(CommandError) -> [Record] {
+    try check(key)
     let cursor = file.lifespans(from: key, to: key.successor)
     var records: [Record] = []
     while let span = try onSnapshot({ () throws(SnapshotError) in try cursor.next() }) {
@@ -48,7 +63,8 @@ struct SnapshotReading {
 
   /// The proof that a key's record is in the snapshot, as text; nil if it has none.
   func proof(of key: Key) throws(CommandError) -> [UInt8]? {
-    try onSnapshot { () throws(SnapshotError) in
+    try check(key)
+    return try onSnapshot { () throws(SnapshotError) in
       try SnapshotProof.make(for: key, at: version, in: file).map { ProofText($0, file.seal).line }
     }
   }

@@ -5,17 +5,23 @@ enum FileReplacement {
   /// Calls `produce` with a stream into the file. The file changes only if that gives `.done`.
   ///
   /// A file beside it takes the bytes, is made durable and gets the name. It keeps the old file's permissions; where
-  /// there was none it has those that are given, less the umask. What isn't a regular file (a pipe, a device) is
-  /// written directly.
+  /// there was none it has those that are given, less the umask. Links are followed. What isn't a regular file (a pipe, a
+  /// device) is written directly.
   static func write(
     _ path: String, permissions: mode_t = 0o666, _ produce: (OutputStream) throws(CommandError) -> ExitCode
   ) throws(CommandError) -> ExitCode {
-    var facts = stat()
-    let exists = stat(path, &facts) == 0
-    if exists, facts.st_mode & S_IFMT != S_IFREG { return try writeDirectly(path, produce) }
-    let temporary = "\(path).\(getpid()).part"
-    return try UnfinishedFile.named(temporary) { () throws(CommandError) in
-      try write(path, by: temporary, exists ? facts.st_mode & 0o777 : permissions, produce)
+    switch try FileTarget.of(path) {
+    case .stream(let descriptor):
+      defer { close(descriptor) }
+      let output = OutputStream(descriptor: descriptor, path: path)
+      let code = try produce(output)
+      try output.flush()
+      return code
+    case .file(let path, let kept):
+      let temporary = "\(path).\(getpid()).part"
+      return try UnfinishedFile.named(temporary) { () throws(CommandError) in
+        try write(path, by: temporary, kept ?? permissions, produce)
+      }
     }
   }
 
@@ -51,17 +57,5 @@ enum FileReplacement {
     var facts = stat()
     guard stat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return }
     guard chmod(path, 0o600) == 0 else { throw .file(operation: "protect", path: path, code: errno) }
-  }
-
-  private static func writeDirectly(
-    _ path: String, _ produce: (OutputStream) throws(CommandError) -> ExitCode
-  ) throws(CommandError) -> ExitCode {
-    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .file(operation: "create", path: path, code: errno) }
-    defer { close(descriptor) }
-    let output = OutputStream(descriptor: descriptor, path: path)
-    let code = try produce(output)
-    try output.flush()
-    return code
   }
 }

@@ -37,10 +37,13 @@ final class ClockWatch {
     report()
   }
 
-  /// Whether most members, this node among them, have told their time.
-  private var isCertain: Bool { time.count(steady: steady) >= (node.catalog.catalog?.living.count ?? 1) / 2 }
+  /// Whether as many members have told their time, this node among them, as are most of the catalog's voters: so many
+  /// are there where a node leads. A member that was enrolled and never ran, or is down, holds nothing up.
+  private var isCertain: Bool {
+    time.count(steady: steady) >= (node.catalog.replica?.core.membership.voters.count ?? 1) / 2
+  }
 
-  /// The time by which versions are given out; nil until most members, this node among them, have told theirs.
+  /// The time by which versions are given out; nil until enough members have told theirs.
   func wallMilliseconds() -> UInt64? {
     guard isCertain else { return nil }
     return time.follow(own: node.host.clock.wallMilliseconds, steady: steady)

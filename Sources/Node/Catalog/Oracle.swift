@@ -8,7 +8,8 @@ struct Oracle {
   /// How far above the wall clock a new ceiling is put.
   static let ceilingLeadMilliseconds: UInt64 = 3_000
 
-  /// The last version given out, or the ceiling that was found at the start.
+  /// The last version given out, or the ceiling that was found at the start: never zero, so that there is a latest version
+  /// before the first write too, behind which that is.
   private(set) var last: Version
   /// No version above this one is given out.
   private(set) var ceiling: Version
@@ -17,7 +18,7 @@ struct Oracle {
 
   /// An oracle that takes over: it starts above everything that a predecessor may have given out.
   init(ceiling: Version) {
-    self.last = ceiling
+    self.last = max(ceiling, Version(rawValue: 1))
     self.ceiling = ceiling
   }
 

@@ -7,7 +7,10 @@ extension PlacementDriver {
   /// The catalog's leader: the next partition to be cut because there are few for the nodes; one at a time.
   func nextSplit(_ catalog: Catalog) -> WireCatalogCommand? {
     let bits = SplitRule.leastBits(nodes: catalog.takers.count)
-    guard maySplit(catalog), !catalog.state.partitions.contains(where: \.hasSplit) else { return nil }
+    // A node that was enrolled and has not run yet is none that could lead any; and no split is undone.
+    guard maySplit(catalog), catalog.takers.allSatisfy(node.isHeard),
+      !catalog.state.partitions.contains(where: \.hasSplit)
+    else { return nil }
     let wide = catalog.state.partitions.filter { $0.bits < bits && $0.isAtRest }
     return wide.min { ($0.bits, $0.group) < ($1.bits, $1.group) }.map(beginSplit)
   }

@@ -1,11 +1,21 @@
+import Bytes
+import Environment
 import Wire
 
+// Where a node is that was told to be elsewhere than the catalog says.
 extension Node {
-  /// Tells the catalog where this node is, if it was told to be elsewhere than the catalog says.
+  /// Tells the catalog, and the other members too: nobody finds the node at its former address, not even a leader whose
+  /// majority it is part of.
   func tellAddressIfDue() {
-    guard !isTellingAddress, let known = catalog.catalog?.node(id)?.address, known != address,
-      router.leader(of: .catalog) != nil
-    else { return }
+    guard let catalog = catalog.catalog, let known = catalog.node(id)?.address, known != address else { return }
+    if now >= nextMoved {
+      nextMoved = now.advanced(milliseconds: Limits.movedMilliseconds)
+      let deadline = now.advanced(milliseconds: Limits.oracleMilliseconds)
+      for member in catalog.nodes.map({ NodeID(rawValue: $0.id) }) where member != id && calls.hasRoom {
+        call(member, .with { $0.moved = .with { $0.address = address } }, deadline: deadline) { _ in }
+      }
+    }
+    guard !isTellingAddress, router.leader(of: .catalog) != nil else { return }
     isTellingAddress = true
     proposeToCatalog(
       .with {
@@ -18,5 +28,14 @@ extension Node {
       isTellingAddress = false
       if isDone { host.log(.info, "the cluster knows this node at \(address) now") }
     }
+  }
+
+  /// A member says where it is: known here at once, and from the catalog when that has heard of it.
+  func serve(_ moved: WireMovedRequest, from caller: Caller, reply: @escaping Reply) {
+    guard case .node(let member) = caller, catalog.catalog?.node(member) != nil else {
+      return reply(WireFailure.because(.refused, "only members may say where they are"))
+    }
+    host.memberMoved(member, to: moved.address)
+    reply(.moved(WireMovedResponse()))
   }
 }

@@ -14,6 +14,10 @@ extension Node {
         let known = catalog.nodes.map { "\($0.id)" }.joined(separator: ", ")
         return reply(WireFailure.because(.invalid, "there is no node \(id); the members are \(known)"))
       }
+      guard !request.cancel else {
+        return reply(
+          WireFailure.because(.refused, "node \(id) is a member no more: let the machine join as a new node"))
+      }
       return reply(.leave(.with { $0.warnings = ["node \(id) is a member no more"] }))
     }
     let wanted: WireDeparture = request.cancel ? .stays : request.isLost ? .isLost : .leaves
@@ -62,6 +66,14 @@ extension Node {
   /// For how long a member was not heard from, in milliseconds, as the catalog's leader knows; nil where it doesn't.
   private func silence(of member: WireCatalogNode) -> UInt64? {
     catalog.replica?.core.status.peers.first { $0.id == member.catalogReplica }.map { $0.silence / 1_000_000 }
+  }
+
+  /// Whether a member is there: this node, or heard from lately by the catalog's leader.
+  func isHeard(_ member: WireCatalogNode) -> Bool {
+    // One that never ran has matched nothing; for a moment after it was added that alone tells.
+    let peer = catalog.replica?.core.status.peers.first { $0.id == member.catalogReplica }
+    return member.id == id.rawValue
+      || peer.map { $0.match > .zero && $0.silence < Limits.lostSilenceMilliseconds * 1_000_000 } ?? false
   }
 
   private func warnings(of departure: WireDeparture, _ id: NodeID, _ catalog: Catalog) -> [String] {

@@ -46,6 +46,8 @@ extension Node {
       serve(watch, deadline: deadline, reply: reply)
     case .closed(let request):
       serve(request, reply: reply)
+    case .moved(let moved):
+      serve(moved, from: caller, reply: reply)
     case .rotate(let rotate) where rotate.probe:
       reply(.rotate(WireRotateResponse()))
     case .issue, .certificates, .revoke, .renew, .reissue, .rotate:
@@ -89,7 +91,7 @@ extension Node {
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
-      (.client, .closed), (.client, .check), (.client, .pulse):
+      (.client, .closed), (.client, .check), (.client, .pulse), (.client, .moved):
       "only nodes may ask this"
     case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
       (.client(_, let canAdminister), .createSnapshot), (.client(_, let canAdminister), .deleteSnapshot),

@@ -159,6 +159,8 @@ public final class SimulatedHost: NodeHost {
 
   public func membersChanged(_ members: [WireMember], refused: [NodeID]) { self.refused = Set(refused) }
 
+  public func memberMoved(_ member: NodeID, to address: String) {}
+
   public func departed(_ departure: WireDeparture) {
     isDead = true
     world.departed(id)

@@ -105,7 +105,8 @@ let package = Package(
       name: "ClientTests", dependencies: ["Bytes", "Client", "HashRing", "TLS", "Wire"], swiftSettings: strict),
     .testTarget(name: "ServerTests", dependencies: ["Bytes", "Node", "Server"], swiftSettings: strict),
     .testTarget(
-      name: "CommandTests", dependencies: ["Bytes", "Client", "Commands", "HashRing", "Simulation", "TLS", "Wire", "kv"],
+      name: "CommandTests",
+      dependencies: ["Bytes", "Client", "Commands", "HashRing", "Simulation", "TLS", "Wire", "kv"],
       exclude: ["scripts"], swiftSettings: strict),
   ]
 )

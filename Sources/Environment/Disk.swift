@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why an operation on a file failed.
 public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What was tried: `open`, `read`, `write`, `sync`, `rename`, …
@@ -18,7 +20,7 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isDiskFull: Bool { code == 28 || code == 122 }
   /// Whether the file or directory does not exist (ENOENT).
   public var isNotFound: Bool { code == 2 }
-  public var description: String { "\(operation) \(path): error \(code)" }
+  public var description: String { "\(operation) \(path): \(String(cString: strerror(code))) (error \(code))" }
 }
 
 /// How a file is opened.

@@ -8,7 +8,7 @@ import Testing
 struct ScriptTests {
   @Test(
     "What operators do works as the pages say", .timeLimit(.minutes(4)),
-    arguments: ["backup", "certificates", "completions", "debian", "page", "rotation", "upgrade"])
+    arguments: ["backup", "certificates", "clocks", "completions", "debian", "page", "rotation", "upgrade"])
   func operations(name: String) throws {
     try script(name: name)
   }
@@ -16,7 +16,8 @@ struct ScriptTests {
   @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
     arguments: [
-      "bytes", "statuses", "node", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof",
+      "bytes", "edges", "statuses", "node", "moved", "packages", "strangers", "demo", "debug", "keep", "full", "damage",
+      "proof",
       "members", "lanes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover", "history", "watch",
     ])
   func script(name: String) throws {

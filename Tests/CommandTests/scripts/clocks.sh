@@ -58,9 +58,10 @@ write() {
   done
 }
 
-# leap: one clock far off, all others a little, or all true.
+# leap: one clock far off, all others a little, or all true. None goes back further than certificates are dated back: a
+# node for which they are not valid yet lets nobody in.
 leap() {
-  local far=(+1d -1d +3h -40s +40s +9s -9s -2s) near=(+1s -1s +3s -3s +0 +0)
+  local far=(+1d +3h -4m -40s +40s +9s -9s -2s) near=(+1s -1s +3s -3s +0 +0)
   local index odd=$((RANDOM % 4))
   for index in 1 2 3; do
     if [ "$index" -eq "$odd" ]; then

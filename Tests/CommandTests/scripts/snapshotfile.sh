@@ -69,7 +69,9 @@ kv history other/one | cmp - <(kv history other/one --file history.kvs)
 kv history other/one --reverse --after "$first" | cmp - <(kv history other/one --file history.kvs --after "$first")
 same 1 "$(kv history other/one --file history.kvs --limit 1 | wc -l)"
 same 1 "$(kv history other/one --file full.kvs | wc -l)"
-status 1 kv history nobody --file history.kvs
+status 1 kv history other/nobody --file history.kvs
+# Of keys that the file is not about it can not say that they have none.
+status 64 kv history nobody --file history.kvs
 status 66 kv history other/one --file nowhere.kvs
 
 # Interrupted at any moment, an export leaves nothing behind.

@@ -91,6 +91,8 @@ final class NodeRunner: NodeHost {
   /// A connection to a node, or one from it, broke or could not be made: whatever is under way between the two may be
   /// lost, for answers travel on either.
   func lostTouch(with peer: NodeID) {
+    // A command that spoke with this node's own right has gone.
+    guard peer != node.id else { return }
     node.disconnected(peer)
     schedulePump()
   }

@@ -48,6 +48,24 @@ struct RetentionTests {
     #expect(world.ask(Self.range(at: first))?.failure?.code == .notRetained)
   }
 
+  @Test("a latest version is of now, before the first write and long after the last: the floor leaves it readable")
+  func latest() throws {
+    let world = try world(seed: 7, nodes: 3, keep: 60_000)
+    func latest() throws -> Version {
+      guard case .now(let answer)? = world.ask(.with { $0.now = .init() }) else { return .zero }
+      return Version(rawValue: answer.version)
+    }
+    for id in 1...3 as ClosedRange<UInt64> {
+      let before = try latest()
+      #expect(try before > .zero && latest() == before, "no version is spent on a question that follows another")
+      let written = try #require(world.put("k", "\(id)", id: id))
+      #expect(written > before)
+      world.run(milliseconds: 30_000)
+      #expect(floors(world).allSatisfy { $0 <= before }, "what begins behind the latest version sees the next write")
+      world.run(milliseconds: 600_000)
+    }
+  }
+
   @Test("versions that have left retention give their room back, without being asked")
   func room() throws {
     let world = try world(seed: 6, nodes: 1, keep: 10_000)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Client
+import Server
 import TLS
 
 /// What a client may do, on the command line.
@@ -33,10 +34,15 @@ struct CertIssueCommand: Executable {
     help: ArgumentHelp("The file to write; - prints it.", valueName: "file"), completion: .file())
   var to: ArgumentBytes
 
+  @Option(
+    help: ArgumentHelp("Ask the node whose directory this is, by its right, with no cluster file.", valueName: "dir"))
+  var directory: ArgumentBytes?
+
   @Argument(help: ArgumentHelp("The client's name: letters, digits, '.', '_', '-'.", valueName: "name"))
   var name: ArgumentBytes
 
   mutating func validate() throws {
+    if directory != nil, global.cluster != nil { throw ValidationError("--directory excludes --cluster") }
     guard (1000...DurationArgument.longestCertificate).contains(ttl.milliseconds) else {
       throw ValidationError("--ttl takes a duration from 1s to 3650d")
     }
@@ -46,7 +52,7 @@ struct CertIssueCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let client = try global.client()
+    let client = try asker()
     let file = try ClusterFile.made(at: to.bytes == Array("-".utf8) ? nil : to.text, output) {
       () throws(CommandError) in
       try asking { () throws(ClientError) in
@@ -62,6 +68,18 @@ struct CertIssueCommand: Executable {
       global.say("\(to.text) lets \(name.text) in as \(role.rawValue); it holds a private key")
     }
     return .done
+  }
+}
+
+extension CertIssueCommand {
+  private func asker() throws(CommandError) -> Client {
+    guard let directory else { return try global.client() }
+    do throws(ServerError) {
+      let file = try Server.clusterFile(ofNode: directory.text)
+      return Client(file, timeoutMilliseconds: global.timeoutMilliseconds)
+    } catch {
+      throw .server(error)
+    }
   }
 }
 

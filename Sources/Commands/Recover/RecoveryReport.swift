@@ -32,10 +32,27 @@ struct RecoveryReport {
             + " \(state)")
       }
     }
-    for node in recovery.lost where !json {
-      try output.line("node \(node.id) at \(Escaping.text(Array(node.address.utf8))): to be struck out for ever")
+    for node in recovery.lost {
+      guard !json else {
+        var object = JSONObject()
+        object.number("node", node.id.rawValue)
+        object.string("address", node.address)
+        object.boolean("struck_out", recovery.isDone)
+        try output.write(object.line)
+        continue
+      }
+      let address = Escaping.text(Array(node.address.utf8))
+      try output.line("node \(node.id) at \(address): \(recovery.isDone ? "" : "to be ")struck out for ever")
     }
-    for earlier in recovery.earlier where !json {
+    for earlier in recovery.earlier {
+      guard !json else {
+        var object = JSONObject()
+        object.number("recovered_ms", earlier.timeMs)
+        object.number("survivor", earlier.survivor)
+        object.strings("lost", earlier.lost.map { "\($0)" })
+        try output.write(object.line)
+        continue
+      }
       try output.line(
         "recovered at \(CivilTime.text(milliseconds: earlier.timeMs)) on node \(earlier.survivor):"
           + " nodes \(earlier.lost.map { "\($0)" }.joined(separator: ", ")) were struck out")

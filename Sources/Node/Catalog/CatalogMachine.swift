@@ -159,14 +159,12 @@ final class CatalogMachine: GroupMachine {
 
   // MARK: Oracle
 
-  /// Versions from the oracle: the first of `count`, or the latest given out where `count` is 0. Nil where this node
-  /// can't be sure that it alone is the oracle now.
+  /// Versions from the oracle: the first of `count`, or a latest one where `count` is 0. Nil where this node can't be sure
+  /// that it alone is the oracle now.
   func takeVersions(_ count: UInt64, _ done: @escaping (Version?) -> Void) {
-    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue),
-      let wall = node.clocks.wallMilliseconds()
-    else { return done(nil) }
-    if oracle == nil { oracle = Oracle(ceiling: catalog.ceiling) }
-    guard count > 0 else { return done(oracle?.last) }
+    guard let wall = oracleTime else { return done(nil) }
+    if count == 0, let last = oracle?.last, wall <= last.milliseconds + latestAge { return done(last) }
+    let count = max(1, count)
     guard waitingForCeiling.isEmpty,
       let first = oracle?.take(count, wallMilliseconds: wall)
     else {
@@ -174,6 +172,24 @@ final class CatalogMachine: GroupMachine {
       return raiseCeiling(wall)
     }
     done(first)
+  }
+
+  /// The last version that was given out, however long ago; nil as for `takeVersions`.
+  var lastGivenOut: Version? { oracleTime == nil ? nil : oracle?.last }
+
+  /// The time by which versions are given out; nil where this node can't be sure that it alone does that.
+  private var oracleTime: UInt64? {
+    guard let replica, let catalog, replica.leads, replica.core.leaseHolds(now: node.now.rawValue),
+      let wall = node.clocks.wallMilliseconds()
+    else { return nil }
+    if oracle == nil { oracle = Oracle(ceiling: catalog.ceiling) }
+    return wall
+  }
+
+  /// How old a latest version may be. What begins behind it, such as a watch, must not be behind the floor when the next
+  /// write lets that rise, however long nothing was written before.
+  private var latestAge: UInt64 {
+    min(Limits.latestVersionMilliseconds, (catalog?.retentionMilliseconds ?? 0) / 4)
   }
 
   private func raiseCeiling(_ wall: UInt64) {

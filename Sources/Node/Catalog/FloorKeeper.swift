@@ -30,15 +30,13 @@ final class FloorKeeper {
     nextLook = node.now.advanced(milliseconds: Limits.floorLookMilliseconds)
     let kept = catalog.retentionMilliseconds
     guard let wall = node.clocks.wallMilliseconds(), wall > kept else { return }
-    node.catalog.takeVersions(0) { [self] latest in
-      // What was not given out yet can't be read, and so can't be the floor.
-      guard let latest, !isAsking else { return }
-      let target = min(Version(milliseconds: wall - kept), latest)
-      let step = min(max(kept / Limits.floorSteps, 1), Limits.longestFloorStep)
-      let isLargeStep = target.milliseconds >= catalog.floor.milliseconds + step
-      guard target > catalog.floor, isLargeStep || target == latest else { return }
-      ask(catalog.living.map { NodeID(rawValue: $0.id) }, target)
-    }
+    // What was not given out yet can't be read, and so can't be the floor.
+    guard let latest = node.catalog.lastGivenOut else { return }
+    let target = min(Version(milliseconds: wall - kept), latest)
+    let step = min(max(kept / Limits.floorSteps, 1), Limits.longestFloorStep)
+    let isLargeStep = target.milliseconds >= catalog.floor.milliseconds + step
+    guard target > catalog.floor, isLargeStep || target == latest else { return }
+    ask(catalog.living.map { NodeID(rawValue: $0.id) }, target)
   }
 
   private func ask(_ members: [NodeID], _ target: Version) {

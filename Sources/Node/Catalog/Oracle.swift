@@ -8,8 +8,7 @@ struct Oracle {
   /// How far above the wall clock a new ceiling is put.
   static let ceilingLeadMilliseconds: UInt64 = 3_000
 
-  /// The last version given out, or the ceiling that was found at the start: never zero, so that there is a latest version
-  /// before the first write too, behind which that is.
+  /// The last version given out, or the ceiling that was found at the start.
   private(set) var last: Version
   /// No version above this one is given out.
   private(set) var ceiling: Version
@@ -18,7 +17,7 @@ struct Oracle {
 
   /// An oracle that takes over: it starts above everything that a predecessor may have given out.
   init(ceiling: Version) {
-    self.last = max(ceiling, Version(rawValue: 1))
+    self.last = ceiling
     self.ceiling = ceiling
   }
 

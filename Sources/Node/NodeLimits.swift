@@ -128,7 +128,7 @@ extension Limits {
   /// The most authorities of the past that the catalog names.
   static let pastAuthorities = 16
   /// A latest version that is older than this is replaced by one of now.
-  static let latestVersionMilliseconds: UInt64 = 60_000
+  static let latestVersionMilliseconds: UInt64 = 3_600_000
   /// How long a member may take to say whether it knows how to replace the authority.
   static let probeMilliseconds: UInt64 = 2_000
   /// The most holders of certificates that a refusal names.

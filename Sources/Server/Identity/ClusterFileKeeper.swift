@@ -46,7 +46,9 @@ final class ClusterFileKeeper {
 
   private func renewIfDue(_ file: ClusterFile) {
     guard !runner.isStopping, let certificate = try? Certificate(der: file.certificate),
-      case .client(_, let name, let role) = certificate.identity
+      case .client(_, let name, let role) = certificate.identity,
+      // Who has revoked it wants no other in its place.
+      !runner.revocations.contains(certificate.serial)
     else { return }
     let isDue = Validity.now() >= certificate.validity.renewal
     guard isDue || !certificate.isSigned(by: runner.credentials.trust.authority) else { return }

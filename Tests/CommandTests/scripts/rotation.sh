@@ -144,3 +144,10 @@ for try in $(seq 300); do
 done
 status 0 kv --cluster node1/cluster.kv cert list
 same client/admin2 "$(kv --cluster node1/cluster.kv cert show | awk 'NR == 2 { print $1 }')"
+
+# Unless somebody has revoked it.
+kv cert revoke client/admin2 --quiet
+last=$(ends)
+sleep 10
+same "$last" "$(ends)"
+status 77 kv --cluster node1/cluster.kv cert list

@@ -18,6 +18,8 @@ final class CertificateRenewal {
   private static let lookMilliseconds: UInt64 = 1_000
   /// How long after an attempt that failed the next one follows, at most: less where little is left.
   private static let retryMilliseconds: UInt64 = 60_000
+  /// The same while the authority is being replaced.
+  private static let rotationRetryMilliseconds: UInt64 = 5_000
   /// How long the catalog's leader may take.
   private static let patienceMilliseconds: UInt32 = 10_000
 
@@ -55,7 +57,10 @@ final class CertificateRenewal {
   private func failed(_ words: String) {
     isAsking = false
     let left = UInt64(max(0, runner.credentials.certificate.validity.notAfter - Validity.now()))
-    let pause = min(CertificateRenewal.retryMilliseconds, max(CertificateRenewal.lookMilliseconds, left * 50))
+    let most =
+      runner.credentials.isOfPresent
+      ? CertificateRenewal.retryMilliseconds : CertificateRenewal.rotationRetryMilliseconds
+    let pause = min(most, max(CertificateRenewal.lookMilliseconds, left * 50))
     nextLook = runner.clock.now.advanced(milliseconds: pause)
     runner.logger.warning("the node's certificate can't be renewed yet: \(words)")
   }

@@ -14,10 +14,13 @@ final class ClusterFileKeeper {
   private let path: String
   private var isBusy = false
   private var nextLook: Moment
+  /// What was told last of a failure: once, however often it repeats itself.
+  private var told: String?
 
   private static let lookMilliseconds: UInt64 = 5_000
-  /// How long after an attempt that failed, or a change of the authority, the file is looked at.
+  /// How long after a change of the authority the file is looked at, and after an attempt that failed.
   private static let soonMilliseconds: UInt64 = 2_000
+  private static let retryMilliseconds: UInt64 = 10_000
   private static let patienceMilliseconds: UInt32 = 10_000
 
   init(runner: NodeRunner, path: String) {
@@ -73,6 +76,7 @@ final class ClusterFileKeeper {
     isBusy = true
     runner.node.handle(asked, from: .node(runner.node.id)) { [self] body in
       isBusy = false
+      if case .failure = body {} else { told = nil }
       switch body {
       case .issue(let answer):
         change("renewed") { $0.with(answer.authority, answer.pastAuthorities, answer.certificate, key) }
@@ -85,7 +89,9 @@ final class ClusterFileKeeper {
   }
 
   private func failed(_ words: String) {
-    lookSoon()
+    nextLook = runner.clock.now.advanced(milliseconds: ClusterFileKeeper.retryMilliseconds)
+    guard words != told else { return }
+    told = words
     runner.logger.warning("the certificate in \(path) can't be renewed yet: \(words)")
   }
 

@@ -6,28 +6,30 @@ extension Client {
   /// Has the cluster's authority sign a certificate for a new key, and gives a cluster file for its holder. The key
   /// leaves this process in no other way. Needs the role admin.
   public func issue(name: String, role: PeerIdentity.Role, lifetimeSeconds: UInt64) throws(ClientError) -> ClusterFile {
-    let (key, request) = try newKey("cert issue")
-    let asked = WireIssueRequest.with {
-      $0.signingRequest = Data(request)
-      $0.name = name
-      $0.role = role.rawValue
-      $0.lifetimeSeconds = lifetimeSeconds
+    try newFile("cert issue") { request in
+      .issue(
+        .with {
+          $0.signingRequest = Data(request)
+          $0.name = name
+          $0.role = role.rawValue
+          $0.lifetimeSeconds = lifetimeSeconds
+        })
     }
-    let answer = try call(.issue(asked), Attempts("cert issue")) { body in
-      if case .issue(let answer) = body { answer } else { nil }
-    }
-    return ClusterFile(
-      cluster: file.cluster, addresses: try map().members.map(\.address), authority: answer.authority.array,
-      pastAuthorities: answer.pastAuthorities.map(\.array), certificate: answer.certificate.array, privateKey: key)
   }
 
   /// A cluster file for the same holder, with another key and a certificate of the cluster's present authority that
   /// ends when the present one does. The key leaves this process in no other way.
   public func renewedFile() throws(ClientError) -> ClusterFile {
-    let (key, request) = try newKey("cert renew")
-    let asked = WireReissueRequest.with { $0.signingRequest = Data(request) }
-    let answer = try call(.reissue(asked), Attempts("cert renew")) { body in
-      if case .reissue(let answer) = body { answer } else { nil }
+    try newFile("cert renew") { request in .reissue(.with { $0.signingRequest = Data(request) }) }
+  }
+
+  /// A cluster file with a new key and the certificate that the cluster gives for it.
+  private func newFile(
+    _ what: String, _ asked: ([UInt8]) -> WireRequest.OneOf_Body
+  ) throws(ClientError) -> ClusterFile {
+    let (key, request) = try newKey(what)
+    let answer = try call(asked(request), Attempts(what)) { body in
+      if case .issue(let answer) = body { answer } else { nil }
     }
     return ClusterFile(
       cluster: file.cluster, addresses: try map().members.map(\.address), authority: answer.authority.array,

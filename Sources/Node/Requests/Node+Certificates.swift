@@ -19,17 +19,7 @@ extension Node {
           "the name, the role or the signing request is malformed; a name has letters,"
             + " digits, '.', '_' and '-'"))
     }
-    catalog.propose(.with { $0.addCertificate = record(of: signed) }) { [host, catalog] outcome in
-      guard case .applied = outcome else { return reply(outcome.body) }
-      host.log(.info, "issued a certificate for \(signed.record.identity)")
-      reply(
-        .issue(
-          .with {
-            $0.certificate = .init(signed.der)
-            $0.authority = .init(authority.certificate)
-            $0.pastAuthorities = catalog.catalog?.state.pastAuthorities ?? []
-          }))
-    }
+    give(signed, by: authority, reply)
   }
 
   /// A certificate for another key, of the holder of one that the catalog lists and with the same end.
@@ -51,12 +41,19 @@ extension Node {
       let signed = host.authority.followingCertificate(
         request: request.signingRequest.array, identity: known.identity, notAfter: known.notAfter, by: authority)
     else { return reply(WireFailure.because(.invalid, "the signing request is malformed, or no client's")) }
-    catalog.propose(.with { $0.addCertificate = record(of: signed, following: request.serial) }) {
-      [host, catalog] outcome in
+    give(signed, following: request.serial, by: authority, reply)
+  }
+
+  /// Notes a client's certificate in the catalog, and answers with it.
+  private func give(
+    _ signed: SignedCertificate, following serial: WireBytes = .init(), by authority: SigningAuthority,
+    _ reply: @escaping Reply
+  ) {
+    catalog.propose(.with { $0.addCertificate = record(of: signed, following: serial) }) { [host, catalog] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }
-      host.log(.info, "renewed the certificate of \(known.identity)")
+      host.log(.info, "\(serial.isEmpty ? "issued" : "renewed") a certificate for \(signed.record.identity)")
       reply(
-        .reissue(
+        .issue(
           .with {
             $0.certificate = .init(signed.der)
             $0.authority = .init(authority.certificate)

@@ -78,10 +78,7 @@ final class ClusterFileKeeper {
       isBusy = false
       if case .failure = body {} else { told = nil }
       switch body {
-      case .issue(let answer):
-        change("renewed") { $0.with(answer.authority, answer.pastAuthorities, answer.certificate, key) }
-      case .reissue(let answer):
-        change("renewed") { $0.with(answer.authority, answer.pastAuthorities, answer.certificate, key) }
+      case .issue(let answer): change("renewed") { $0.with(answer, key) }
       case .failure(let failure): failed(failure.message)
       default: failed("an answer of another kind")
       }
@@ -125,12 +122,10 @@ final class ClusterFileKeeper {
 
 extension ClusterFile {
   /// The file with another certificate for another key.
-  fileprivate func with(
-    _ authority: WireBytes, _ pastAuthorities: [WireBytes], _ certificate: WireBytes, _ key: PrivateKey
-  ) -> ClusterFile? {
+  fileprivate func with(_ answer: WireIssueResponse, _ key: PrivateKey) -> ClusterFile? {
     guard let der = try? key.der() else { return nil }
     return ClusterFile(
-      cluster: cluster, addresses: addresses, authority: authority.array,
-      pastAuthorities: pastAuthorities.map(\.array), certificate: certificate.array, privateKey: der)
+      cluster: cluster, addresses: addresses, authority: answer.authority.array,
+      pastAuthorities: answer.pastAuthorities.map(\.array), certificate: answer.certificate.array, privateKey: der)
   }
 }

@@ -147,7 +147,7 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .renew(newValue)}
   }
 
-  /// A client's next certificate, for as long as the present one.
+  /// A client's next certificate, for as long as the present one; answered as `issue` is.
   public var reissue: WireReissueRequest {
     get {
       if case .reissue(let v)? = _storage._body {return v}
@@ -368,7 +368,7 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case revoke(WireRevokeRequest)
     /// Of peers alone: a node's next certificate.
     case renew(WireRenewRequest)
-    /// A client's next certificate, for as long as the present one.
+    /// A client's next certificate, for as long as the present one; answered as `issue` is.
     case reissue(WireReissueRequest)
     /// Another authority in the place of the present one.
     case rotate(WireRotateRequest)
@@ -523,14 +523,6 @@ public nonisolated struct WireResponse: @unchecked Sendable {
       return WireRenewResponse()
     }
     set {_uniqueStorage()._body = .renew(newValue)}
-  }
-
-  public var reissue: WireReissueResponse {
-    get {
-      if case .reissue(let v)? = _storage._body {return v}
-      return WireReissueResponse()
-    }
-    set {_uniqueStorage()._body = .reissue(newValue)}
   }
 
   public var rotate: WireRotateResponse {
@@ -732,7 +724,6 @@ public nonisolated struct WireResponse: @unchecked Sendable {
     case certificates(WireCertificatesResponse)
     case revoke(WireRevokeResponse)
     case renew(WireRenewResponse)
-    case reissue(WireReissueResponse)
     case rotate(WireRotateResponse)
     case moved(WireMovedResponse)
     case versions(WireVersionsResponse)
@@ -1991,23 +1982,6 @@ public nonisolated struct WireReissueRequest: Sendable {
   public init() {}
 }
 
-public nonisolated struct WireReissueResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  /// DER.
-  public var certificate: Data = Data()
-
-  public var authority: Data = Data()
-
-  public var pastAuthorities: [Data] = []
-
-  public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  public init() {}
-}
-
 public nonisolated struct WireRotateRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3177,7 +3151,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{2}\u{2}rotate\0\u{1}moved\0\u{c}\u{2}\u{7}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -3642,19 +3616,6 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
             _storage._body = .renew(v)
           }
         }()
-        case 74: try {
-          var v: WireReissueResponse?
-          var hadOneofValue = false
-          if let current = _storage._body {
-            hadOneofValue = true
-            if case .reissue(let m) = current {v = m}
-          }
-          try decoder.decodeSingularMessageField(value: &v)
-          if let v = v {
-            if hadOneofValue {try decoder.handleConflictingOneOf()}
-            _storage._body = .reissue(v)
-          }
-        }()
         case 75: try {
           var v: WireRotateResponse?
           var hadOneofValue = false
@@ -3828,10 +3789,6 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case .renew?: try {
         guard case .renew(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 73)
-      }()
-      case .reissue?: try {
-        guard case .reissue(let v)? = _storage._body else { preconditionFailure() }
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 74)
       }()
       case .rotate?: try {
         guard case .rotate(let v)? = _storage._body else { preconditionFailure() }
@@ -5933,46 +5890,6 @@ nonisolated extension WireReissueRequest: SwiftProtobuf.Message, SwiftProtobuf._
   public static func ==(lhs: WireReissueRequest, rhs: WireReissueRequest) -> Bool {
     if lhs.signingRequest != rhs.signingRequest {return false}
     if lhs.serial != rhs.serial {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WireReissueResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = _protobuf_package + ".ReissueResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificate\0\u{1}authority\0\u{3}past_authorities\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.certificate) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.authority) }()
-      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.pastAuthorities) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.certificate.isEmpty {
-      try visitor.visitSingularBytesField(value: self.certificate, fieldNumber: 1)
-    }
-    if !self.authority.isEmpty {
-      try visitor.visitSingularBytesField(value: self.authority, fieldNumber: 2)
-    }
-    if !self.pastAuthorities.isEmpty {
-      try visitor.visitRepeatedBytesField(value: self.pastAuthorities, fieldNumber: 3)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: WireReissueResponse, rhs: WireReissueResponse) -> Bool {
-    if lhs.certificate != rhs.certificate {return false}
-    if lhs.authority != rhs.authority {return false}
-    if lhs.pastAuthorities != rhs.pastAuthorities {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

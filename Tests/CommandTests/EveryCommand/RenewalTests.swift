@@ -21,7 +21,7 @@ struct RenewalTests {
       $0.serial = Data(admin.serial)
     }
     let answer = try client.call(.reissue(asked), Attempts("cert renew")) { body in
-      if case .reissue(let answer) = body { answer } else { nil }
+      if case .issue(let answer) = body { answer } else { nil }
     }
     let certificate = try Certificate(der: answer.certificate.array)
     guard case .client(_, "reader", .reader) = certificate.identity else {

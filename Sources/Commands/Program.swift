@@ -53,14 +53,15 @@ public enum Program {
   /// asks for help; nil if help was meant.
   static func accidentalHelp(in arguments: [String]) -> String? {
     let before = arguments.prefix { $0 != "--" }
-    let flags = Set("hqv")
-    func asks(_ word: String) -> Bool {
-      word == "help" || word.hasPrefix("--") || word.hasPrefix("-") && word.dropFirst().allSatisfy(flags.contains)
-    }
     let groups = before.filter { $0.hasPrefix("-") && !$0.hasPrefix("--") && $0.contains("h") }
-    guard let strange = groups.first(where: { !asks($0) }) else { return nil }
+    let (meant, strange) = (groups.filter(isOfFlags), groups.filter { !isOfFlags($0) })
     let words = ["help", "--help", "--help-hidden", "--version", "--generate-completion-script"]
-    return before.contains { words.contains($0) } || groups.contains(where: asks) ? nil : strange
+    return meant.isEmpty && !before.contains(where: words.contains) ? strange.first : nil
+  }
+
+  /// Whether a group such as `-qh` is of the letters that every command takes.
+  private static func isOfFlags(_ group: String) -> Bool {
+    group.dropFirst().allSatisfy(Set("hqv").contains)
   }
 
   /// Prints help that was asked for; throws what is wrong with the command line.

@@ -125,7 +125,31 @@ status 0 kv cert rotate
 await_followers
 kv --cluster alice.kv cert renew --quiet
 kv cert revoke client/bob >/dev/null 2>&1
+# A load over connections that stay, and one of processes: the end breaks all connections, and fails no write.
+rm -f enough load.err
+while [ ! -e enough ]; do echo "stream/$((streamed = ${streamed:-0} + 1))	v" && sleep 0.01; done |
+  kv --cluster alice.kv put --from tsv --json >streamed 2>stream.err &
+stream=$!
+(
+  count=0
+  while [ ! -e enough ]; do
+    count=$((count + 1))
+    kv --cluster alice.kv put "end/$count" "$count" >/dev/null 2>>load.err || echo "put $count: $?" >>load.err
+    echo "$count" >count
+  done
+) &
+load=$!
+pids+=("$stream" "$load")
+sleep 1
 status 0 kv cert rotate --finish
+sleep 2
+touch enough
+wait "$load"
+wait "$stream" || fail "the stream of writes: $(cat stream.err)"
+[ ! -s load.err ] || fail "writes failed at the end: $(cat load.err)"
+same "$(cat count)" "$(kv range --prefix end/ --format keys | wc -l)"
+same "$(grep -c '"version"' streamed)" "$(kv range --prefix stream/ --format keys | wc -l)"
+[ "$(wc -l <streamed)" -gt 100 ] || fail 'there was no stream'
 await_healthy
 status 0 kv --cluster alice.kv put key0002 'twice renewed'
 status 0 kv snapshot verify before.kvs

@@ -62,6 +62,16 @@ struct FrameHeader: Equatable {
     }
   }
 
+  /// The bytes that the frame at an offset has by what is left of its header, valid or not; those of a header where
+  /// there is none, and never more than there are.
+  static func claimedBytes(_ bytes: [UInt8], at offset: Int) -> Int {
+    let rest = max(0, bytes.count - offset)
+    guard rest > FrameHeader.bytes else { return rest }
+    var reader = ByteReader(bytes, range: offset..<bytes.count)
+    guard let header = try? decode(&reader)?.header else { return FrameHeader.bytes }
+    return min(header.frameBytes, rest)
+  }
+
   /// Reads the header at an offset of a segment, its records' included; nil unless the whole of it is valid and the
   /// frame ends within the bytes.
   static func read(_ bytes: [UInt8], at offset: Int, seed: UInt32) -> (FrameHeader, [RecordHeader])? {
@@ -70,14 +80,19 @@ struct FrameHeader: Equatable {
     return try? read(&reader, bytes, at: offset, seed: seed)
   }
 
-  private static func read(
-    _ reader: inout ByteReader, _ bytes: [UInt8], at offset: Int, seed: UInt32
-  ) throws(ByteError) -> (FrameHeader, [RecordHeader])? {
+  private static func decode(_ reader: inout ByteReader) throws(ByteError) -> (header: FrameHeader, checksum: UInt32)? {
     guard let kind = Kind(rawValue: try reader.u32()) else { return nil }
-    let expected = try reader.u32()
+    let checksum = try reader.u32()
     let header = FrameHeader(
       kind: kind, number: try reader.u64(), durable: LogPosition(rawValue: try reader.u64()),
       oldest: try reader.u64(), recordCount: Int(try reader.u32()), payloadBytes: Int(try reader.u32()))
+    return (header, checksum)
+  }
+
+  private static func read(
+    _ reader: inout ByteReader, _ bytes: [UInt8], at offset: Int, seed: UInt32
+  ) throws(ByteError) -> (FrameHeader, [RecordHeader])? {
+    guard let (header, expected) = try decode(&reader) else { return nil }
     guard header.frameBytes <= bytes.count - offset else { return nil }
     let end = offset + FrameHeader.bytes + header.recordCount * RecordHeader.bytes
     let found = bytes.withUnsafeBytes {

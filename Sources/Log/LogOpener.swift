@@ -77,9 +77,10 @@ struct LogOpener {
     return tail(last, scan, stale, tailReader)
   }
 
-  /// The size of a segment's file, as far as it is read; 0 if there is none.
+  /// The size of a segment's file before anything was cut from it, as far as that is known; 0 if there is none.
   func bytes(_ sequence: UInt64) -> Int {
-    min(segments[sequence]?.bytes ?? 0, LogOptions.greatestSegmentBytes.rawValue)
+    guard let segment = segments[sequence] else { return 0 }
+    return max(segment.wholeBytes, segment.reading == .damaged ? files.options.segmentBytes.rawValue : 0)
   }
 
   // MARK: Which segment is the last
@@ -87,7 +88,8 @@ struct LogOpener {
   /// The files in the order of their names.
   var ordered: [SegmentFile] { segments.values.sorted { $0.sequence < $1.sequence } }
 
-  /// The segment with the highest number. One whose header is lost is known by frames that bear its number.
+  /// The segment with the highest number. One whose header is lost is known by frames that bear its number; with none
+  /// it may be a spare, which loses nothing, but as well the last segment, all of which is lost.
   private mutating func newest() throws(LogError) -> SegmentFile? {
     let valid = ordered.last { $0.header != nil }
     // A spare's header, which it has from before, tells the identity as well.
@@ -96,6 +98,7 @@ struct LogOpener {
     let next = (valid?.sequence ?? 0) + 1
     for segment in ordered.reversed()
     where segment.sequence == next || segment.sequence > next && segment.reading == .damaged {
+      if segment.sequence == next, segment.reading == .damaged { return segment }
       if try !scan(segment, &reader).items.isEmpty { return segment }
     }
     return valid
@@ -152,10 +155,10 @@ struct LogOpener {
   // MARK: What segments hold
 
   /// Drops the torn end of the last segment: from the first place on that is not sound though nothing proves that it
-  /// was durable. A part that the disk can't read is not torn: no write leaves that behind.
+  /// was durable. A part that can't be read is not torn: no write leaves that behind.
   private static func cut(_ scan: inout SegmentScan, proven: Int, _ reader: SegmentReader) -> [Int] {
     let torn = scan.items.firstIndex { item in
-      !item.isSound && item.range.lowerBound >= proven && reader.error(in: item.range) == nil
+      !item.isSound && item.range.lowerBound >= proven && reader.reason(in: item.range) == nil
     }
     return torn.map { scan.cut(from: $0) } ?? []
   }
@@ -197,10 +200,16 @@ struct LogOpener {
   ) -> Tail {
     var end = scan.end
     var number = max(scan.nextNumber ?? 1, replay.nextNumber ?? 1)
-    let next = end..<max(end, min(end + FrameHeader.bytes, reader.bytes.count))
-    let isUnreadable = stale.isEmpty && !next.isEmpty && reader.error(in: next) != nil
+    let next = end..<end + FrameHeader.claimedBytes(reader.bytes, at: end)
+    let isGone = last.header == nil && scan.items.isEmpty
+    let isUnreadable = isGone || stale.isEmpty && !next.isEmpty && reader.reason(in: next) != nil
+    if !isUnreadable, last.bytes < reader.bytes.count {
+      replay.note(
+        files.path(last.sequence), at: last.bytes, expected: "\(reader.bytes.count) bytes of a segment",
+        found: "the end of the file, and no frame that it cuts")
+    }
     if isUnreadable {
-      let unreadable = end..<min(reader.endOfUnreadable(from: end), reader.bytes.count)
+      let unreadable = end..<(isGone ? reader.bytes.count : reader.endOfUnreadable(from: next))
       replay.lose(files.path(last.sequence), at: unreadable, reader)
       damaged.insert(last.sequence)
       end = unreadable.upperBound

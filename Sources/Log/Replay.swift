@@ -59,7 +59,7 @@ struct Replay {
   mutating func lose(_ path: String, at range: Range<Int>, _ reader: SegmentReader) {
     let number = nextNumber.map { "frame \($0)" } ?? "a frame"
     let found =
-      reader.error(in: range).map { "\($0)" }
+      reader.reason(in: range)
       ?? "\(range.count) bytes that are none, from \(Replay.hexadecimal(reader.bytes, at: range.lowerBound))"
     lose(path, at: range.lowerBound, expected: number, found: found)
   }
@@ -73,7 +73,7 @@ struct Replay {
       let content = isBad ? nil : Replay.decode(record, reader.bytes, range)
       if content == nil {
         let found =
-          reader.error(in: range).map { "\($0)" } ?? (isBad ? "another checksum" : "fields that contradict its header")
+          reader.reason(in: range) ?? (isBad ? "another checksum" : "fields that contradict its header")
         damage.append(
           LogDamage(
             path: path, offset: range.lowerBound,

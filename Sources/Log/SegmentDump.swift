@@ -38,6 +38,13 @@ public enum SegmentDump {
         frame(Array(bytes[found.offset..<found.end]), found, emit)
       }
     }
+    if bytes.count < header.fileBytes {
+      faults += 1
+      emit(
+        DumpLine(
+          offset: UInt64(bytes.count), bytes: [],
+          note: "damaged: the file ends here, and had \(header.fileBytes) bytes"))
+    }
     let end = UInt64(scan.end)
     emit(DumpLine(offset: end, bytes: [], note: "the end: \(bytes.count - scan.end) bytes behind it count for nothing"))
     return faults
@@ -49,7 +56,7 @@ public enum SegmentDump {
     do throws(ByteError) {
       try fields.text(SegmentHeader.magic.count)
       try fields.u32("format version")
-      try fields.u32("reserved")
+      try fields.u32("bytes of the file:")
       try fields.u64("identity")
       try fields.u64("segment")
       try fields.u64("first frame")

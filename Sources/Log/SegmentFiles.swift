@@ -18,6 +18,8 @@ struct SegmentFiles {
 
   /// What the name of a segment ends with that was set aside.
   static let damagedSuffix = ".log.damaged"
+  /// The name of a segment that is made where there is no spare, until it is whole.
+  private static let unfinishedName = "segment.tmp"
   /// Zeros are written in pieces of this size.
   private static let zeroBytes = 1 << 20
 
@@ -88,10 +90,11 @@ struct SegmentFiles {
     try disk.syncDirectory(directory)
   }
 
-  /// Removes what a crash left of a spare that was being made.
-  func removeUnfinishedSpare() throws(DiskError) {
-    let path = spareOrder.path
-    if disk.exists(path) { try disk.remove(path) }
+  /// Removes what a crash left of segments that were being made.
+  func removeUnfinished() throws(DiskError) {
+    for path in [spareOrder.path, directory + "/" + SegmentFiles.unfinishedName] where disk.exists(path) {
+      try disk.remove(path)
+    }
   }
 
   /// Makes a spare if there is none, before the log is in use.
@@ -101,20 +104,30 @@ struct SegmentFiles {
     spareCount = 1
   }
 
-  /// A file of zeros, durable with its name: overwriting it later changes no metadata, so that syncing it is fast.
+  /// A file of zeros, durable with its name: overwriting it later changes no metadata, so that syncing it is fast. It
+  /// gets its name when it is whole, so that one that is too short was cut.
   private func create(_ sequence: UInt64, bytes: Int) throws(DiskError) -> any DiskFile {
-    let path = path(sequence)
-    let file = try disk.open(path, .create)
+    var made = directory + "/" + SegmentFiles.unfinishedName
+    if disk.exists(made) { try disk.remove(made) }
+    let file = try disk.open(made, .create)
     do throws(DiskError) {
       try SegmentFiles.writeZeros(file, 0..<bytes)
       try file.sync()
+      try disk.rename(made, to: path(sequence))
+      made = path(sequence)
       try disk.syncDirectory(directory)
+      return try disk.open(made, .readWrite)
     } catch {
       // Half a segment is of no use, and takes room on a full disk.
-      try? disk.remove(path)
+      try? disk.remove(made)
       throw error
     }
-    return file
+  }
+
+  /// Makes a file as large again as it was before something was cut from it.
+  static func restore(_ file: any DiskFile, bytes: Int) throws(DiskError) {
+    let size = Int(clamping: try file.size())
+    if size < bytes { try writeZeros(file, size..<bytes) }
   }
 
   private static func writeZeros(_ file: any DiskFile, _ range: Range<Int>) throws(DiskError) {

@@ -24,6 +24,9 @@ struct SegmentHeader: Equatable {
   /// Where the frames begin.
   static let blockBytes = 1024
 
+  /// The size of the file, durable before the header is written: a shorter one was cut, and may have lost frames. 0 in
+  /// files of before this was noted.
+  var fileBytes: Int
   /// The number drawn when the log was made.
   var identity: UInt64
   /// The number of the segment: one more than that of the segment before.
@@ -38,7 +41,7 @@ struct SegmentHeader: Equatable {
   /// What the first kibibyte of a segment file holds.
   enum Reading: Equatable {
     case header(SegmentHeader)
-    /// Zeros, or nothing: a segment made ahead.
+    /// Zeros: a segment made ahead.
     case blank
     /// A valid header of another format.
     case unsupported(UInt32)
@@ -51,7 +54,7 @@ struct SegmentHeader: Equatable {
       let start = writer.count
       writer.raw(SegmentHeader.magic)
       writer.u32(SegmentHeader.version)
-      writer.u32(0)
+      writer.u32(UInt32(fileBytes))
       writer.u64(identity)
       writer.u64(sequence)
       writer.u64(firstFrame)
@@ -65,7 +68,7 @@ struct SegmentHeader: Equatable {
 
   /// Reads the first kibibyte of a segment file, or as much of it as there is.
   static func read(_ block: [UInt8]) -> Reading {
-    guard block.contains(where: { $0 != 0 }) else { return .blank }
+    if block.count == blockBytes, block.allSatisfy({ $0 == 0 }) { return .blank }
     for start in [0, copyOffset] where start + bytes <= block.count {
       var reader = ByteReader(block, range: start..<start + bytes)
       if let reading = try? read(&reader, checksum: CRC32C.checksum(Array(block[start..<start + bytes - 4]))) {
@@ -78,10 +81,9 @@ struct SegmentHeader: Equatable {
   private static func read(_ reader: inout ByteReader, checksum: UInt32) throws(ByteError) -> Reading? {
     guard try reader.bytes(magic.count) == magic else { return nil }
     let version = try reader.u32()
-    _ = try reader.u32()
     let header = SegmentHeader(
-      identity: try reader.u64(), sequence: try reader.u64(), firstFrame: try reader.u64(),
-      previousEnd: LogPosition(rawValue: try reader.u64()), oldest: try reader.u64())
+      fileBytes: Int(try reader.u32()), identity: try reader.u64(), sequence: try reader.u64(),
+      firstFrame: try reader.u64(), previousEnd: LogPosition(rawValue: try reader.u64()), oldest: try reader.u64())
     _ = try reader.u32()
     guard try reader.u32() == checksum else { return nil }
     return version == SegmentHeader.version ? .header(header) : .unsupported(version)

@@ -17,6 +17,9 @@ struct SegmentFile {
     if case .header(let header) = reading, header.sequence != sequence { header } else { nil }
   }
 
+  /// The size that the file has, or had when its header was written.
+  var wholeBytes: Int { min(max(bytes, header?.fileBytes ?? 0), LogOptions.greatestSegmentBytes.rawValue) }
+
   /// Reads the head of a file.
   init(disk: any Disk, path: String, sequence: UInt64) throws(DiskError) {
     let file = try disk.open(path, .read)
@@ -43,19 +46,20 @@ struct SegmentReader {
   private static let blockBytes = 4096
 
   private(set) var bytes: [UInt8] = []
-  /// The parts that the disk could not read, as zeros in `bytes`.
-  private(set) var unreadable: [(range: Range<Int>, error: DiskError)] = []
+  /// The parts that the file does not have or the disk could not read, as zeros in `bytes`, and why.
+  private var unreadable: [(range: Range<Int>, reason: String)] = []
 
-  /// Reads the first `count` bytes of a file; zeros where it is shorter.
+  /// Reads the first `count` bytes that a file has or should have.
   mutating func read(disk: any Disk, path: String, count: Int) throws(DiskError) {
     let file = try disk.open(path, .read)
     if bytes.count < count { bytes = [UInt8](repeating: 0, count: count) }
     bytes.removeLast(bytes.count - count)
     unreadable.removeAll()
     var failure: DiskError?
+    var done = count
     bytes.withUnsafeMutableBytes { buffer in
       do throws(DiskError) {
-        let done = try file.read(at: 0, into: buffer)
+        done = try file.read(at: 0, into: buffer)
         // SAFETY: `read` gives at most the buffer's size, and bytes may be initialised over bytes; the buffer is the
         // array's own for the length of the closure.
         UnsafeMutableRawBufferPointer(rebasing: buffer[done...]).initializeMemory(as: UInt8.self, repeating: 0)
@@ -63,7 +67,11 @@ struct SegmentReader {
         failure = error
       }
     }
-    if failure != nil { readBlocks(file) }
+    if failure != nil {
+      readBlocks(file)
+    } else if done < count {
+      unreadable.append((done..<count, SegmentReader.endOfFile(done)))
+    }
   }
 
   private mutating func readBlocks(_ file: any DiskFile) {
@@ -73,21 +81,27 @@ struct SegmentReader {
       do throws(DiskError) {
         let block = try file.read(at: UInt64(start), count: end - start)
         for (at, byte) in block.enumerated() { bytes[start + at] = byte }
-        for at in start + block.count..<end { bytes[at] = 0 }
+        let missing = start + block.count..<end
+        for at in missing { bytes[at] = 0 }
+        if !missing.isEmpty { unreadable.append((missing, SegmentReader.endOfFile(missing.lowerBound))) }
       } catch {
         for at in start..<end { bytes[at] = 0 }
-        unreadable.append((start..<end, error))
+        unreadable.append((start..<end, "\(error)"))
       }
     }
   }
 
-  /// Where the disk can read again after an offset that it can't read.
-  func endOfUnreadable(from offset: Int) -> Int {
-    var end = offset
-    for (range, _) in unreadable where range.lowerBound <= end && range.upperBound > end { end = range.upperBound }
+  private static func endOfFile(_ offset: Int) -> String { "the end of the file at byte \(offset)" }
+
+  /// Where something can be read again after a range of which a part can't be.
+  func endOfUnreadable(from range: Range<Int>) -> Int {
+    var end = range.upperBound
+    for part in unreadable where part.range.lowerBound <= end && part.range.upperBound > end {
+      end = part.range.upperBound
+    }
     return end
   }
 
-  /// The disk's error for the first unreadable part of a range.
-  func error(in range: Range<Int>) -> DiskError? { unreadable.first { $0.range.overlaps(range) }?.error }
+  /// Why the first part of a range that can't be read can't; nil if all was read.
+  func reason(in range: Range<Int>) -> String? { unreadable.first { $0.range.overlaps(range) }?.reason }
 }

@@ -133,7 +133,8 @@ extension SharedLog {
   func writeHeader(previousEnd: LogPosition) throws(DiskError) {
     var writer = ByteWriter(capacity: SegmentHeader.blockBytes)
     SegmentHeader(
-      identity: identity, sequence: segment.sequence, firstFrame: number, previousEnd: previousEnd, oldest: oldest
+      fileBytes: segment.bytes, identity: identity, sequence: segment.sequence, firstFrame: number,
+      previousEnd: previousEnd, oldest: oldest
     ).encode(into: &writer)
     isDirty = true
     try segment.file.write(writer.bytes, at: 0)

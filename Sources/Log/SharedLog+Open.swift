@@ -40,7 +40,7 @@ extension SharedLog {
     for file in all.filter({ $0.sequence > newest }) + all.filter({ $0.sequence < opener.oldest }) {
       try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.reading == .blank)
     }
-    try files.removeUnfinishedSpare()
+    try files.removeUnfinished()
     try files.disk.syncDirectory(files.directory)
     return files
   }
@@ -80,12 +80,14 @@ extension SharedLog {
   ) throws(DiskError) -> Segment {
     let file = try files.disk.open(files.path(tail.sequence), .readWrite)
     for offset in tail.stale { try file.write([0, 0, 0, 0], at: UInt64(offset)) }
+    let bytes = opener.bytes(tail.sequence)
+    try SegmentFiles.restore(file, bytes: bytes)
     let start = tail.durable.sequence == tail.sequence ? tail.durable.offset : 0
     if start < tail.end {
       try file.write(try file.read(at: UInt64(start), count: tail.end - start), at: UInt64(start))
     }
     return Segment(
-      file: file, sequence: tail.sequence, bytes: Int(clamping: try file.size()),
+      file: file, sequence: tail.sequence, bytes: bytes,
       seed: SegmentHeader.seed(identity: opener.identity, sequence: tail.sequence))
   }
 }

@@ -10,7 +10,9 @@ import Table
 /// be readable for ever: they are never made anew.
 enum Fixture {
   static let storeDirectory = "/store-1"
-  static let logDirectory = "/log-1"
+  /// From before a segment's header said how large its file is.
+  static let unsizedLogDirectory = "/log-1"
+  static let logDirectory = "/log-1-sized"
   static let snapshotDirectory = "/snapshot-1"
 
   static var root: String {

@@ -26,9 +26,10 @@ import Testing
     }
   }
 
-  @Test("every byte of the fixtures means what the golden dump says", arguments: 0..<3)
-  func golden(maker: Int) throws {
-    let name = Self.makers[maker].name
+  @Test(
+    "every byte of the fixtures means what the golden dump says",
+    arguments: makers.map(\.name) + [Fixture.unsizedLogDirectory])
+  func golden(name: String) throws {
     let golden = try PosixDisk().contents(of: Fixture.root + name + ".txt", limit: 1 << 20)
     #expect(try Fixture.dump(try Fixture.copy(name), name) == String(decoding: golden, as: UTF8.self))
   }
@@ -75,11 +76,11 @@ import Testing
     }
   }
 
-  @Test("a log of format version 1 is recovered")
-  func log() throws {
-    let disk = try Fixture.copy(Fixture.logDirectory)
+  @Test("a log of format version 1 is recovered", arguments: [Fixture.logDirectory, Fixture.unsizedLogDirectory])
+  func log(directory: String) throws {
+    let disk = try Fixture.copy(directory)
     let (log, recovered) = try SharedLog.open(
-      disk: disk, directory: Fixture.logDirectory, options: LogOptions(segmentBytes: .kibibytes(4), spareSegments: 1))
+      disk: disk, directory: directory, options: LogOptions(segmentBytes: .kibibytes(4), spareSegments: 1))
     #expect(recovered.damage.isEmpty && recovered.groups.map(\.0.rawValue) == [1, 2])
     try log.append([LogWrite(group: GroupID(rawValue: 1), hardState: StoredHardState())], sync: true)
   }

@@ -45,6 +45,14 @@ final class Fences {
     node.host.log(.error, "\(words(group, fence))")
   }
 
+  /// Those of them that their groups lack: what the catalog does not want here harms nobody.
+  var missed: [(group: GroupID, fence: Fence)] { all.filter { isWanted($0.group) } }
+
+  private func isWanted(_ group: GroupID) -> Bool {
+    guard group != .catalog, let catalog = node.catalog.catalog else { return true }
+    return catalog.partition(group)?.replicas.contains { ReplicaID(rawValue: $0.id).node == node.id } ?? false
+  }
+
   /// What is wrong with a group's replica here, if it is fenced.
   func problem(of group: GroupID) -> String? { fences[group].map { words(group, $0) } }
 
@@ -132,7 +140,7 @@ final class Fences {
       }
       fences[group] = nil
       node.damage.forget(in: storage.partitionDirectory(group))
-      node.pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
+      node.pipeline.appendRemoval(of: group)
       node.planner.mapChanged()
       node.pump()
     }

@@ -35,6 +35,10 @@ extension Node {
         fences.add(group, Fence(replica: nil, words: "\(error)", store: nil, point: nil))
       }
     }
+    for group in opened.lostStores {
+      let words = "its files are gone, or CURRENT among them, and what it had promised with them"
+      fences.add(group, Fence(replica: nil, words: words, store: nil, point: nil))
+    }
     applyRetention()
     planner.mapChanged()
     pump()
@@ -52,7 +56,7 @@ extension Node {
         recovered: opened.recovered[.catalog])
     }
     guard let members = opened.catalog?.state.nodes, members.count > 1 else {
-      throw .damagedLog(opened.damage.isEmpty ? [loss] : opened.damage.map(\.description))
+      throw .damagedCatalog(opened.damage.isEmpty ? [loss] : opened.damage.map(\.description))
     }
     fences.add(.catalog, Fence(replica: replica, words: loss, store: nil, point: opened.catalog?.point))
   }
@@ -75,7 +79,7 @@ extension Node {
 
   /// Sets a replica of a new id going in place of one that was fenced: of what the log had, nothing counts.
   func replace(_ group: GroupID, id: ReplicaID, machine: any GroupMachine, point: SnapshotHeader) {
-    pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
+    pipeline.appendRemoval(of: group)
     addReplica(group, id: id, machine: machine, point: point, recovered: nil)
     applyRetention()
     planner.mapChanged()
@@ -160,8 +164,13 @@ extension Node {
     checks.drop(group)
     partition.roleChanged()
     remove(group)
-    pipeline.append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
-    partition.destroy()
+    // Not before: a group in the log without a store in the directory is one that has lost it.
+    ending.insert(group)
+    pipeline.appendRemoval(of: group) { [self] in
+      partition.destroy()
+      ending.remove(group)
+      planner.mapChanged()
+    }
     host.log(.info, "partition \(group): replica \(replica.id) ended")
     return true
   }

@@ -17,6 +17,8 @@ public final class Node {
   unowned let host: any NodeHost
   let storage: NodeStorage
   private(set) var replicas: [GroupID: GroupReplica] = [:]
+  /// The groups whose replica here has ended, and whose files go as soon as the log says so durably.
+  var ending: Set<GroupID> = []
   /// The groups in ascending order: the order in which they are served.
   private(set) var order: [GroupID] = []
   private(set) lazy var catalog = CatalogMachine(node: self)

@@ -80,7 +80,7 @@ extension NodeError {
     case .log(.unsupportedFormat), .foreign: 78
     case .departed: 77
     case .log: 74
-    case .store(.corrupt), .malformed, .damagedLog, .seed: 2
+    case .store(.corrupt), .malformed, .damagedCatalog, .seed: 2
     case .store: 74
     }
   }

@@ -145,7 +145,7 @@ struct FenceTests {
     do {
       try world.start(node)
       Issue.record("it started")
-    } catch .damagedLog(let words) {
+    } catch .damagedCatalog(let words) {
       #expect(words.first?.contains("damaged at byte") == true)
     }
   }
@@ -176,5 +176,61 @@ struct FenceTests {
     let status = try #require(world.statuses.first)
     #expect(status.damage.contains { $0.contains(table) }, "\(status.damage)")
     #expect(status.problems.contains { $0.contains("can't be read") })
+  }
+
+  @Test(
+    "a partition's directory that is gone, or has lost CURRENT, is a loss: who forgot its votes gets a new id",
+    arguments: [false, true])
+  func gone(hasFiles: Bool) throws {
+    let world = try cluster(7)
+    let versions = try (1...60 as ClosedRange<UInt64>).map { number in
+      let answer = world.ask(SimulatedWorld.write("k\(number)", "v\(number)", id: number), of: NodeID(rawValue: 1))
+      return (number: number, version: try #require(answer?.version))
+    }
+    let victim = NodeID(rawValue: 3)
+    let before = replicas(world, of: victim)
+    let host = try #require(world.hosts[victim])
+    world.kill(victim)
+    let directory = try #require(
+      host.disk.files(under: "/").map(\.path).first { $0.hasSuffix("/partitions/2/CURRENT") }
+    )
+    .dropLast("/CURRENT".count)
+    for file in try host.disk.list(String(directory)) where !hasFiles || file == "CURRENT" {
+      try host.disk.remove("\(directory)/\(file)")
+    }
+    if !hasFiles { try host.disk.remove(String(directory)) }
+    try world.start(victim)
+    let fenced = try #require(world.hosts[victim]?.node).fencedReplicas
+    #expect(fenced.count == 1 && fenced[0].contains("partition 2") && fenced[0].contains("its files are gone"))
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    let after = replicas(world, of: victim)
+    #expect(before.filter { $0.value != after[$0.key] }.map(\.key) == [2], "one replica has another id")
+    for (number, version) in versions { #expect(world.get("k\(number)", at: version) == "v\(number)") }
+  }
+
+  @Test("a catalog's file that is gone, once the log no longer holds what it held, leaves nothing to start with")
+  func catalogGone() throws {
+    let world = try cluster(9)
+    let victim = NodeID(rawValue: 3)
+    let host = try #require(world.hosts[victim])
+    let file = try #require(host.disk.files(under: "/").map(\.path).first { $0.hasSuffix("/catalog") })
+    world.kill(victim)
+    try host.disk.remove(file)
+    let error = try #require(throws: NodeError.self) { try world.start(victim) }
+    #expect("\(error)".contains("its state is gone, and its log begins after"))
+  }
+
+  @Test("the only replica whose files are gone says so, and serves nothing")
+  func goneForEver() throws {
+    let world = try cluster(8, nodes: 1)
+    let host = try #require(world.hosts[NodeID(rawValue: 1)])
+    world.kill(NodeID(rawValue: 1))
+    for file in host.disk.files(under: "/").map(\.path) where file.contains("/partitions/2/") {
+      try host.disk.remove(file)
+    }
+    try world.start(NodeID(rawValue: 1))
+    world.run(milliseconds: 3_000)
+    let problems = world.statuses.flatMap(\.problems)
+    #expect(problems.contains { $0.contains("partition 2") && $0.contains("its files are gone") }, "\(problems)")
   }
 }

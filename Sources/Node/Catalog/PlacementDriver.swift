@@ -57,7 +57,9 @@ final class PlacementDriver {
       if let present = node.replicas[group], present.id != wanted, catalog.hasGivenOut(present.id) {
         mustDropLater = !node.dropPartition(group) || mustDropLater
       }
-      if let wanted, node.replicas[group] == nil, !node.fences.holds(group), !awaitsSplit(partition) {
+      if let wanted, node.replicas[group] == nil, !node.ending.contains(group), !node.fences.holds(group),
+        !awaitsSplit(partition)
+      {
         node.makePartition(group, replica: wanted, of: partition)
       }
       if let present = node.replicas[group]?.machine as? Partition { reconcile(present) }

@@ -11,8 +11,9 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   case store(StoreError)
   /// A file holds something else than it should.
   case malformed(path: String, words: String)
-  /// Synced records of the log are damaged, of the only replica of the catalog: without it a node can do nothing.
-  case damagedLog([String])
+  /// What the replica of the catalog had promised is lost, and nothing says whom to ask for another: without it a node
+  /// can do nothing.
+  case damagedCatalog([String])
   /// The directory is of something else.
   case foreign(path: String, words: String)
   /// The directory is of a node that is a member no more.
@@ -27,7 +28,9 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
     case .log(let error): "\(error)"
     case .store(let error): "\(error)"
     case .malformed(let path, let words): "\(path): \(words)"
-    case .damagedLog(let damage): "the log is damaged: " + damage.joined(separator: "; ")
+    case .damagedCatalog(let damage):
+      "the node's part of the catalog is damaged: \(damage.joined(separator: "; ")); where other nodes serve, "
+        + "have them go on without this one (kv leave --lost) and let it join with an empty directory"
     case .foreign(let path, let words): "\(path): \(words)"
     case .departed(let path, let node, let cluster, let departure):
       "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "

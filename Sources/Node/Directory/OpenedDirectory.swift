@@ -43,14 +43,20 @@ public struct OpenedDirectory {
       damage: damage)
   }
 
+  /// The partitions of which the log holds a replica's records, and the directory nothing.
+  var lostStores: [GroupID] {
+    recovered.keys.filter { group in group != .catalog && !stores.contains { $0.group == group } }.sorted()
+  }
+
   /// Why a group's replica, whose state in files ends at a point, must be fenced: what the log lost of it, or may have;
   /// nil where the two hold everything that the replica ever promised.
   func loss(of group: GroupID, after point: SnapshotHeader?) -> String? {
-    if let point, let recovered = recovered[group], recovered.compactedThrough > point.index,
-      !point.membership.voters.isEmpty
+    // A state that knows no members yet is a new replica's, and the log one of its forerunner's.
+    if let compacted = recovered[group]?.compactedThrough, compacted > point?.index ?? .zero,
+      point?.membership.voters.isEmpty != true
     {
-      // A state that knows no members yet is a new replica's, and the log one of its forerunner's.
-      return "its state ends at entry \(point.index), and its log begins after \(recovered.compactedThrough)"
+      let state = point.map { "its state ends at entry \($0.index)" } ?? "its state is gone"
+      return "\(state), and its log begins after \(compacted)"
     }
     let affecting = damage.filter { damage in
       damage.affected.contains { $0.group == group } || damage.mayHideGroups && recovered[group] == nil

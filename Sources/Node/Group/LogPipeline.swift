@@ -9,6 +9,7 @@ final class LogPipeline {
   private struct Batch {
     let writes: [LogWrite]
     let tickets: [(replica: GroupReplica, ticket: UInt64)]
+    let callbacks: [() -> Void]
     let needsSync: Bool
   }
 
@@ -18,6 +19,7 @@ final class LogPipeline {
   private let spares: SpareSegments
   private var writes: [LogWrite] = []
   private var tickets: [(replica: GroupReplica, ticket: UInt64)] = []
+  private var callbacks: [() -> Void] = []
   private var needsSync = false
   private var isBusy = false
   /// Whether the log has been told that it rests since the last batch.
@@ -54,6 +56,12 @@ final class LogPipeline {
     needsSync = needsSync || mustSync
   }
 
+  /// Adds that a group is no more to the next batch, and calls back when that is durable.
+  func appendRemoval(of group: GroupID, then done: @escaping () -> Void = {}) {
+    append(LogWrite(group: group, removed: true), for: nil, ticket: 0, mustSync: true)
+    callbacks.append(done)
+  }
+
   /// Calls back once everything appended so far is in the log, or waits for room on the disk.
   func whenIdle(_ done: @escaping () -> Void) {
     guard !isStalled, isBusy || !writes.isEmpty || !isSettled else { return done() }
@@ -87,10 +95,11 @@ final class LogPipeline {
   /// Starts writing the batch unless one is being written. Called at the end of each pump.
   func start() {
     guard !isBusy, stalled == nil, !writes.isEmpty else { return }
-    let batch = Batch(writes: writes, tickets: tickets, needsSync: needsSync)
+    let batch = Batch(writes: writes, tickets: tickets, callbacks: callbacks, needsSync: needsSync)
     holdsProposals = false
     writes.removeAll(keepingCapacity: true)
     tickets.removeAll(keepingCapacity: true)
+    callbacks.removeAll(keepingCapacity: true)
     needsSync = false
     write(batch)
   }
@@ -133,6 +142,7 @@ final class LogPipeline {
         count(batch, since: began)
         logBytes = written.bytes
         for (replica, ticket) in batch.tickets { replica.persisted(ticket: ticket) }
+        for done in batch.callbacks { done() }
         for group in written.pinning { node.replicas[group]?.release() }
         if let order = written.spare { spares.make(order) }
       case .failure(.full(let error)):

@@ -24,7 +24,7 @@ extension Node {
     status.readOnly = space.isFull
     if let problem = clocks.problem { status.problems.append(problem) }
     if let problem = space.problem { status.problems.append(problem) }
-    status.problems += fences.all.compactMap { fences.problem(of: $0.group) }
+    status.problems += fences.missed.compactMap { fences.problem(of: $0.group) }
     status.damage = Array((damage.found + partitions.flatMap(\.store.damagedPaths)).prefix(Limits.damageListed))
     if damage.inTables > 0 {
       status.problems.append("\(damage.inTables) places in tables can't be read; kv status --json lists them as damage")
@@ -40,7 +40,7 @@ extension Node {
       else { return nil }
       return "partition \(partition.group): its replicas differ; kv verify --partition \(partition.group) says in what"
     }
-    for (group, fence) in fences.all {
+    for (group, fence) in fences.missed {
       status.groups.append(
         .with {
           $0.group = group.rawValue

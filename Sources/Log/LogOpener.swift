@@ -13,8 +13,8 @@ struct LogOpener {
     let durable: LogPosition
     /// Frames behind the end, which must be voided before anything is written there.
     let stale: [Int]
-    /// Whether something was there that can't be read, and so must not be written over.
-    let isUnreadable: Bool
+    /// Whether something was there, or behind it, that can't be read, and so must not be written over.
+    let hasLost: Bool
   }
 
   let files: SegmentFiles
@@ -66,7 +66,7 @@ struct LogOpener {
     // The last segment says which is the first, so it is looked at first.
     var tailReader = SegmentReader()
     var scan = try scan(last, &tailReader)
-    let proven = scan.durable.sequence == last.sequence ? scan.durable.offset : 0
+    let proven = lacksNext(last) ? .max : scan.durable.sequence == last.sequence ? scan.durable.offset : 0
     let stale = LogOpener.cut(&scan, proven: proven, tailReader)
     oldest = min(max(last.header?.oldest ?? 1, scan.oldest), last.sequence)
     try refuseMisplaced()
@@ -119,6 +119,12 @@ struct LogOpener {
       replay.lose(files.path(spare.sequence), at: 0, expected: "a segment before this one", found: "no such file")
     }
     identity = files.options.identity
+  }
+
+  /// Whether the file after the last segment is missing, though there are some behind it. Files are only ever made and
+  /// taken in the order of their numbers, so that it was a segment, which is lost.
+  private func lacksNext(_ last: SegmentFile) -> Bool {
+    segments[last.sequence + 1] == nil && segments.keys.contains { $0 > last.sequence }
   }
 
   /// A spare's header is whole, or zeros: a file of which it is neither may be a segment, and is set aside.
@@ -215,8 +221,14 @@ struct LogOpener {
       end = unreadable.upperBound
       number += 1
     }
+    let lacksNext = lacksNext(last)
+    if lacksNext {
+      let missing = last.sequence + 1
+      replay.lose(files.path(missing), at: 0, expected: "segment \(missing)", found: "no such file")
+      number += 1
+    }
     return Tail(
       sequence: last.sequence, end: end, number: number, durable: scan.durable, stale: stale,
-      isUnreadable: isUnreadable)
+      hasLost: isUnreadable || lacksNext)
   }
 }

@@ -146,27 +146,38 @@ struct SegmentFiles {
     guard !retired.isEmpty else { return }
     live.removeFirst(retired.count)
     for segment in retired { try recycle(segment.sequence, bytes: segment.bytes) }
-    try disk.syncDirectory(directory)
   }
 
   /// Takes over a live segment when a log is opened: they come in ascending order.
   mutating func adopt(_ sequence: UInt64, bytes: Int) { live.append(Live(sequence: sequence, bytes: bytes)) }
 
-  /// Makes a spare of a file that is no live segment, or removes it; the directory is not synced. A file with a blank
-  /// header, which doesn't say what it was, gets no other number.
+  /// Makes a spare of a file that is no live segment, or removes it, durably: of two files that get numbers, none may
+  /// have the second while none has the first. A file with a blank header, which doesn't say what it was, gets no other
+  /// number.
   mutating func recycle(_ sequence: UInt64, bytes: Int, isBlank: Bool = false) throws(DiskError) {
     let target = nextSequence + UInt64(spareCount)
     if damaged.remove(sequence) != nil {
       let path = path(sequence)
       try disk.rename(path, to: path.dropLast(4) + SegmentFiles.damagedSuffix)
-    } else if bytes == options.segmentBytes.rawValue, spareCount < options.spareSegments,
-      !isBlank || target == sequence
-    {
-      if target != sequence { try disk.rename(path(sequence), to: path(target)) }
+    } else if target == sequence, spareCount < options.spareSegments {
+      if bytes != options.segmentBytes.rawValue { try resizeSpare(sequence) }
+      spareCount += 1
+      return
+    } else if bytes == options.segmentBytes.rawValue, spareCount < options.spareSegments, !isBlank {
+      try disk.rename(path(sequence), to: path(target))
       spareCount += 1
     } else {
       try disk.remove(path(sequence))
     }
+    try disk.syncDirectory(directory)
+  }
+
+  /// A spare that was to become a larger segment when the process ended, or is from before the size was changed.
+  private func resizeSpare(_ sequence: UInt64) throws(DiskError) {
+    let file = try disk.open(path(sequence), .readWrite)
+    try SegmentFiles.restore(file, bytes: options.segmentBytes.rawValue)
+    try file.truncate(to: UInt64(options.segmentBytes.rawValue))
+    try file.sync()
   }
 
   /// The bytes of all live segments from one on.

@@ -41,7 +41,6 @@ extension SharedLog {
       try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.reading == .blank)
     }
     try files.removeUnfinished()
-    try files.disk.syncDirectory(files.directory)
     return files
   }
 
@@ -49,7 +48,7 @@ extension SharedLog {
     _ opener: LogOpener, _ given: SegmentFiles, _ tail: LogOpener.Tail?, _ tracks: [GroupID: GroupTrack]
   ) throws(DiskError) -> SharedLog {
     var files = given
-    if let tail, !tail.isUnreadable {
+    if let tail, !tail.hasLost {
       let segment = try rewrite(opener, files, tail)
       let log = SharedLog(
         identity: opener.identity, files: files, segment: segment, offset: tail.end, number: tail.number,

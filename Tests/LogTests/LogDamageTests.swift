@@ -245,6 +245,24 @@ struct LogDamageTests {
     #expect(held.groups.allSatisfy { $0.1.health != .intact })
   }
 
+  @Test("A last segment that is missing is named as well, as long as a spare lies behind it, now and at each start")
+  func lastMissing() throws {
+    let model = try fill()
+    _ = try open(disk)
+    try #require(disk.exists(segment(3)))
+    try disk.remove(segment(2))
+    for _ in 0..<3 {
+      let (log, held) = try open(disk)
+      #expect(held.damage.contains { $0.mayHideGroups && $0.path == segment(2) })
+      #expect(held.groups.filter { $0.1.health != .intact }.map(\.0.rawValue).contains(3))
+      for id in [group(0), group(1), group(2)] {
+        guard let recovered = held[id.rawValue], recovered.health == .intact else { continue }
+        #expect(model.groups[id] == LogModel(RecoveredLog(groups: [(id, recovered)], damage: []))?.groups[id])
+      }
+      try log.append([LogWrite(group: group(7), hardState: hardState(1))], sync: true)
+    }
+  }
+
   @Test("A segment under another's name is refused, not written over, until it has its own back")
   func misplaced() throws {
     let model = try fill()

@@ -5,7 +5,8 @@ import Client
 /// `kv bench`: measures a running cluster.
 struct BenchCommand: Executable {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure throughput and latency of a running cluster.")
+    commandName: "bench", abstract: "Measure throughput and latency of a running cluster.",
+    discussion: "kv bench engine measures the storage engine alone: see kv bench engine --help.")
 
   @OptionGroup var global: GlobalOptions
 

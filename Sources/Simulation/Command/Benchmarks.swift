@@ -1,10 +1,11 @@
-/// Measurements of the simulator and of the consensus core.
+/// Measurements of the simulator, of the consensus core and of the oracle.
 enum Benchmarks {
   /// Runs one by name; gives the exit status.
   static func run(_ name: String) -> Int32 {
     switch name {
     case "cluster": cluster()
     case "core": CoreBenchmark.run()
+    case "oracle": return OracleBenchmark.run()
     default: return SimulateCommand.refuse("there is no benchmark \(name)")
     }
     return 0

@@ -5,7 +5,7 @@ public enum SimulateCommand {
   static let usage = """
     usage: simulate [--seeds A[..B]] [--nodes N] [--profile NAME] [--seconds S] [--jobs N] [--budget S] [--trace]
                     [--only 3,7,…] [--first-failure]
-           simulate bench core|cluster
+           simulate bench core|cluster|oracle
            simulate scenario FILE… [--trace]
            simulate profiles
 

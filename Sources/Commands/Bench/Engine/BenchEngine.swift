@@ -9,7 +9,8 @@ struct BenchEngineCommand: Executable {
       kv bench engine [<options>] [<keys>]
       kv bench engine [<options>] versions <keys> <versions>
       kv bench engine [<options>] read <keys> --directory <dir>
-      """)
+      """,
+    shouldDisplay: false)
 
   @OptionGroup var global: GlobalOptions
 

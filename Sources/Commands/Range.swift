@@ -59,7 +59,10 @@ struct RangeCommand: Executable {
         min: lower, max: upper, at: try time?.version(asking: client), limit: limit, reverse: reverse,
         keysOnly: wanted == .keys, consistency: consistency?.consistency ?? .strong)
       let stream = try asking { () throws(ClientError) in try client.range(query) }
-      if let freshness = stream.freshness { global.say("version \(stream.version): \(freshness.words)") }
+      if consistency?.isRelaxed == true {
+        let words = stream.freshness?.words ?? "read from the leaders, as of now"
+        global.say("version \(stream.version): \(words)")
+      }
       next = { () throws(CommandError) in try asking { () throws(ClientError) in try stream.next() } }
     }
     while let record = try next() {

@@ -49,7 +49,11 @@ final class DiskSpace {
 
   /// Something found no room.
   func ranOut(_ error: DiskError) {
-    if !isFull { enter("\(error)") }
+    guard !isFull else { return }
+    // What was free before is not; the next look says what is.
+    free = nil
+    nextLook = node.now
+    enter("\(error)")
   }
 
   private func enter(_ words: String) {

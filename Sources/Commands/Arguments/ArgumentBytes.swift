@@ -89,5 +89,5 @@ extension ArgumentBytes {
     return joined
   }
 
-  private static let takesAnything = ["--at", "--after", "--before", "--prefix", "--exec"]
+  private static let takesAnything = ["--at", "--after", "--before", "--since", "--prefix", "--exec"]
 }

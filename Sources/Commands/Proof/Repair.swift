@@ -39,8 +39,8 @@ struct RepairCommand: Executable {
     var repairs: [PartitionRepair] = []
     let groups = try check.partitions(partition)
     var progress = CheckProgress(partitions: groups.count, quiet: global.quiet)
-    for group in groups {
-      let result = try check.run(group) { progress.show($0, of: $1) }
+    var queue = CheckQueue(check, groups, ahead: rate == nil ? PartitionCheck.ahead : 1)
+    while let (group, result) = try queue.next(show: { progress.show($0, of: $1) }) {
       progress.next()
       progress.clear()
       tally.note(result, group)
@@ -49,6 +49,7 @@ struct RepairCommand: Executable {
         repairs.append(PartitionRepair(check: check, report: report, number: number))
       }
     }
+    tally.sayNotChecked()
     guard !repairs.isEmpty else {
       if tally.exitCode == .done { global.say("there is nothing to repair") }
       return tally.exitCode

@@ -48,6 +48,9 @@ struct VerifyCommand: Executable {
     }
     if proof != nil, !file.isEmpty { throw ValidationError("--proof excludes --file") }
     if root != nil, proof == nil { throw ValidationError("--root goes with --proof") }
+    if let root, root.bytes.count != 64 || !root.text.allSatisfy(\.isHexDigit) {
+      throw ValidationError("--root takes the 64 hexadecimal digits of a root")
+    }
     if quick, resume != nil { throw ValidationError("--quick takes no time that --resume could save") }
     if quick, prefix != nil || at != nil { throw ValidationError("--quick excludes --prefix and --at") }
     if rate?.bytes == 0 { throw ValidationError("--rate takes a number of bytes above 0") }
@@ -74,22 +77,9 @@ struct VerifyCommand: Executable {
     }
     var progress = CheckProgress(partitions: groups.count, quiet: global.quiet)
     var tally = CheckTally()
-    // Several at once: what one waits for on the way, others use. Quick ones cost nothing but that; a rate is for one.
-    let ahead = quick ? groups.count : rate == nil ? PartitionCheck.ahead : 1
-    var touched = ProcessFacts.steadyMilliseconds
-    var begun: [UInt32: UInt64] = [:]
-    for (place, group) in groups.enumerated() {
-      for next in groups[place..<min(place + ahead, groups.count)] where begun[next] == nil {
-        begun[next] = try check.begin(next)
-      }
-      let result = try check.run(group, begun: begun[group]) { done, total in
-        progress.show(done, of: total)
-        guard ProcessFacts.steadyMilliseconds - touched > PartitionCheck.touchMilliseconds else { return }
-        touched = ProcessFacts.steadyMilliseconds
-        for next in groups[(place + 1)...] {
-          if let number = begun[next] { check.touch(next, number) }
-        }
-      }
+    // Quick ones cost nothing but the way; a rate is for one.
+    var queue = CheckQueue(check, groups, ahead: quick ? groups.count : rate == nil ? PartitionCheck.ahead : 1)
+    while let (group, result) = try queue.next(show: { progress.show($0, of: $1) }) {
       progress.next()
       progress.clear()
       tally.note(result, group)
@@ -145,6 +135,14 @@ struct CheckTally {
   /// Damage comes first; that something could not be checked is a failure too.
   var exitCode: ExitCode { damaged.isEmpty ? notChecked.isEmpty ? .done : .unavailable : .damage }
 
+  /// Says how many could not be checked, if any.
+  func sayNotChecked() {
+    guard !notChecked.isEmpty else { return }
+    StandardError.say(
+      "\(notChecked.count) of \(equal.count + damaged.count + notChecked.count) partitions could not be checked on every "
+        + "replica; `kv status` shows the cluster")
+  }
+
   /// Says it all in a line or two.
   func say(_ global: GlobalOptions) {
     if !damaged.isEmpty {
@@ -153,11 +151,7 @@ struct CheckTally {
         StandardError.say("to mend it: \(CheckReport.repairLine(mendable, global.cluster?.text))")
       }
     }
-    if !notChecked.isEmpty {
-      StandardError.say(
-        "\(notChecked.count) of \(equal.count + damaged.count + notChecked.count) partitions could not be checked on every "
-          + "replica; `kv status` shows the cluster")
-    }
+    sayNotChecked()
     if damaged.isEmpty, notChecked.isEmpty {
       global.say("\(equal.count) partitions are equal\(records > 0 ? ": \(records) records" : "")")
     }

@@ -138,6 +138,10 @@ struct ProofCheck {
       }
       _ = try SnapshotAuthority.check(trust, proof.statement, path: path, global)
     }
+    guard proof.inclusion.count == proof.statement.records else {
+      throw .mismatch(
+        "\(path): one of \(proof.inclusion.count) leaves, and the statement names \(proof.statement.records) records")
+    }
     let record = proof.span.record
     guard !global.json else {
       var object = JSONObject()

@@ -33,10 +33,12 @@ struct SnapshotExportCommand: Executable {
       throw .usage("a snapshot is no text: name a file, or pipe standard output somewhere")
     }
     guard !isStream || !global.json else { throw .usage("--json would print into the snapshot on standard output") }
+    guard !file.bytes.isEmpty else { throw .usage("the name of the file is empty") }
     let times = (try time(at), try time(since))
     let client = try global.client()
     let source = try SnapshotSource(
       client, at: times.0, since: times.1, prefix: prefix?.bytes ?? [], history: history)
+    if history, since == nil { try tellOfOlder(than: source.statement.oldest, client) }
     let (statement, size) =
       if isStream {
         try write(source, to: StreamDisk(descriptor: STDOUT_FILENO), "standard output", client)
@@ -53,6 +55,16 @@ struct SnapshotExportCommand: Executable {
       try output.write(object.line)
     }
     return .done
+  }
+
+  /// Whoever exports all history should know of the snapshots that lie before it.
+  private func tellOfOlder(than oldest: Version, _ client: Client) throws(CommandError) {
+    let named = try asking { () throws(ClientError) in try client.snapshots().named }
+    for snapshot in named where Version(rawValue: snapshot.version) < oldest {
+      let name = Escaping.text(Array(snapshot.name.utf8))
+      global.say(
+        "snapshot \(name) is older than what is kept for all keys, and not in the file: --at snap:\(name) exports it")
+    }
   }
 
   private func time(_ argument: ArgumentBytes?) throws(CommandError) -> TimeArgument? {

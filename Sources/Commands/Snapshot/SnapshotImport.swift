@@ -24,6 +24,11 @@ struct SnapshotImportCommand: Executable {
         "\(opened[0].path) holds history, which can't be put beneath what a running cluster has: kv serve --from makes"
           + " a cluster of it; to put the latest values in, export without --history")
     }
+    if let prefix, let stranger = opened.first(where: { !$0.statement.mayHold(keysFrom: prefix.bytes) }) {
+      throw .usage(
+        "\(stranger.path) holds only keys that begin with \(Escaping.text(stranger.statement.prefix)), none that begin with"
+          + " \(Escaping.text(prefix.bytes))")
+    }
     let merge = try onSnapshot { () throws(SnapshotError) in
       try SnapshotMerge(opened, prefix: prefix?.bytes ?? [])
     }
@@ -142,5 +147,12 @@ enum SnapshotFiles {
         progress.show("\(path): \(offset >> 20) MiB checked")
       }
     }
+  }
+}
+
+extension SnapshotStatement {
+  /// Whether keys that begin with a prefix can be in the file.
+  fileprivate func mayHold(keysFrom wanted: [UInt8]) -> Bool {
+    wanted.starts(with: prefix) || prefix.starts(with: wanted)
   }
 }

@@ -33,13 +33,37 @@ struct SnapshotReading {
   /// The record of a key; nil if it has none.
   func get(_ key: Key) throws(CommandError) -> Record? {
     try check(key)
-    return try onSnapshot { () throws(SnapshotError) in try file.get(key, at: version) }
+    let record = try onSnapshot { () throws(SnapshotError) in try file.get(key, at: version) }
+    if record == nil { try checkChange(of: key) }
+    return record
+  }
+
+  /// Of a key that did not change, a file of changes can't say that it has no value.
+  private func checkChange(of key: Key) throws(CommandError) {
+    guard let since = file.statement.since else { return }
+    let cursor = file.lifespans(from: key, to: key.successor)
+    guard try onSnapshot({ () throws(SnapshotError) in try cursor.next() }) == nil else { return }
+    throw .usage(
+      "\(Escaping.text(key.bytes)): the file holds only what changed after version \(since), and says nothing of this"
+        + " key")
+  }
+
+  /// A range has to lie within what the file is about, unless it is of everything.
+  private func check(from lower: Key?, to upper: Key?) throws(CommandError) {
+    let prefix = file.statement.prefix
+    guard !prefix.isEmpty, lower != nil || upper != nil else { return }
+    let end = Key(prefix).successorOfPrefix
+    if let lower, lower.bytes.starts(with: prefix), let upper, end.map({ upper <= $0 }) ?? true { return }
+    throw .usage(
+      "the file holds only keys that begin with \(Escaping.text(prefix)), and says nothing of others; without bounds all of"
+        + " it is read")
   }
 
   /// What gives one record of a range after the other, then nil.
   func records(
     from lower: Key?, to upper: Key?, limit: Int?, reverse: Bool
-  ) -> () throws(CommandError) -> Record? {
+  ) throws(CommandError) -> () throws(CommandError) -> Record? {
+    try check(from: lower, to: upper)
     let cursor = file.records(from: lower, to: upper, at: version, reverse: reverse)
     var left = limit ?? .max
     return { () throws(CommandError) in
@@ -58,14 +82,17 @@ struct SnapshotReading {
       if span.to != .max, span.to != records.last?.version { records.append(.tombstone(key, span.to)) }
       records.append(span.record)
     }
+    if records.isEmpty { try checkChange(of: key) }
     return records
   }
 
   /// The proof that a key's record is in the snapshot, as text; nil if it has none.
   func proof(of key: Key) throws(CommandError) -> [UInt8]? {
     try check(key)
-    return try onSnapshot { () throws(SnapshotError) in
+    let proof = try onSnapshot { () throws(SnapshotError) in
       try SnapshotProof.make(for: key, at: version, in: file).map { ProofText($0, file.seal).line }
     }
+    if proof == nil { try checkChange(of: key) }
+    return proof
   }
 }

@@ -51,7 +51,10 @@ struct StatusTable {
 
   /// What the last checks of the partitions came to, as their leaders know; nil where there was none yet.
   private func checksLine(_ partitions: Int) -> String? {
-    let checked = reports.compactMap(\.status).flatMap(\.groups).filter { $0.checkedMs > 0 && $0.role == .leader }
+    let checked = reports.compactMap(\.status).flatMap(\.groups).filter {
+      // One that could not be compared on every replica says nothing.
+      $0.checkedMs > 0 && $0.role == .leader && $0.checkOutcome != .notChecked
+    }
     guard let oldest = checked.map(\.checkedMs).min() else { return nil }
     let equal = checked.count { $0.checkOutcome == .equal }
     let now = ProcessFacts.wallMilliseconds

@@ -32,7 +32,7 @@ extension Node {
     for partition in partitions where catalog.catalog?.isDamaged(partition.replicaID, of: partition.group) == true {
       status.problems.append(
         "partition \(partition.group): files of its replica on node \(id) are damaged; "
-          + "kv repair --partition \(partition.group) replaces it")
+          + "kv verify --partition \(partition.group) says what mends it")
     }
     status.problems += partitions.compactMap { partition in
       guard partition.replica?.leads == true, let report = backgroundChecks.result(of: partition.group)?.report,

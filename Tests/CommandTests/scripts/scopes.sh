@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# What is asked of a file that says nothing of it, of a cluster without a majority, of a proof that was tampered with:
+# told, in time, and with a status that a script can trust.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+three_nodes
+seq 200 | sed 's/.*/u\/&\tv&/' | kv put --from tsv --quiet
+seq 20 | sed 's/.*/w\/&\tv&/' | kv put --from tsv --quiet
+kv snapshot create sun
+kv snapshot export sun.kvs --at snap:sun
+kv put u/new 1 >/dev/null
+kv delete u/1 >/dev/null
+kv snapshot export mon.kvs --since snap:sun
+kv snapshot export u.kvs --prefix u/
+sleep 1
+kv put u/newer 1 >/dev/null
+kv snapshot export late.kvs --since -1s
+
+# A file of changes can say that a key was deleted, not that one which did not change is absent.
+same 1 "$(kv get --file mon.kvs u/new)"
+status 1 kv get --file mon.kvs u/1
+status 64 kv get --file mon.kvs u/2
+status 64 kv get --proof --file mon.kvs u/2
+
+# Nor can a file of some keys speak of others: a range within them, or all of it.
+same 199 "$(kv range --file u.kvs --prefix u/ --format keys | grep -c 'u/[0-9]')"
+same 200 "$(kv range --file u.kvs --format keys | wc -l)"
+status 64 kv range --file u.kvs --prefix w/
+status 64 kv range --file u.kvs a u/3
+status 64 kv snapshot import u.kvs --prefix w/
+status 64 kv snapshot export ''
+
+# A proof is of as many records as the statement has, and a root has 64 digits.
+kv get --file sun.kvs --proof u/7 >proof
+kv verify --proof proof >/dev/null
+sed 's/"leaves":"220"/"leaves":"221"/' proof >other
+cmp -s proof other && fail "no leaves in $(cat proof)"
+status 2 kv verify --proof other
+status 64 kv verify --proof proof --root abc
+status 64 kv verify --proof proof --root ''
+
+# A relaxed range says how old it is, whoever answered.
+kv range --consistency eventual u/ u/2 2>words >/dev/null
+grep -q '^kv: version [0-9]*: read from' words || fail "not told: $(cat words)"
+
+# A node that doesn't answer costs a check its time once, not for each partition.
+kill -STOP "${nodes[2]}"
+began=$SECONDS
+status 69 kv repair --plan --timeout 2s
+grep -q 'of 16 partitions could not be checked on every replica' stderr || fail "repair: $(cat stderr)"
+kill -KILL "${nodes[2]}"
+wait "${nodes[2]}" 2>/dev/null || true
+kill -KILL "${nodes[1]}"
+wait "${nodes[1]}" 2>/dev/null || true
+status 69 kv verify --timeout 1s
+grep -q '16 of 16 partitions could not be checked' stderr || fail "verify: $(cat stderr)"
+[ $((SECONDS - began)) -lt 60 ] || fail "it took $((SECONDS - began)) s"
+
+# The only node's history does not reach back to a snapshot's version: that is told.
+start alone serve -d alone --listen "127.0.0.1:$(free_port)" --keep 2s --partitions 2
+export KV_CLUSTER=$work/alone/cluster.kv
+await_healthy
+first=$(kv put h 1)
+kv snapshot create early --at "$first" >/dev/null
+kv put h 2 >/dev/null
+sleep 3
+kv put h 3 >/dev/null
+for _ in $(seq 50); do
+  kv snapshot export --history h.kvs 2>words
+  grep -q 'snapshot early is older' words && break
+  sleep 0.2
+done
+grep -q 'snapshot early is older' words || fail "not told: $(cat words)"

@@ -18,13 +18,17 @@ final class ChainSource: RecordSource {
   /// A copy of the key from which something is sought.
   private lazy var origin = GrowingBytes(capacity: 64)
 
-  /// A source over at least one run.
-  init(_ runs: ArraySlice<FileRun>, tier: Tier, at version: Version? = nil, isReverse: Bool, caching: Bool) {
+  /// A source over at least one run. Records out of the range need not be among those that it shows.
+  init(
+    _ runs: ArraySlice<FileRun>, in range: KeyRange = .everything, tier: Tier, at version: Version? = nil,
+    isReverse: Bool, caching: Bool
+  ) {
     self.runs = runs
     self.isReverse = isReverse
     self.version = version
     index = runs.startIndex
     cursor = runs[index].run.cursor(caching: caching)
+    if isReverse { cursor.lower = range.lower } else { cursor.upper = range.upper }
     super.init(tier: tier)
   }
 

@@ -30,7 +30,7 @@ extension FileSet {
       $0.run.properties.maxEdge > since && range.overlaps($0.run.properties.minKey, $0.run.properties.maxKey)
     }
     return sources(in: range, at: nil, after: since, isReverse: false, caching: false)
-      + Self.chains(runs).map { ChainSource($0[...], tier: .history, isReverse: false, caching: false) }
+      + Self.chains(runs).map { ChainSource($0[...], in: range, tier: .history, isReverse: false, caching: false) }
   }
 
   /// Sources over what a walk at a version needs: current tables that have something to say about it, the youngest first,
@@ -44,7 +44,8 @@ extension FileSet {
       return false
     }
     for chain in Self.chains(alive) {
-      sources.append(ChainSource(chain[...], tier: .history, at: version, isReverse: isReverse, caching: true))
+      sources.append(
+        ChainSource(chain[...], in: range, tier: .history, at: version, isReverse: isReverse, caching: true))
     }
     return sources
   }
@@ -52,7 +53,7 @@ extension FileSet {
   /// Sources over every record of history.
   func historySources(in range: KeyRange) -> [RecordSource] {
     let runs = allHistory.flatMap(\.runs).filter { range.overlaps($0.run.properties.minKey, $0.run.properties.maxKey) }
-    return Self.chains(runs).map { ChainSource($0[...], tier: .history, isReverse: false, caching: false) }
+    return Self.chains(runs).map { ChainSource($0[...], in: range, tier: .history, isReverse: false, caching: false) }
   }
 
   /// Parts runs into as few rows as possible in which they lie apart, each sorted by key.
@@ -80,7 +81,7 @@ extension FileSet {
     }
     func add(_ runs: ArraySlice<FileRun>) {
       guard !runs.isEmpty else { return }
-      found.append(ChainSource(runs, tier: .current, isReverse: isReverse, caching: caching))
+      found.append(ChainSource(runs, in: range, tier: .current, isReverse: isReverse, caching: caching))
     }
     for level in stride(from: levels.count - 1, through: 1, by: -1) where !levels[level].isEmpty {
       let files = levels[level]

@@ -14,6 +14,11 @@ public final class TableCursor {
   /// The record on which the cursor stands, valid until it moves.
   @exclusivity(unchecked) public private(set) var view = RecordView.none
 
+  /// Where a walk forward ends, at the latest: of a block that can only hold this key and later ones nothing is read.
+  public var upper: Key?
+  /// Where a walk backward ends, at the latest: of a block that can only hold keys before this one nothing is read.
+  public var lower: Key?
+
   /// So far before the cursor gets there the bytes of a block are asked for, and so many at a time: the processor does it
   /// itself only within a page.
   private static let lookahead = 1 << 10
@@ -117,6 +122,7 @@ public final class TableCursor {
     // A block without entries is nothing that a writer makes, but nothing that a reader may stumble over either.
     let blocks = try blocks()
     while blockIndex + 1 < blocks.count {
+      if let upper, blockIndex >= 0, blocks.compareSeparator(blockIndex, upper) >= 0 { break }
       try enter(blocks, blockIndex + 1)
       if blockIndex + 1 < blocks.count {
         ahead = run.cached(blocks.handle(blockIndex + 1))
@@ -137,8 +143,10 @@ public final class TableCursor {
     self.backward = backward
     if !backward.isActive || backward.isEmpty {
       while entryStart == 0 {
+        let blocks = try blocks()
         guard blockIndex > 0 else { return leave() }
-        try enter(try blocks(), blockIndex - 1)
+        if let lower, blocks.compareSeparator(blockIndex - 1, lower) < 0 { return leave() }
+        try enter(blocks, blockIndex - 1)
         entryStart = entries.end
       }
       backward.fill(entries, from: entries.restartOffset(before: entryStart), to: entryStart)

@@ -60,6 +60,14 @@ struct TableIndex: Sendable {
   /// The key that parts a data block from the next.
   func separator(_ index: Int) -> Key { Key(keys.withRawBytes { Array(slice($0, separators[index])) }) }
 
+  /// How the key that parts a data block from the next compares to another: what is behind it is at or after it, what
+  /// is before it at or before.
+  func compareSeparator(_ index: Int, _ key: Key) -> Int {
+    keys.withRawBytes { all in
+      key.bytes.withRawBytes { compareBytes(slice(all, separators[index]), $0) }
+    }
+  }
+
   /// Where a data block lies.
   func handle(_ index: Int) -> BlockHandle { separators[index].handle }
 

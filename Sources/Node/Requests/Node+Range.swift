@@ -127,13 +127,19 @@ extension Node {
     var writer = ByteWriter(capacity: credit)
     var response = WireRangeResponse()
     var count = 0
-    while let record = try merge.next() {
-      record.encode(into: &writer, keyOnly: request.keysOnly)
-      count += 1
-      if count == limit || writer.count >= credit {
-        response.more = try !merge.isAtEnd()
-        break
+    do throws(StoreError) {
+      while let record = try merge.next() {
+        record.encode(into: &writer, keyOnly: request.keysOnly)
+        count += 1
+        if count == limit || writer.count >= credit {
+          response.more = try !merge.isAtEnd()
+          break
+        }
       }
+    } catch {
+      // What was read before it is sound, and what can't be is the next part's matter, if there is one.
+      guard count > 0 else { throw error }
+      response.more = true
     }
     response.records = writer.data
     return response

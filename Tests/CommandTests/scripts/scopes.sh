@@ -72,3 +72,26 @@ for _ in $(seq 50); do
   sleep 0.2
 done
 grep -q 'snapshot early is older' words || fail "not told: $(cat words)"
+
+# One damaged block, and no other replica: what lies before it can be read, and what doesn't need it.
+kv put --from tsv --quiet < <(seq -f 'b/%05g' 6000 | sed 's/$/\t0123456789012345678901234567890123456789/')
+kv range --prefix b/ --format keys >sound
+kv snapshot export b.kvs --prefix b/
+start loaded serve -d loaded --listen "127.0.0.1:$(free_port)" --partitions 2 --from b.kvs
+export KV_CLUSTER=$work/loaded/cluster.kv
+await_healthy
+stop "$started"
+file=$(find loaded/partitions -name '*.sst' -size +50k | sort | head -n 1)
+printf 'XX' | dd of="$file" bs=1 seek=30000 conv=notrunc status=none
+start loaded serve -d loaded
+await_healthy
+kv verify >found 2>&1 || true
+damaged=$(sed -n 's/.*keys from after \(b\/[0-9]*\) to.*/\1/p' found | head -n 1)
+[ -n "$damaged" ] || fail "the damage has no keys: $(cat found)"
+kv range b/ "$damaged" --format keys | cmp - <(awk -v end="$damaged" '$1 < end' sound)
+status 2 kv range --prefix b/ --format keys
+cmp stdout <(head -n "$(wc -l <stdout)" sound)
+[ "$(wc -l <stdout)" -ge "$(awk -v end="$damaged" '$1 < end' sound | wc -l)" ] || fail "only $(wc -l <stdout) keys"
+kv range --prefix b/ --format keys --limit 100 | cmp - <(head -n 100 sound)
+status 2 kv range --prefix b/ --format keys --reverse
+[ "$(wc -l <stdout)" -gt 3000 ] || fail "only $(wc -l <stdout) keys backwards"

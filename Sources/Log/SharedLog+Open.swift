@@ -41,6 +41,8 @@ extension SharedLog {
       try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.reading == .blank)
     }
     try files.removeUnfinished()
+    // What the process before renamed may be seen here and not be durable.
+    try files.disk.syncDirectory(files.directory)
     return files
   }
 

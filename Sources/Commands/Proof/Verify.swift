@@ -48,9 +48,6 @@ struct VerifyCommand: Executable {
     }
     if proof != nil, !file.isEmpty { throw ValidationError("--proof excludes --file") }
     if root != nil, proof == nil { throw ValidationError("--root goes with --proof") }
-    if let root, root.bytes.count != 64 || !root.text.allSatisfy(\.isHexDigit) {
-      throw ValidationError("--root takes the 64 hexadecimal digits of a root")
-    }
     if quick, resume != nil { throw ValidationError("--quick takes no time that --resume could save") }
     if quick, prefix != nil || at != nil { throw ValidationError("--quick excludes --prefix and --at") }
     if rate?.bytes == 0 { throw ValidationError("--rate takes a number of bytes above 0") }

@@ -115,6 +115,9 @@ struct ProofCheck {
   let global: GlobalOptions
 
   func run(_ path: String, _ output: OutputStream) throws(CommandError) -> ExitCode {
+    if let root, root.utf8.count != ProofCheck.rootDigits || !root.allSatisfy(\.isHexDigit) {
+      throw .usage("--root takes the \(ProofCheck.rootDigits) hexadecimal digits of a root")
+    }
     let input = try InputStream(opening: path)
     guard let text = try input.all(limit: ProofCheck.proofBytes) else {
       throw .malformed("\(path): longer than any proof")
@@ -158,6 +161,7 @@ struct ProofCheck {
     return .done
   }
 
+  private static let rootDigits = 64
   /// The longest line of a proof: a record of full size, and a path.
   private static let proofBytes = RecordBounds.lineBytes + (1 << 16)
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Bytes
 import Client
 import Environment
+import Glibc
 import Snapshot
 
 /// `kv snapshot import FILE…`: puts a snapshot's values into a running cluster.
@@ -140,6 +141,7 @@ final class SnapshotTransfer {
 enum SnapshotFiles {
   /// Checks every byte of each file, its signature, and that they follow one on the other from a full one; opens them.
   static func openChecked(_ paths: [String], quiet: Bool) throws(CommandError) -> [SnapshotFile] {
+    for path in paths { try check(path) }
     var progress = ProgressLine(quiet: quiet)
     defer { progress.clear() }
     return try onSnapshot { () throws(SnapshotError) in
@@ -147,6 +149,14 @@ enum SnapshotFiles {
         progress.show("\(path): \(offset >> 20) MiB checked")
       }
     }
+  }
+
+  /// A snapshot's file is read here and there, so that nothing which can only be read once is one.
+  static func check(_ path: String) throws(CommandError) {
+    var facts = stat()
+    let isStream = path == "-" || stat(path, &facts) == 0 && facts.st_mode & S_IFMT != S_IFREG
+    guard isStream else { return }
+    throw .usage("\(path): a snapshot is not read in one go, from its beginning to its end: put it into a file first")
   }
 }
 

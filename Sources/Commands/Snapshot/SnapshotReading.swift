@@ -9,6 +9,7 @@ struct SnapshotReading {
 
   /// Opens a file, to be read at a time that it shows: its own unless given.
   init(_ path: String, at time: TimeArgument?, _ global: GlobalOptions) throws(CommandError) {
+    try SnapshotFiles.check(path)
     file = try onSnapshot { () throws(SnapshotError) in try SnapshotFile(disk: PosixDisk(), path: path) }
     let wanted = try time.map { (time) throws(CommandError) in
       try time.version(nowMilliseconds: ProcessFacts.wallMilliseconds)

@@ -50,6 +50,7 @@ struct SnapshotVerification {
   }
 
   private func check(_ path: String, _ output: OutputStream) throws(CommandError) -> SnapshotStatement {
+    try SnapshotFiles.check(path)
     var progress = ProgressLine(quiet: global.quiet)
     let (statement, seal) = try onSnapshot { () throws(SnapshotError) in
       defer { progress.clear() }

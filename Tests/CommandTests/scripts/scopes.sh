@@ -30,6 +30,9 @@ status 64 kv range --file u.kvs --prefix w/
 status 64 kv range --file u.kvs a u/3
 status 64 kv snapshot import u.kvs --prefix w/
 status 64 kv snapshot export ''
+status 64 kv get --file /dev/stdin u/3 < <(cat u.kvs)
+status 64 kv snapshot verify - <u.kvs
+same v3 "$(kv get --file /dev/stdin u/3 <u.kvs)"
 
 # A proof is of as many records as the statement has, and a root has 64 digits.
 kv get --file sun.kvs --proof u/7 >proof
@@ -38,7 +41,7 @@ sed 's/"leaves":"220"/"leaves":"221"/' proof >other
 cmp -s proof other && fail "no leaves in $(cat proof)"
 status 2 kv verify --proof other
 status 64 kv verify --proof proof --root abc
-status 64 kv verify --proof proof --root ''
+status 64 kv snapshot verify --proof proof --root ''
 
 # A relaxed range says how old it is, whoever answered.
 kv range --consistency eventual u/ u/2 2>words >/dev/null

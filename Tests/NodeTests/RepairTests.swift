@@ -222,9 +222,9 @@ struct RepairTests {
     world.run(milliseconds: 10_000)
     #expect(world.leader(of: 1) != victim)
     let status = try #require(world.statuses.first { $0.node == victim.rawValue })
-    #expect(status.problems.contains { $0.contains("kv repair --partition 1") }, "\(status.problems)")
+    #expect(status.problems.contains { $0.contains("kv verify --partition 1 says what mends it") }, "\(status.problems)")
     try mend(world, 1, expecting: [victim])
-    #expect(world.statuses.allSatisfy { $0.problems.allSatisfy { !$0.contains("kv repair") } })
+    #expect(world.statuses.allSatisfy { $0.problems.allSatisfy { !$0.contains("what mends it") } })
     expectAll(world)
   }
 

@@ -222,7 +222,8 @@ struct RepairTests {
     world.run(milliseconds: 10_000)
     #expect(world.leader(of: 1) != victim)
     let status = try #require(world.statuses.first { $0.node == victim.rawValue })
-    #expect(status.problems.contains { $0.contains("kv verify --partition 1 says what mends it") }, "\(status.problems)")
+    let advice = "kv verify --partition 1 says what mends it"
+    #expect(status.problems.contains { $0.contains(advice) }, "\(status.problems)")
     try mend(world, 1, expecting: [victim])
     #expect(world.statuses.allSatisfy { $0.problems.allSatisfy { !$0.contains("what mends it") } })
     expectAll(world)

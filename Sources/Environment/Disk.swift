@@ -20,8 +20,6 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isDiskFull: Bool { code == 28 || code == 122 }
   /// Whether the file or directory does not exist (ENOENT).
   public var isNotFound: Bool { code == 2 }
-  /// Whether what is there can't be read, and another attempt would do no better (EIO, EISDIR).
-  public var isUnreadable: Bool { code == 5 || code == 21 }
   public var description: String { "\(operation) \(path): \(String(cString: strerror(code))) (error \(code))" }
 }
 

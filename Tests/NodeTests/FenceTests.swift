@@ -208,24 +208,6 @@ struct FenceTests {
     for (number, version) in versions { #expect(world.get("k\(number)", at: version) == "v\(number)") }
   }
 
-  @Test("a partition's files that the disk can't read at the start concern that partition alone")
-  func unreadable() throws {
-    let world = try cluster(10)
-    let victim = NodeID(rawValue: 3)
-    let before = replicas(world, of: victim)
-    let host = try #require(world.hosts[victim])
-    world.kill(victim)
-    host.disk.inject(
-      DiskFault(times: nil) { $0.kind == .read && $0.path.contains("/partitions/2/manifest") })
-    try world.start(victim)
-    let fenced = try #require(world.hosts[victim]?.node).fencedReplicas
-    #expect(fenced.count == 1 && fenced[0].contains("partition 2") && fenced[0].contains("error 5"))
-    // Those that take their place lie elsewhere on the disk.
-    host.disk.clearFaults()
-    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
-    #expect(before.filter { $0.value != replicas(world, of: victim)[$0.key] }.map(\.key) == [2])
-  }
-
   @Test("a catalog's file that is gone, once the log no longer holds what it held, leaves nothing to start with")
   func catalogGone() throws {
     let world = try cluster(9)

@@ -126,7 +126,7 @@ public struct OpenedDirectory {
     }
     for case (_, .failure(let error)) in stores {
       if case .corrupt = error { continue }
-      if case .io(let cause) = error, cause.isNotFound || cause.isUnreadable { continue }
+      if case .io(let cause) = error, cause.isNotFound { continue }
       throw .store(error)
     }
     return try withoutUnborn(stores.sorted { $0.group < $1.group })

@@ -100,8 +100,13 @@ public final class TableCursor {
 
   /// Moves to the last record before (key, version).
   public func seek(before key: UnsafeRawBufferPointer, _ version: Version) throws(TableError) {
-    try seek(key, version)
-    if isValid { try previous() } else { try seekToLast() }
+    leave()
+    let blocks = try blocks()
+    let index = blocks.first(atOrAfter: key, version)
+    guard index < blocks.count else { return try seekToLast() }
+    try enter(blocks, index)
+    entryStart = entries.first(atOrAfter: key, version)?.offset ?? entries.end
+    try step()
   }
 
   /// Moves to the next record.

@@ -6,7 +6,7 @@ struct CheckQueue {
   /// What came of beginning a check.
   private enum Start {
     case begun(UInt64)
-    case failed(String, at: UInt64)
+    case failed(String)
   }
 
   let check: PartitionCheck
@@ -17,8 +17,6 @@ struct CheckQueue {
 
   /// How often those are asked after that are not waited for yet: what nobody asks after ends.
   private static let touchMilliseconds: UInt64 = 5000
-  /// For so long nothing else is expected of a partition that nobody could begin to check.
-  private static let failureMilliseconds: UInt64 = 30_000
 
   /// `ahead` partitions are checked at once.
   init(_ check: PartitionCheck, _ groups: [UInt32], ahead: Int) {
@@ -31,15 +29,22 @@ struct CheckQueue {
   mutating func next(
     show: (_ done: UInt64, _ total: UInt64) -> Void
   ) throws(CommandError) -> (group: UInt32, result: PartitionCheck.Result)? {
-    guard let group = waiting.first else { return nil }
-    for next in waiting.prefix(ahead) where starts[next] == nil { starts[next] = try start(next) }
-    waiting.removeFirst()
+    guard let group = waiting.popFirst() else { return nil }
     let begun: UInt64?
-    switch starts[group] {
-    case .failed(let words, let time)? where ProcessFacts.steadyMilliseconds < time + CheckQueue.failureMilliseconds:
-      return (group, .failed(words))
-    case .begun(let number)?: begun = number
-    case .failed?, nil: begun = nil
+    // What nobody could begin ahead is tried again when it is its turn, and costs its time once then.
+    if case .begun(let number)? = starts[group] {
+      begun = number
+    } else {
+      switch try start(group) {
+      case .failed(let words)?: return (group, .failed(words))
+      case .begun(let number)?: begun = number
+      case nil: begun = nil
+      }
+    }
+    for next in waiting.prefix(ahead - 1) where starts[next] == nil {
+      starts[next] = try start(next)
+      // Others may fail like this one, and each would take its time.
+      if case .failed? = starts[next] { break }
     }
     let result = try check.run(group, begun: begun) { done, total in
       show(done, total)
@@ -53,7 +58,7 @@ struct CheckQueue {
       return try check.begin(group).map { .begun($0) }
     } catch {
       guard error.mayPass else { throw .client(error) }
-      return .failed("\(error)", at: ProcessFacts.steadyMilliseconds)
+      return .failed("\(error)")
     }
   }
 

@@ -92,6 +92,7 @@ kv verify >found 2>&1 || true
 damaged=$(sed -n 's/.*keys from after \(b\/[0-9]*\) to.*/\1/p' found | head -n 1)
 [ -n "$damaged" ] || fail "the damage has no keys: $(cat found)"
 kv range b/ "$damaged" --format keys | cmp - <(awk -v end="$damaged" '$1 < end' sound)
+kv range b/ "$damaged" --format keys --reverse | cmp - <(awk -v end="$damaged" '$1 < end' sound | tac)
 status 2 kv range --prefix b/ --format keys
 cmp stdout <(head -n "$(wc -l <stdout)" sound)
 [ "$(wc -l <stdout)" -ge "$(awk -v end="$damaged" '$1 < end' sound | wc -l)" ] || fail "only $(wc -l <stdout) keys"

@@ -160,7 +160,7 @@ public final class Node {
     guard catalog.catalog?.isStruckOut(sender) != true else { return }
     switch frame {
     case .batch(let batch):
-      for message in batch { receive(message, from: sender) }
+      for i in batch.indices { receive(batch[i], from: sender) }
     case .request(let request):
       let id = request.id
       // Not weak: a weak reference to the node would make every use of it slower, from then on.
@@ -235,14 +235,21 @@ public final class Node {
 
   /// Gathers consensus messages; they leave at the end of the pump, one frame for each node.
   func send(_ messages: [Message], group: GroupID) {
-    for var message in messages {
-      guard message.kind != .snapshot else {
-        transfers.begin(message, group: group)
+    // By index, here and where messages are encoded and received: a loop over the messages copies each once more.
+    for i in messages.indices {
+      let node = messages[i].to.node
+      guard messages[i].kind != .snapshot else {
+        transfers.begin(messages[i], group: group)
         continue
       }
-      if message.quiescent, !pulses.areKnown(to: message.to.node) { message.quiescent = false }
       counters.consensusMessages += 1
-      outbox.add(GroupMessage(group: group, message: message), to: message.to.node)
+      if messages[i].quiescent, !pulses.areKnown(to: node) {
+        var heartbeat = messages[i]
+        heartbeat.quiescent = false
+        outbox.add(GroupMessage(group: group, message: heartbeat), to: node)
+      } else {
+        outbox.add(GroupMessage(group: group, message: messages[i]), to: node)
+      }
     }
   }
 

@@ -67,8 +67,8 @@ public struct Message: Equatable, Sendable {
   /// heartbeat: pulses may stand for those to come. heartbeatResponse: they do, from here on.
   public var quiescent: Bool
 
-  /// A message of these parts.
-  public init(
+  /// A message of these parts. Inlinable, so that each is built where it is to be.
+  @inlinable public init(
     kind: Kind, from: ReplicaID, to: ReplicaID, term: Term, index: LogIndex = .zero, logTerm: Term = .zero,
     entries: [LogEntry] = [], commit: LogIndex = .zero, reject: Bool = false, rejectHint: LogIndex = .zero,
     hintTerm: Term = .zero, context: UInt64 = 0, sentAt: UInt64 = 0, echo: UInt64 = 0,

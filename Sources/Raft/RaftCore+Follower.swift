@@ -4,26 +4,24 @@ extension RaftCore {
   mutating func handleAppend(_ append: Message) {
     // The log is about to be replaced; what is appended meanwhile would have to be undone.
     guard arrivedSnapshot == nil else { return }
-    var response = message(.appendResponse, to: append.from)
-    response.echo = append.sentAt
+    var index = append.index
+    var hint: (index: LogIndex, term: Term?)?
     if append.index < commit {
       // Old news: what is committed matches the log of every leader.
-      response.index = commit
+      index = commit
     } else if log.matches(append.index, append.logTerm) {
       guard store(append.entries) else { return }
-      let last = append.index + append.entries.count
-      advanceCommit(to: min(append.commit, last))
-      response.index = last
+      index = append.index + append.entries.count
+      advanceCommit(to: min(append.commit, index))
     } else {
       // Everything of ours above the leader's term at that index can't match: skip it (§5.3, and etcd's
       // refinement of it).
-      let hint = log.lastPossibleMatch(index: min(append.index, log.lastIndex), term: append.logTerm)
-      response.index = append.index
-      response.reject = true
-      response.rejectHint = hint.index
-      response.hintTerm = hint.term ?? .zero
+      hint = log.lastPossibleMatch(index: min(append.index, log.lastIndex), term: append.logTerm)
     }
-    outboxAfterPersist.append(response)
+    outboxAfterPersist.append(
+      Message(
+        kind: .appendResponse, from: id, to: append.from, term: term, index: index, reject: hint != nil,
+        rejectHint: hint?.index ?? .zero, hintTerm: hint?.term ?? .zero, sentAt: clock, echo: append.sentAt))
   }
 
   /// Appends the entries that are new, in place of those that conflict. False if that would undo committed ones:

@@ -106,18 +106,17 @@ extension RaftCore {
     }
     let isFull = peers[i].state == .replicate && peers[i].inflights.isFull(options)
     guard peers[i].owesAppend || (next <= log.lastIndex && !isFull) else { return false }
-    var append = message(.append, to: peers[i].id)
-    append.index = next.previous
-    append.logTerm = previousTerm
-    append.commit = commit
-    if !isFull {
-      append.entries = log.slice(from: next, through: log.lastIndex, maxBytes: options.maxMessageBytes)
-    }
+    let entries =
+      isFull ? [] : log.slice(from: next, through: log.lastIndex, maxBytes: options.maxMessageBytes)
     var size = 0
-    for entry in append.entries { size += entry.encodedBytes }
-    peers[i].sent(last: append.entries.last?.index, bytes: size, commit: commit, options: options)
+    for entry in entries { size += entry.encodedBytes }
+    peers[i].sent(last: entries.last?.index, bytes: size, commit: commit, options: options)
     peers[i].owesAppend = false
-    outbox.append(append)
+    // In one go, as the answer to it: a message that is made first and filled in afterwards is copied.
+    outbox.append(
+      Message(
+        kind: .append, from: id, to: peers[i].id, term: term, index: next.previous, logTerm: previousTerm,
+        entries: entries, commit: commit, sentAt: clock))
     return true
   }
 

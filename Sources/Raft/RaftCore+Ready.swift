@@ -30,45 +30,35 @@ extension RaftCore {
     }
     replicationDue = false
     lastTicket += 1
-    var ready = Ready()
-    ready.ticket = lastTicket
-    takeWrites(into: &ready)
-    ready.immediate = outbox
-    outbox = []
+    let (hardState, entries) = takeWrites()
+    var immediate = take(&outbox)
+    var afterPersist = take(&outboxAfterPersist)
     if tickets.isEmpty {
       // Nothing to wait for.
-      ready.immediate.append(contentsOf: outboxAfterPersist)
-    } else {
-      ready.afterPersist = outboxAfterPersist
+      immediate.append(contentsOf: afterPersist)
+      afterPersist = []
     }
-    outboxAfterPersist = []
-    takeCommitted(into: &ready)
-    ready.readStates = readStates
-    readStates = []
-    ready.rejectedReads = rejectedReads
-    rejectedReads = []
-    ready.roleChange = roleChanged
-    roleChanged = false
-    if canInstall {
-      ready.snapshot = arrivedSnapshot
-      arrivedSnapshotIsHanded = true
-    }
-    return ready
+    defer { roleChanged = false }
+    // Made in one go: parts that are filled in one by one have the whole copied in the end.
+    return Ready(
+      ticket: lastTicket, hardState: hardState, entries: entries, immediate: immediate, afterPersist: afterPersist,
+      committed: takeCommitted(), readStates: take(&readStates), rejectedReads: take(&rejectedReads),
+      snapshot: takeSnapshot(), roleChange: roleChanged)
   }
 
-  private mutating func takeWrites(into ready: inout Ready) {
+  private mutating func takeWrites() -> (HardState?, [LogEntry]) {
     let last = log.lastIndex
-    ready.entries = log.slice(from: handed.next, through: last)
+    let entries = log.slice(from: handed.next, through: last)
     handed = last
-    guard !ready.entries.isEmpty || hasNewVote || writesCommit else { return }
+    guard !entries.isEmpty || hasNewVote || writesCommit else { return (nil, []) }
     writesCommit = false
     // The commit index goes with every write: a replica that has an entry must know, even after a crash, what was
     // committed when the leader sent it, for it may not campaign while older membership changes are unapplied. Alone it
     // is worth no write, for who has forgotten it hears of it again; but where it covers a change of the membership it
     // is: should all forget it, the group would need a majority of members that it no longer has.
-    ready.hardState = hardState
     handedVote = (term, hardState.vote)
     tickets.append(Ticket(number: lastTicket, term: term, vote: hardState.vote, upTo: last, handedAt: clock))
+    return (hardState, entries)
   }
 
   /// Whether term or vote changed since they were last handed out to be written.
@@ -80,11 +70,17 @@ extension RaftCore {
   private var hasCommitted: Bool { arrivedSnapshot == nil && applying < min(commit, stable) }
 
   /// Only what is durable here is applied, lest a crash leave the state machine ahead of the log.
-  private mutating func takeCommitted(into ready: inout Ready) {
-    guard hasCommitted else { return }
-    ready.committed = log.slice(
-      from: applying.next, through: min(commit, stable), maxBytes: options.maxApplyBytes)
-    applying = ready.committed.last?.index ?? applying
+  private mutating func takeCommitted() -> [LogEntry] {
+    guard hasCommitted else { return [] }
+    let entries = log.slice(from: applying.next, through: min(commit, stable), maxBytes: options.maxApplyBytes)
+    applying = entries.last?.index ?? applying
+    return entries
+  }
+
+  private mutating func takeSnapshot() -> SnapshotHeader? {
+    guard canInstall else { return nil }
+    arrivedSnapshotIsHanded = true
+    return arrivedSnapshot
   }
 
   /// All writes of the `Ready` with this ticket, and of all before it, are durable. Its `afterPersist` may leave.
@@ -129,4 +125,9 @@ extension RaftCore {
     let needed = role == .leader ? peers.map(\.match).min() ?? .zero : .zero
     return max(log.base.index, min(flushed, applied, max(needed, log.index(leaving: options.maxLogBytes))))
   }
+}
+
+private func take<Element>(_ list: inout [Element]) -> [Element] {
+  defer { list = [] }
+  return list
 }

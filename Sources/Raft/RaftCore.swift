@@ -185,7 +185,8 @@ extension RaftCore {
     clock = max(clock, now)
   }
 
-  /// A message from this replica in its term.
+  /// A message from this replica in its term. Always inlined, for a call copies the core.
+  @inline(__always)
   func message(_ kind: Message.Kind, to: ReplicaID) -> Message {
     Message(kind: kind, from: id, to: to, term: term, sentAt: clock)
   }

@@ -99,8 +99,8 @@ extension GroupMessage {
 extension [GroupMessage] {
   /// The payload of a frame of kind `peerBatch`.
   public var encoded: [UInt8] {
-    var writer = ByteWriter(capacity: reduce(0) { $0 + $1.encodedBytes })
-    for message in self { message.encode(into: &writer) }
+    var writer = ByteWriter(capacity: indices.reduce(0) { $0 + self[$1].encodedBytes })
+    for i in indices { self[i].encode(into: &writer) }
     return writer.bytes
   }
 

@@ -14,7 +14,7 @@ struct PeerOutbox {
   private var open: [Frame] = []
   private var full: [Frame] = []
 
-  mutating func add(_ message: GroupMessage, to node: NodeID) {
+  mutating func add(_ message: consuming GroupMessage, to node: NodeID) {
     let size = message.encodedBytes
     let isUrgent = message.message.isUrgent
     let place = open.firstIndex { $0.node == node && $0.isUrgent == isUrgent } ?? open.count

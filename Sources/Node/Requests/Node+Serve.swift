@@ -151,10 +151,17 @@ extension Node {
     if replica.group == .catalog, !replica.leads {
       return reply(WireFailure.because(.notLeader, "node \(id) has just been elected to lead the catalog"))
     }
-    // By itself, so that nothing is copied for the sake of the other cases.
+    // By themselves, so that nothing is copied for the sake of the other cases.
     if case .write(let write)? = request.body, let partition = replica.machine as? Partition {
       return serve(write, by: replica, of: partition, deadline: deadline, reply: reply)
     }
+    serveOther(request, by: replica, deadline: deadline, reply: reply)
+  }
+
+  @inline(never)
+  private func serveOther(
+    _ request: WireRequest, by replica: GroupReplica, deadline: Moment, reply: @escaping Reply
+  ) {
     switch (request.body, replica.machine) {
     case (.get(let get)?, let partition as Partition):
       whenNotFuture(Version(rawValue: get.at), reply) { partition.get(get, reply: reply) }

@@ -79,8 +79,19 @@ final class Router {
     guard let replica = node.replicas[group], replica.core.isLeader else {
       return attempt(Routed(group: group, request: request, deadline: deadline, reply: reply))
     }
-    // The way of nearly all requests: it ends here, and nothing has to be kept for another attempt.
-    node.serve(request, by: replica, deadline: deadline) { [self] body in
+    // The way of nearly all requests: it ends here.
+    node.serve(
+      request, by: replica, deadline: deadline,
+      reply: settling(request, of: group, deadline: deadline, reply: reply))
+  }
+
+  /// An answer that goes on to `reply`, unless it is a failure that another attempt may mend. A function of its own:
+  /// inlined, it has the request's parts retained dozens of times.
+  @inline(never)
+  private func settling(
+    _ request: WireRequest, of group: GroupID, deadline: Moment, reply: @escaping Reply
+  ) -> Reply {
+    { [self] body in
       guard case .failure = body else { return reply(body) }
       settle(Routed(group: group, request: request, deadline: deadline, reply: reply), body, from: node.id)
     }

@@ -82,7 +82,10 @@ struct Attempts {
     case .unknownOutcome, .unspecified, .UNRECOGNIZED:
       isMaybeApplied = write != nil
       return .again(leader: nil)
-    case .conditionFalse, .invalid, .refused, .notRetained, .futureVersion, .damaged, .diskFull, .internal:
+    case .spansPartitions where !isMaybeApplied:
+      return .done(.failure(failure))
+    case .spansPartitions, .conditionFalse, .invalid, .refused, .notRetained, .futureVersion, .damaged, .diskFull,
+      .internal:
       return .failed(isMaybeApplied ? unknown() : error(failure, at: peer))
     }
   }
@@ -90,6 +93,9 @@ struct Attempts {
   private func error(_ failure: WireFailure, at peer: String) -> ClientError {
     let words = "\(what): \(peer): \(Attempts.words(failure))"
     switch failure.code {
+    case .conditionFalse where failure.write > 0:
+      return .conditionOfBatchFalse(
+        write: Int(failure.write), current: failure.version == 0 ? nil : Version(rawValue: failure.version))
     case .conditionFalse:
       return .conditionFalse(current: failure.version == 0 ? nil : Version(rawValue: failure.version))
     case .notRetained: return .notRetained(floor: Version(rawValue: failure.floor))
@@ -98,7 +104,8 @@ struct Attempts {
     case .refused: return .refused(words)
     case .damaged: return .damaged(words)
     case .diskFull: return .diskFull(words)
-    case .internal, .unavailable, .notLeader, .unknownOutcome, .unspecified, .UNRECOGNIZED: return .internal(words)
+    case .internal, .unavailable, .notLeader, .unknownOutcome, .spansPartitions, .unspecified, .UNRECOGNIZED:
+      return .internal(words)
     }
   }
 

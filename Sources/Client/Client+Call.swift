@@ -76,7 +76,8 @@ extension Client {
 }
 
 extension WireResponse.OneOf_Body {
+  /// Whether it says that nothing came of the request; not that a batch is to be made anew, which its maker settles.
   var isFailure: Bool {
-    if case .failure = self { true } else { false }
+    if case .failure(let failure) = self { failure.code != .spansPartitions } else { false }
   }
 }

@@ -5,6 +5,9 @@ public import Bytes
 public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The condition of the write is false: nothing was written. The key's version, nil where it is absent.
   case conditionFalse(current: Version?)
+  /// The condition of one of the writes of a batch, counted from 1, is false: none was made. The key's version, nil where
+  /// it is absent.
+  case conditionOfBatchFalse(write: Int, current: Version?)
   /// The version asked for has left retention; `floor` is the oldest still readable.
   case notRetained(floor: Version)
   /// The version asked for was not given out yet.
@@ -31,7 +34,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The exit status of a command that ends with this error.
   public var exitCode: Int32 {
     switch self {
-    case .conditionFalse: 1
+    case .conditionFalse, .conditionOfBatchFalse: 1
     case .damaged: 2
     case .notRetained: 3
     case .invalid: 65
@@ -49,6 +52,8 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .conditionFalse(.some(let current)): "the condition is false: the key's version is \(current)"
     case .conditionFalse(nil): "the condition is false: the key is absent"
+    case .conditionOfBatchFalse(let write, let current):
+      "\(ClientError.conditionFalse(current: current)), of write \(write) of its batch"
     case .notRetained(let floor): "this version is no longer retained: the oldest still readable is \(floor)"
     case .unknownOutcome(let words, let id): "\(words); to retry safely, use --request-id \(id)"
     case .futureVersion(let words), .invalid(let words), .refused(let words), .notThisCluster(let words),

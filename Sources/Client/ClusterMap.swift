@@ -55,6 +55,9 @@ final class ClusterMap {
   /// Where a node is.
   func address(of node: NodeID) -> String? { addresses[node] }
 
+  /// The partition that owns a key.
+  func group(of key: Key) -> GroupID { partitions.partitions[partitions.place(of: Position(of: key))].group }
+
   /// The leader of the partition that owns a key.
   func leader(of key: Key) -> NodeID? { leaders[partitions.place(of: Position(of: key))] }
 

@@ -26,7 +26,9 @@ final class WatchSource {
     if let question { question.link.forget(question.id) }
   }
 
-  /// The version of the next change, of those that have arrived.
+  /// The next change, of those that have arrived.
+  var next: Record? { place < records.count ? records[place] : nil }
+  /// Its version.
   var head: Version? { place < records.count ? records[place].version : nil }
 
   /// Takes the next change.

@@ -50,9 +50,9 @@ public final class WatchStream {
   private func advance() throws(WatchTrouble) -> Record? {
     guard let end else { return nil }
     // What shares its version with the change before has arrived with it.
-    if let given, let source = sources.first(where: { $0.head == given }) { return give(from: source) }
+    if let source = nextSource(of: given) { return give(from: source) }
     try fill(end)
-    guard let source = sources.filter({ $0.head != nil }).min(by: { ($0.head ?? .max) < ($1.head ?? .max) }) else {
+    guard let source = nextSource(of: sources.compactMap(\.head).min()) else {
       position = max(position, end)
       self.end = nil
       lastRound = client.surroundings.now
@@ -61,10 +61,22 @@ public final class WatchStream {
     return give(from: source)
   }
 
+  /// The source of the next change of a version, in the order of keys.
+  private func nextSource(of version: Version?) -> WatchSource? {
+    guard let version else { return nil }
+    var first: (key: Key, source: WatchSource)?
+    for source in sources where source.head == version {
+      guard let key = source.next?.key, first.map({ key < $0.key }) ?? true else { continue }
+      first = (key, source)
+    }
+    return first?.source
+  }
+
   private func give(from source: WatchSource) -> Record {
     let change = source.take()
-    // A part of an answer never ends within a version: so this shows whether it was its last change.
-    given = source.head == change.version ? change.version : nil
+    // A part of an answer never ends within a version: so this shows whether it was its last change. A batch may lie with
+    // more than one node, where its partition was split since.
+    given = sources.contains { $0.head == change.version } ? change.version : nil
     if given == nil { position = max(position, change.version) }
     return change
   }

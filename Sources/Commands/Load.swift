@@ -43,10 +43,10 @@ struct Load {
   }
 
   /// What one piece of the input is called.
-  private var unit: String { format == .tsv || format == .json ? "line" : "record" }
+  var unit: String { format == .tsv || format == .json ? "line" : "record" }
 
   /// Reads to the end, or to what stops the load; gives what broke the input.
-  private func read(
+  func read(
     _ input: InputStream, record: (Int, Key, [UInt8]) throws(CommandError) -> Void, malformed: (Int, String) -> Void,
     isOver: () -> Bool
   ) -> CommandError? {
@@ -67,7 +67,7 @@ struct Load {
     }
   }
 
-  private func conclude(_ tally: LoadTally, _ failure: CommandError?) throws(CommandError) -> ExitCode {
+  func conclude(_ tally: LoadTally, _ failure: CommandError?) throws(CommandError) -> ExitCode {
     global.say(tally.summary)
     if let failure {
       if tally.worst == .unknownOutcome, let words = failure.message { StandardError.say(words) } else { throw failure }

@@ -53,6 +53,29 @@ final class LoadTally {
     }
   }
 
+  /// Notes what became of records that were to be written together.
+  func note(_ part: BatchPart) {
+    switch part.outcome {
+    case .failure(.conditionOfBatchFalse(let write, let current)) where part.places.indices.contains(write - 1):
+      let cause = part.places[write - 1]
+      let number = underWay[cause]?.number ?? cause + 1
+      for place in part.places where place != cause {
+        refuse(place, "not written, for \(unit) \(number) of its partition", .absent)
+      }
+      note(cause, .failure(.conditionFalse(current: current)))
+    case .failure(.unknownOutcome(let words, _)):
+      for place in part.places { refuse(place, "\(words); to load it again is safe", .unknownOutcome) }
+      isStopped = true
+    default:
+      for place in part.places { note(place, part.outcome) }
+    }
+  }
+
+  private func refuse(_ place: Int, _ words: String, _ code: ExitCode) {
+    let (number, key) = underWay.removeValue(forKey: place) ?? (place + 1, nil)
+    fail(number, key, words, code)
+  }
+
   private func fail(_ number: Int, _ key: Key?, _ words: String, _ code: ExitCode) {
     failed += 1
     if worst == .done || code == .unknownOutcome { worst = code }
@@ -92,7 +115,7 @@ extension ClientError {
   /// Whether the next write may well succeed.
   var concernsOneWrite: Bool {
     switch self {
-    case .conditionFalse, .invalid: true
+    case .conditionFalse, .conditionOfBatchFalse, .invalid: true
     default: false
     }
   }

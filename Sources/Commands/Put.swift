@@ -14,6 +14,9 @@ struct PutCommand: Executable {
   @Option(help: ArgumentHelp("Load records in this format: tsv, json, nul, cdb.", valueName: "format"))
   var from: RecordFormat?
 
+  @Flag(help: "With --from: the records of each partition together, or none of them.")
+  var atomic = false
+
   @Flag(help: "Only if the key has no value.")
   var ifAbsent = false
 
@@ -34,6 +37,7 @@ struct PutCommand: Executable {
       }
       if from == .keys { throw ValidationError("the format keys holds no values: load tsv, json, nul or cdb") }
     } else {
+      if atomic { throw ValidationError("--atomic goes with --from") }
       if operands.isEmpty { throw ValidationError("expected a key") }
       if operands.count > 2 { throw ValidationError("expected a key and a value, found \(operands.count) operands") }
       if ifAbsent, ifVersion != nil { throw ValidationError("--if-absent and --if-version exclude each other") }
@@ -42,9 +46,9 @@ struct PutCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let from {
-      return try Load(
-        format: from, file: operands.first?.text ?? "-", condition: ifAbsent ? .ifAbsent : .none, global: global
-      ).run(output)
+      let load = Load(
+        format: from, file: operands.first?.text ?? "-", condition: ifAbsent ? .ifAbsent : .none, global: global)
+      return atomic ? try load.runTogether(output) : try load.run(output)
     }
     let id = try RequestID.parsed(requestID)
     let key = operands[0].key

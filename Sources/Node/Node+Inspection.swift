@@ -24,11 +24,15 @@ extension Node {
       CheckMark(payload: entry.payload) == nil
     else { return [] }
     var writes: [LoggedWrite] = []
-    _ = try PartitionCommand.decode(entry.payload) { write in
-      guard partition?.owns(Position(ofBytes: entry.payload, range: write.key)) ?? true else { return }
+    var id: RequestID?
+    _ = try PartitionCommand.decode(entry.payload) { key in
+      partition?.owns(Position(ofBytes: entry.payload, range: key)) ?? true
+    } each: { write in
+      id = write.identity?.id ?? id
+      guard let id else { return }
       writes.append(
         LoggedWrite(
-          session: [write.id.session.high, write.id.session.low], sequence: write.id.sequence, version: write.version,
+          session: [id.session.high, id.session.low], sequence: id.sequence, version: write.version,
           key: Array(entry.payload[write.key]),
           value: write.kind == .value ? Array(entry.payload[write.value]) : nil))
     }

@@ -58,6 +58,7 @@ public final class Node {
   private(set) lazy var damageReports = DamageReports(node: self)
   private(set) lazy var repairFences = RepairFences(node: self)
   private(set) lazy var clocks = ClockWatch(node: self)
+  private(set) lazy var formatRise = FormatRise(node: self)
   private(set) lazy var planner = PlacementDriver(node: self)
   /// How large the log may grow before groups that write little are flushed for its sake.
   var logBudget: ByteCount
@@ -148,6 +149,7 @@ public final class Node {
     space.tick()
     proposeRetentionIfDue()
     proposePlaceIfDue()
+    if isRound { formatRise.tick() }
     tellAddressIfDue()
     pump()
     pipeline.settle()

@@ -31,6 +31,7 @@ extension PartitionStore {
     let layout = StoreLayout(directory: directory)
     let number = try layout.readCurrent(on: disk)
     var image = try ManifestReader.read(layout.path(StoreLayout.manifestName(number)), on: disk)
+    try removeUnfinished(from: image.content.nextNumber, disk: disk, layout: layout)
     image.content.nextNumber = max(image.content.nextNumber, firstFreeNumber(try layout.list(on: disk)))
     let manifest = try Manifest(disk: disk, layout: layout, options: options, number: number, image: image)
     let context = StoreContext(
@@ -58,6 +59,15 @@ extension PartitionStore {
       }
     }
     return free
+  }
+
+  /// Removes what jobs left whose outputs no edit names: on a full disk that is the room which a new manifest needs. Other
+  /// orphans must stay until the edit that made them such is known to be durable.
+  private static func removeUnfinished(from number: UInt64, disk: any Disk, layout: StoreLayout) throws(StoreError) {
+    for name in try layout.list(on: disk) {
+      guard case .table(let found) = StoreLayout.classify(name), found >= number else { continue }
+      try onDisk { () throws(DiskError) in try disk.remove(layout.path(name)) }
+    }
   }
 
   private static func removeOrphans(

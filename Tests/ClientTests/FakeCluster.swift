@@ -28,7 +28,8 @@ final class FakeCluster {
 
   static let name = "test"
   let world = FakeWorld()
-  let arcs: [Arc]
+  private(set) var arcs: [Arc]
+  private var epoch: UInt64 = 1
   /// The node that leads each partition; 0: none.
   var leaders: [UInt32]
   let nodeCount: Int
@@ -72,7 +73,7 @@ final class FakeCluster {
   var mapMessage: WireMapResponse {
     var map = WireMapResponse()
     map.cluster = FakeCluster.name
-    map.epoch = 1
+    map.epoch = epoch
     map.members = (1...UInt32(nodeCount)).map { node in
       var member = WireMember()
       member.id = node
@@ -91,6 +92,13 @@ final class FakeCluster {
       return partition
     }
     return map
+  }
+
+  /// Cuts every partition in half.
+  func splitAll() {
+    arcs = (try? Arc.equalParts(count: 2 * arcs.count)) ?? []
+    leaders = leaders.flatMap { [$0, $0 % UInt32(nodeCount) + 1] }
+    epoch += 1
   }
 
   func place(of key: Key) -> Int { Int(Position(of: key).rawValue >> (64 - UInt64(arcs[0].bits))) }
@@ -141,6 +149,8 @@ final class FakeCluster {
       return .now(now)
     case .write(let write):
       return asLeader(of: Key(write.key.array), on: node) { self.write(write) }
+    case .batch(let batch):
+      return asLeader(of: Key(batch.writes[0].key.array), on: node) { self.write(batch) }
     case .get(let get):
       return asLeader(of: Key(get.key.array), on: node) { self.get(get) }
     case .range(let range): return self.range(range, on: node)
@@ -187,6 +197,36 @@ final class FakeCluster {
     if write.tombstone && current == nil { return .write(response) }
     let version = nextVersion()
     store[key] = write.tombstone ? nil : Record(key: key, version: version, value: write.value.array)
+    applied.append((id, version))
+    versions[id] = version
+    response.version = version.rawValue
+    return .write(response)
+  }
+
+  private func write(_ batch: WireBatchRequest) -> WireResponse.OneOf_Body {
+    guard let session = SessionID(batch.session.array), batch.sequence > batch.acknowledged else {
+      return .failure(FakeCluster.failure(.invalid))
+    }
+    let id = RequestID(session: session, sequence: batch.sequence)
+    var response = WireWriteResponse()
+    if let known = versions[id] {
+      response.version = known.rawValue
+      return .write(response)
+    }
+    guard Set(batch.writes.map { place(of: Key($0.key.array)) }).count == 1 else {
+      return .failure(FakeCluster.failure(.spansPartitions))
+    }
+    for (number, write) in batch.writes.enumerated() where write.condition == .ifAbsent {
+      guard let present = store[Key(write.key.array)] else { continue }
+      var failure = FakeCluster.failure(.conditionFalse)
+      failure.version = present.version.rawValue
+      failure.write = UInt32(number + 1)
+      return .failure(failure)
+    }
+    let version = nextVersion()
+    for write in batch.writes {
+      store[Key(write.key.array)] = Record(key: Key(write.key.array), version: version, value: write.value.array)
+    }
     applied.append((id, version))
     versions[id] = version
     response.version = version.rawValue

@@ -48,6 +48,9 @@ import Wire
     .write(.says(.unspecified), end: .unknown),
     .write(.says(.UNRECOGNIZED(99)), end: .unknown),
     .write(.wrongAnswer, end: .unknown),
+    // Whoever made the batch makes others of it, unless it may have been carried out.
+    .write(.says(.spansPartitions), end: .done),
+    .write(.lost, .says(.spansPartitions), end: .unknown),
     // Answers that are final where no attempt before them is open.
     .write(.says(.conditionFalse), end: .conditionFalse),
     .write(.says(.notLeader), .says(.conditionFalse), end: .conditionFalse),
@@ -138,7 +141,7 @@ import Wire
 
   private static func end(_ error: ClientError) -> End {
     switch error {
-    case .conditionFalse: .conditionFalse
+    case .conditionFalse, .conditionOfBatchFalse: .conditionFalse
     case .notRetained: .notRetained
     case .futureVersion: .future
     case .invalid: .invalid

@@ -16,7 +16,8 @@ struct ScriptTests {
   @Test(
     "The program does what the script expects", .timeLimit(.minutes(4)),
     arguments: [
-      "bytes", "edges", "statuses", "node", "moved", "packages", "strangers", "demo", "debug", "keep", "full", "damage",
+      "bytes", "edges", "statuses", "node", "moved", "together", "packages", "strangers", "demo", "debug", "keep",
+      "full", "damage",
       "proof",
       "members", "lanes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover", "history", "watch",
     ])

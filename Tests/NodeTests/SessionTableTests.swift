@@ -116,3 +116,9 @@ struct SessionTableTests {
     }
   }
 }
+
+extension SessionTable {
+  fileprivate mutating func record(_ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version) {
+    record(PartitionCommand.Identity(id: id, acknowledged: acknowledged, digest: digest), version: version)
+  }
+}

@@ -31,6 +31,26 @@ extension SimulatedWorld {
     }
   }
 
+  /// Values under several keys, together, with a request id of their own.
+  static func batch(
+    _ records: KeyValuePairs<String, String>, id: UInt64, condition: WireWriteRequest.Condition = .none
+  ) -> WireRequest {
+    .with {
+      $0.timeoutMs = 8_000
+      $0.batch = .with {
+        $0.session = .init(session(id))
+        $0.sequence = 1
+        $0.writes = records.map { key, value in
+          .with {
+            $0.key = .init(key.utf8)
+            $0.value = .init(value.utf8)
+            $0.condition = condition
+          }
+        }
+      }
+    }
+  }
+
   /// A read of a key.
   static func read(_ key: String, at version: Version = .zero) -> WireRequest {
     .with {

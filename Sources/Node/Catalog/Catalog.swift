@@ -60,6 +60,8 @@ struct Catalog {
     return try Catalog(state)
   }
 
+  /// The newest format that log commands and files may use.
+  var format: UInt32 { state.format }
   /// The version above which the oracle gives out none.
   var ceiling: Version { Version(rawValue: state.ceiling) }
   /// The oldest version still readable.
@@ -150,6 +152,7 @@ extension Catalog {
     case .addToken(let token): try add(token)
     case .addCertificate(let certificate): try add(certificate)
     case .revokeCertificates(let revocation): try apply(revocation)
+    case .raiseFormat(let rise): try apply(rise)
     case .beginRotation(let rotation): try apply(rotation)
     case .endRotation(let generation): try endRotation(at: generation)
     case .changePartition(let change): try apply(change)
@@ -175,11 +178,19 @@ extension Catalog {
 
   private mutating func add(_ node: WireCatalogNode) throws(Refusal) {
     guard node.id == state.nextNode else { throw .stale("the next node is \(state.nextNode)") }
+    guard max(NodeDirectory.oldestFormat, node.format) >= state.format else { throw .stale("the cluster's format is \(state.format)") }
     guard state.nodes.count < Limits.nodes else { throw .tooMany("the cluster has \(Limits.nodes) nodes") }
     guard let place = state.tokens.firstIndex(where: { $0.hash == node.token }) else { throw .unknownToken }
     state.tokens.remove(at: place)
     state.nodes.append(node)
     state.nextNode += 1
+  }
+
+  private mutating func apply(_ rise: WireCatalogCommand.FormatRise) throws(Refusal) {
+    if let other = state.nodes.first(where: { !rise.nodes.contains($0.id) }) {
+      throw .stale("nobody knows which formats node \(other.id) supports")
+    }
+    state.format = max(state.format, rise.format)
   }
 
   private mutating func add(_ token: WireCatalogToken) throws(Refusal) {

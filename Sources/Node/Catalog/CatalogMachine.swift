@@ -123,6 +123,8 @@ final class CatalogMachine: GroupMachine {
       tellRevoked()
     case .beginRotation, .endRotation:
       tellTrust()
+    case .raiseFormat:
+      node.formatRise.risen()
     case .addToken, .setRetention, .setSpace, .setMoveRate, .addCertificate, nil:
       break
     }

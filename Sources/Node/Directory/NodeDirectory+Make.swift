@@ -17,7 +17,8 @@ extension NodeDirectory {
     var catalog: Catalog
     do {
       catalog = try Catalog.bootstrap(
-        cluster: cluster, partitions: partitions, format: format, authority: authority, node: node,
+        cluster: cluster, partitions: partitions, format: max(oldestFormat, node.format), authority: authority,
+        node: node,
         certificates: certificates)
     } catch {
       throw .malformed(path: directory, words: "\(error)")

@@ -17,8 +17,11 @@ import Wire
 ///     reserve         zeros that give their room when the disk is full
 ///     identity/       keys and certificates, which `Server` keeps
 public enum NodeDirectory {
-  /// The newest directory format that this release reads and writes.
-  public static let format: UInt32 = 1
+  /// The newest format that this release reads and writes, of directories as of log commands and messages: what came
+  /// with each is in kv-operations(7).
+  public static let format: UInt32 = 2
+  /// The format of the first release.
+  static let oldestFormat: UInt32 = 1
 
   static func formatPath(_ directory: String) -> String { directory + "/FORMAT" }
   static func identityPath(_ directory: String) -> String { directory + "/node" }
@@ -47,10 +50,7 @@ public enum NodeDirectory {
         let names = try disk.list(directory).filter { $0 != "LOCK" && !leftovers.contains($0) }
         return names.isEmpty ? .empty : .foreign("it holds \(names[0]) and is no node's directory")
       }
-      let text = String(
-        decoding: try disk.contents(of: formatPath(directory), limit: 64), as: UTF8.self)
-      let line = text.prefix { $0 != "\n" }
-      guard line.hasPrefix(formatPrefix), let found = UInt32(line.dropFirst(formatPrefix.count)) else {
+      guard let found = try statedFormat(of: directory, on: disk) else {
         return .foreign("its FORMAT file is not a node's")
       }
       guard found <= format else {
@@ -60,6 +60,23 @@ public enum NodeDirectory {
     } catch {
       throw .disk(error)
     }
+  }
+
+  /// The format that a directory's FORMAT file names; nil where it is no node's.
+  private static func statedFormat(of directory: String, on disk: any Disk) throws(DiskError) -> UInt32? {
+    let text = String(decoding: try disk.contents(of: formatPath(directory), limit: 64), as: UTF8.self)
+    let line = text.prefix { $0 != "\n" }
+    return line.hasPrefix(formatPrefix) ? UInt32(line.dropFirst(formatPrefix.count)) : nil
+  }
+
+  /// Has a directory's FORMAT file name a format, unless it names a newer one.
+  static func raiseFormat(of directory: String, to format: UInt32, on disk: any Disk) throws(DiskError) {
+    guard try statedFormat(of: directory, on: disk) ?? 0 < format else { return }
+    try writeFormat(format, to: directory, on: disk)
+  }
+
+  private static func writeFormat(_ format: UInt32, to directory: String, on disk: any Disk) throws(DiskError) {
+    try disk.replace(formatPath(directory), with: Array("\(formatPrefix)\(format)\n".utf8))
   }
 
   private static let formatPrefix = "kv node directory, format "
@@ -85,7 +102,8 @@ public enum NodeDirectory {
       if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog, seed: seed) }
       // From the first moment on there is a log, so that one that is gone can be told from one that is new.
       _ = try SharedLog.open(disk: disk, directory: logPath(directory), options: log)
-      try disk.replace(formatPath(directory), with: Array("\(formatPrefix)\(format)\n".utf8))
+      // A member learns from the catalog what the cluster's is.
+      try writeFormat(catalog?.format ?? oldestFormat, to: directory, on: disk)
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as StoreError {

@@ -15,6 +15,8 @@ public struct NodeOptions: Sendable {
   public var keptLogBytes = 2 << 20
   /// What a partition may hold before it is split without being asked; 0: none is, nor where there are few for the nodes.
   public var splitBytes = Limits.splitBytes
+  /// The newest cluster format that the node says it supports; less than the release's to try an older one beside it.
+  package var format = NodeDirectory.format
   /// How often the replicas of each partition are compared without being asked, in milliseconds; 0: never.
   public var checkMilliseconds: UInt64 = 86_400_000
 

@@ -56,6 +56,16 @@ final class NodeStorage: Sendable {
     return options
   }
 
+  /// Has the directory name a format of the cluster's, durably. Gives the reason where that failed.
+  func saveFormat(_ format: UInt32) -> DiskError? {
+    do throws(DiskError) {
+      try NodeDirectory.raiseFormat(of: directory, to: format, on: disk)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Replaces the catalog's file, durably. Gives the reason where that failed; then nothing has changed.
   func saveCatalog(_ captured: CapturedState) -> DiskError? {
     let trailer = WireSnapshotTrailer(captured.point, state: captured.state, checksum: 0)

@@ -9,8 +9,8 @@ import Wire
 final class Pulses {
   private unowned let node: Node
   private var nextPulse = Moment(rawValue: 0)
-  /// The nodes that have answered a pulse on the connection that there is.
-  private var known: Set<NodeID> = []
+  /// The nodes that have answered a pulse on the connection that there is, and the newest format that each supports.
+  private var known: [NodeID: UInt32] = [:]
   /// When nodes of which it isn't known yet are to be asked whether they know pulses.
   private var questions: [NodeID: Moment] = [:]
 
@@ -20,14 +20,19 @@ final class Pulses {
 
   /// Whether a node is known to understand quiescence; if it isn't, it will be asked soon.
   func areKnown(to peer: NodeID) -> Bool {
-    if known.contains(peer) { return true }
+    format(of: peer) != nil
+  }
+
+  /// The newest cluster format that a node supports, as it says itself; nil where it isn't known, and it will be asked.
+  func format(of peer: NodeID) -> UInt32? {
+    if let format = known[peer] { return format }
     if questions[peer] == nil { questions[peer] = node.now }
-    return false
+    return nil
   }
 
   /// The connection to a node ended: who comes back may be of an older release.
   func disconnected(_ peer: NodeID) {
-    known.remove(peer)
+    known[peer] = nil
     questions[peer] = nil
   }
 
@@ -44,7 +49,7 @@ final class Pulses {
         digests[peer.node, default: 0] ^= Pulses.digest(group, replica.core.term, follower: peer)
       }
     }
-    for (peer, time) in questions where now >= time && !known.contains(peer) {
+    for (peer, time) in questions where now >= time && known[peer] == nil {
       questions[peer] = now.advanced(milliseconds: Limits.pulseQuestionMilliseconds)
       if digests[peer] == nil { digests[peer] = 0 }
     }
@@ -59,7 +64,7 @@ final class Pulses {
     node.call(peer, request, deadline: sentAt.advanced(milliseconds: Limits.pulseAnswerMilliseconds)) {
       [self] result in
       guard case .answered(.pulse(let answer)) = result else { return }
-      known.insert(peer)
+      known[peer] = max(1, answer.format)
       if answer.digest == digest { count(answer, of: peer, sentAt: sentAt) }
     }
   }
@@ -87,6 +92,7 @@ final class Pulses {
       .with {
         $0.digest = digest
         $0.sentAt = now
+        $0.format = node.storage.options.format
       })
   }
 

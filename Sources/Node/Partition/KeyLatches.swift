@@ -8,24 +8,37 @@ struct KeyLatches {
   private var underWay: [Key: Int] = [:]
   private var waiting: [Key: [PendingWrite]] = [:]
 
-  /// Whether a write may go on now; otherwise it must be made to wait.
-  func admits(_ write: PendingWrite) -> Bool {
-    guard waiting.isEmpty || waiting[write.key] == nil else { return false }
-    return !write.mustLook || underWay[write.key] == nil
+  /// Lets a write wait if it may not go on now: for the key of which that is so, the first one for a batch. A batch holds
+  /// none of its keys while it waits, so that no two wait for each other.
+  mutating func makesWait(_ write: PendingWrite) -> Bool {
+    guard let key = blockedKey(of: write) else { return false }
+    waiting[key, default: []].append(write)
+    return true
   }
 
-  /// Lets a write wait for its key.
-  mutating func wait(_ write: PendingWrite) {
-    waiting[write.key, default: []].append(write)
+  private func blockedKey(of write: PendingWrite) -> Key? {
+    let mustLook = write.mustLook
+    if blocks(write.key, mustLook: mustLook) { return write.key }
+    return write.others.first { blocks($0.key, mustLook: mustLook) }?.key
   }
 
-  /// A write of the key is under way.
-  mutating func begin(_ key: Key) {
-    underWay[key, default: 0] += 1
+  private func blocks(_ key: Key, mustLook: Bool) -> Bool {
+    !waiting.isEmpty && waiting[key] != nil || mustLook && underWay[key] != nil
   }
 
-  /// A write of the key has ended. Gives the writes that waited for the key, now that none is under way.
-  mutating func end(_ key: Key) -> [PendingWrite] {
+  /// A write is under way.
+  mutating func begin(_ write: PendingWrite) {
+    underWay[write.key, default: 0] += 1
+    for other in write.others { underWay[other.key, default: 0] += 1 }
+  }
+
+  /// A write has ended. Gives those that waited for its keys, where none is under way any more.
+  mutating func end(_ write: PendingWrite) -> [PendingWrite] {
+    guard write.isBatch else { return end(write.key) }
+    return end(write.key) + write.others.flatMap { end($0.key) }
+  }
+
+  private mutating func end(_ key: Key) -> [PendingWrite] {
     guard let count = underWay[key] else { return [] }
     guard count == 1 else {
       underWay[key] = count - 1

@@ -78,14 +78,14 @@ final class Partition: GroupMachine {
       return writes.endOvertaken(by: entry, in: self)
     }
     do {
-      let last = try PartitionCommand.decode(entry.payload) { write in
+      let last = try PartitionCommand.decode(entry.payload) { key in
         // Proposed before its leader had applied a split: not done here, nor anywhere.
-        guard owns(Position(ofBytes: entry.payload, range: write.key)) else { return }
+        owns(Position(ofBytes: entry.payload, range: key))
+      } each: { write in
         store.apply(
           payload: entry.payload, keyRange: write.key, valueRange: write.value, version: write.version, kind: write.kind
         )
-        sessions.record(
-          write.id, acknowledged: write.acknowledged, digest: write.digest, version: write.version)
+        if let identity = write.identity { sessions.record(identity, version: write.version) }
       }
       precondition(last > lastVersion, "log order is version order")
       lastVersion = last

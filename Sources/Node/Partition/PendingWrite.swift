@@ -3,19 +3,29 @@ import Environment
 import HashRing
 import Wire
 
-/// A write from its arrival at the leader to its answer.
+/// A write, or a batch of writes, from its arrival at the leader to its answer.
 final class PendingWrite {
-  /// The write as the log holds it.
+  /// The write as the log holds it; of a batch, its first.
   let command: PartitionCommand.Write
   let condition: Condition
+  /// The writes of a batch behind its first, each of another key; empty for a write by itself.
+  let others: [Other]
   let deadline: Moment
   private var reply: Reply?
   /// Whoever sent the same id again meanwhile.
   private var joined: [PendingWrite] = []
 
-  var id: RequestID { command.id }
+  var id: RequestID { command.identity.id }
+  var digest: UInt64 { command.identity.digest }
   var key: Key { command.key }
   var isDeletion: Bool { command.kind == .tombstone }
+
+  /// A write of a batch behind its first.
+  struct Other {
+    let key: Key
+    let value: [UInt8]
+    let condition: Condition
+  }
 
   /// What must hold for the write to be made.
   enum Condition: Equatable {
@@ -26,9 +36,61 @@ final class PendingWrite {
 
   /// A write as a request describes it, or why it can't be one.
   init(_ request: WireWriteRequest, deadline: Moment, reply: @escaping Reply) throws(InvalidWrite) {
-    guard let session = SessionID(request.session), request.sequence > 0 else {
+    let id = try PendingWrite.id(request.session, request.sequence)
+    try PendingWrite.check(request)
+    condition = try Condition(request)
+    let key = Key(request.key.array)
+    let value = request.value.array
+    command = PartitionCommand.Write(
+      identity: .init(
+        id: id, acknowledged: request.acknowledged,
+        digest: PendingWrite.digest(key: key, value: value, isDeletion: request.tombstone, condition: condition)),
+      kind: request.tombstone ? .tombstone : .value, key: key, value: value)
+    others = []
+    self.deadline = deadline
+    self.reply = reply
+  }
+
+  /// A batch as a request describes it, or why it can't be one. A batch of one write is that write.
+  init(_ request: WireBatchRequest, deadline: Moment, reply: @escaping Reply) throws(InvalidWrite) {
+    let id = try PendingWrite.id(request.session, request.sequence)
+    guard (1...Limits.batchWrites).contains(request.writes.count) else {
+      throw InvalidWrite(words: "a batch has 1 to \(Limits.batchWrites) writes, this one \(request.writes.count)")
+    }
+    guard request.writes.reduce(0, { $0 + $1.key.count + $1.value.count }) <= Limits.batchBytes.rawValue else {
+      throw InvalidWrite(words: "the keys and values of a batch have at most \(Limits.batchBytes) together")
+    }
+    var parts: [Other] = []
+    var digest: UInt64 = 0
+    for write in request.writes {
+      try PendingWrite.check(write)
+      guard !write.tombstone else { throw InvalidWrite(words: "a batch holds values, and no deletion") }
+      let part = Other(key: Key(write.key.array), value: write.value.array, condition: try Condition(write))
+      let own = PendingWrite.digest(key: part.key, value: part.value, isDeletion: false, condition: part.condition)
+      digest = parts.isEmpty ? own : SplitMix64.mix(digest) ^ own
+      parts.append(part)
+    }
+    guard Set(parts.map(\.key)).count == parts.count else {
+      throw InvalidWrite(words: "a batch writes a key once")
+    }
+    let first = parts.removeFirst()
+    condition = first.condition
+    command = PartitionCommand.Write(
+      identity: .init(id: id, acknowledged: request.acknowledged, digest: digest), kind: .value, key: first.key,
+      value: first.value)
+    others = parts
+    self.deadline = deadline
+    self.reply = reply
+  }
+
+  private static func id(_ session: WireBytes, _ sequence: UInt64) throws(InvalidWrite) -> RequestID {
+    guard let session = SessionID(session), sequence > 0 else {
       throw InvalidWrite(words: "the request id is not a session of 16 bytes and a sequence above 0")
     }
+    return RequestID(session: session, sequence: sequence)
+  }
+
+  private static func check(_ request: WireWriteRequest) throws(InvalidWrite) {
     guard request.key.count <= Limits.keyBytes.rawValue else {
       throw InvalidWrite(words: "the key has \(request.key.count) bytes; the limit is \(Limits.keyBytes)")
     }
@@ -39,31 +101,33 @@ final class PendingWrite {
     guard !request.tombstone || request.value.isEmpty else {
       throw InvalidWrite(words: "a deletion carries no value")
     }
-    switch request.condition {
-    case .none: condition = .none
-    case .ifAbsent: condition = .absent
-    case .ifVersion: condition = .version(Version(rawValue: request.expected))
-    case .UNRECOGNIZED(let code): throw InvalidWrite(words: "condition \(code) is of a newer release")
-    }
-    let key = Key(request.key.array)
-    let value = request.value.array
-    command = PartitionCommand.Write(
-      id: RequestID(session: session, sequence: request.sequence), acknowledged: request.acknowledged,
-      digest: PendingWrite.digest(key: key, value: value, isDeletion: request.tombstone, condition: condition),
-      kind: request.tombstone ? .tombstone : .value, key: key, value: value)
-    self.deadline = deadline
-    self.reply = reply
+  }
+
+  /// Whether all its writes are made or none, with one version.
+  var isBatch: Bool { !others.isEmpty }
+
+  /// Whether something holds for each of its keys.
+  func all(_ holds: (Key) -> Bool) -> Bool { holds(key) && others.allSatisfy { holds($0.key) } }
+
+  /// The command of the log that carries it out at a version, where it is a batch.
+  func batchCommand(at version: Version) -> [UInt8] {
+    let records = [(key: key, value: command.value)] + others.map { (key: $0.key, value: $0.value) }
+    return PartitionCommand.encode(batch: records, command.identity, version: version)
   }
 
   /// Whether the key's present state decides what becomes of the write.
-  var mustLook: Bool { isDeletion || condition != .none }
+  var mustLook: Bool { isDeletion || condition != .none || others.contains { $0.condition != .none } }
 
   /// The bytes that the write holds in memory.
-  var bytes: Int { command.key.bytes.count + command.value.count + 128 }
+  var bytes: Int {
+    others.reduce(command.key.bytes.count + command.value.count + 128) {
+      $0 + $1.key.bytes.count + $1.value.count + 64
+    }
+  }
 
   /// Lets a repetition of the write share its answer; false where it is another write under the same id.
   func join(_ repetition: PendingWrite) -> Bool {
-    guard repetition.command.digest == command.digest else { return false }
+    guard repetition.digest == digest else { return false }
     joined.append(repetition)
     return true
   }
@@ -99,6 +163,26 @@ final class PendingWrite {
       parts.u64(version.rawValue)
     }
     return Position(ofBytes: parts.bytes).rawValue
+  }
+}
+
+extension PendingWrite.Condition {
+  fileprivate init(_ request: WireWriteRequest) throws(InvalidWrite) {
+    switch request.condition {
+    case .none: self = .none
+    case .ifAbsent: self = .absent
+    case .ifVersion: self = .version(Version(rawValue: request.expected))
+    case .UNRECOGNIZED(let code): throw InvalidWrite(words: "condition \(code) is of a newer release")
+    }
+  }
+
+  /// Whether it holds for a key that has this value, or none.
+  func holds(for present: Record?) -> Bool {
+    switch self {
+    case .none: true
+    case .absent: present == nil
+    case .version(let expected): (present?.version ?? .zero) == expected
+    }
   }
 }
 

@@ -47,12 +47,14 @@ struct SessionTable: Equatable {
   }
 
   /// Notes the outcome of an applied write and drops what its client has acknowledged and what has expired.
-  mutating func record(_ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version) {
+  mutating func record(_ write: PartitionCommand.Identity, version: Version) {
     let now = version.milliseconds
-    let lastUse = sessions[id.session, default: Session()].add(
-      Outcome(sequence: id.sequence, digest: digest, version: version), acknowledged: acknowledged, at: now)
+    let session = write.id.session
+    let lastUse = sessions[session, default: Session()].add(
+      Outcome(sequence: write.id.sequence, digest: write.digest, version: version), acknowledged: write.acknowledged,
+      at: now)
     let minute = now.dividedIntoMinutes
-    if lastUse == 0 || lastUse.dividedIntoMinutes != minute { note(id.session, minute: minute) }
+    if lastUse == 0 || lastUse.dividedIntoMinutes != minute { note(session, minute: minute) }
     expire(now: now)
   }
 

@@ -10,7 +10,7 @@ import Raft
 /// It takes effect only where it is applied to a partition with just that arc and just those voters: then it does so on
 /// every replica. So splits and changes of the membership exclude each other.
 struct SplitCommand: Equatable {
-  static let kindCode: UInt8 = 3
+  static let kindCode = PartitionCommand.Kind.split.rawValue
 
   let child: GroupID
   let bits: UInt8

@@ -48,7 +48,7 @@ final class WriteQueue {
     if let first = underWay[write.id] {
       return first.join(write) ? () : write.failed(.refused, WriteQueue.reused)
     }
-    switch partition.sessions.lookup(write.id, digest: write.command.digest) {
+    switch partition.sessions.lookup(write.id, digest: write.digest) {
     case .done(let version): return write.done(version)
     case .conflict: return write.failed(.refused, WriteQueue.reused)
     case .forgotten:
@@ -68,51 +68,54 @@ final class WriteQueue {
   private static let reused = "the request id was used for another write"
 
   private func admit(_ write: PendingWrite, in partition: Partition) {
-    guard latches.admits(write) else { return latches.wait(write) }
+    guard !latches.makesWait(write) else { return }
     if write.mustLook {
       guard decide(write, in: partition) else {
         underWay[write.id] = nil
         return
       }
     }
-    latches.begin(write.key)
+    latches.begin(write)
     queue.append(write)
     queuedBytes += write.bytes
     partition.node.versions.wanted(by: partition)
   }
 
-  /// Looks at the key's present state; answers a write that changes nothing, and says whether it is to be made.
+  /// Looks at the keys' present state; answers a write that changes nothing, and says whether it is to be made.
   private func decide(_ write: PendingWrite, in partition: Partition) -> Bool {
-    let present: Record?
     do throws(StoreError) {
-      present = try partition.store.get(write.key, at: .max).flatMap { $0.kind == .value ? $0 : nil }
+      if write.isDeletion || write.condition != .none {
+        let present = try partition.value(of: write.key)
+        guard write.condition.holds(for: present) else { return refuse(write, 0, for: present, in: partition) }
+        guard !write.isDeletion || present != nil else {
+          changesNothing(write, in: partition) { write.done(.zero) }
+          return false
+        }
+      }
+      for (place, other) in write.others.enumerated() where other.condition != .none {
+        let present = try partition.value(of: other.key)
+        guard other.condition.holds(for: present) else { return refuse(write, place + 1, for: present, in: partition) }
+      }
+      return true
     } catch {
       write.reply(partition.refuse(error))
       return false
     }
-    let holds =
-      switch write.condition {
-      case .none: true
-      case .absent: present == nil
-      case .version(let expected): (present?.version ?? .zero) == expected
-      }
-    guard holds else {
-      changesNothing(write, in: partition) {
-        write.reply(
-          .failure(
-            .with {
-              $0.code = .conditionFalse
-              $0.version = present?.version.rawValue ?? 0
-              $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
-            }))
-      }
-      return false
+  }
+
+  /// Answers that a condition is false: of a batch, that of the write at a place. Gives false.
+  private func refuse(_ write: PendingWrite, _ place: Int, for present: Record?, in partition: Partition) -> Bool {
+    changesNothing(write, in: partition) {
+      write.reply(
+        .failure(
+          .with {
+            $0.code = .conditionFalse
+            $0.version = present?.version.rawValue ?? 0
+            $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
+            $0.write = write.isBatch ? UInt32(place + 1) : 0
+          }))
     }
-    if write.isDeletion, present == nil {
-      changesNothing(write, in: partition) { write.done(.zero) }
-      return false
-    }
-    return true
+    return false
   }
 
   /// Answers a write that is not made for what its key is: that is a read, and a leader that was deposed unawares must
@@ -120,7 +123,7 @@ final class WriteQueue {
   private func changesNothing(_ write: PendingWrite, in partition: Partition, answer: @escaping () -> Void) {
     guard let replica = partition.replica else { return write.reply(partition.notLeader) }
     replica.confirmLeadership { leads in
-      let serves = leads && partition.serves(Position(of: write.key))
+      let serves = leads && write.all { partition.serves(Position(of: $0)) }
       if serves { answer() } else { write.reply(partition.notLeader) }
     }
   }
@@ -128,12 +131,13 @@ final class WriteQueue {
   // MARK: Versions and the log
 
   /// The next batch of at most so many bytes to ask versions for, or nil: how many are needed, and how
-  /// large it is.
+  /// large it is. Writes that are to be made together are one by themselves, and get one version.
   func startBatch(term: Term, maxBytes: ByteCount) -> (count: Int, bytes: Int)? {
     guard awaitingVersions == nil, !queue.isEmpty else { return nil }
     var bytes = 0
     var count = 0
     while count < queue.count, count < Limits.writesPerEntry {
+      if count > 0, queue[count].isBatch || queue[0].isBatch { break }
       bytes += queue[count].bytes
       if count > 0, bytes > maxBytes.rawValue { break }
       count += 1
@@ -162,7 +166,14 @@ final class WriteQueue {
     guard first > max(partition.lastVersion, proposed.last.map { $0.first } ?? .zero) else {
       return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave an old version") }
     }
-    let payload = PartitionCommand.encode(batch.writes.lazy.map(\.command), first: first)
+    // A split may be in the log by now, behind which a batch would be parted.
+    if batch.writes[0].isBatch, !batch.writes[0].all({ partition.serves(Position(of: $0)) }) {
+      return end(batch.writes, in: partition) { $0.reply(partition.notLeader) }
+    }
+    let payload =
+      batch.writes[0].isBatch
+      ? batch.writes[0].batchCommand(at: first)
+      : PartitionCommand.encode(batch.writes.lazy.map(\.command), first: first)
     do {
       batch.index = try replica.propose(payload).index
       batch.first = first
@@ -188,7 +199,8 @@ final class WriteQueue {
     proposed.removeFirst()
     var version = batch.first
     end(batch.writes, in: partition) { write in
-      if partition.owns(Position(of: write.key)) { write.done(version) } else { write.reply(partition.notLeader) }
+      let isDone = write.all { partition.owns(Position(of: $0)) }
+      if isDone { write.done(version) } else { write.reply(partition.notLeader) }
       version = version.advanced(by: 1)
     }
   }
@@ -241,9 +253,16 @@ final class WriteQueue {
     for write in writes {
       answer(write)
       underWay[write.id] = nil
-      woken += latches.end(write.key)
+      woken += latches.end(write)
     }
     for write in woken { admit(write, in: partition) }
     partition.releaseBarriers()
+  }
+}
+
+extension Partition {
+  /// The key's latest record, if it is a value.
+  fileprivate func value(of key: Key) throws(StoreError) -> Record? {
+    try store.get(key, at: .max).flatMap { $0.kind == .value ? $0 : nil }
   }
 }

@@ -7,7 +7,7 @@ import Bytes
 ///
 /// A replica that does not expect the check, as one that replays its log, passes over the entry.
 struct CheckMark: Equatable {
-  static let kindCode: UInt8 = 2
+  static let kindCode = PartitionCommand.Kind.check.rawValue
 
   /// The check's number.
   let check: UInt64

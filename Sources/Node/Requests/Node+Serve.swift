@@ -19,6 +19,11 @@ extension Node {
     case .write(let write):
       guard !write.key.isEmpty else { return reply(WireFailure.because(.invalid, "the key is empty")) }
       route(request, key: write.key, deadline, reply)
+    case .batch(let batch):
+      guard let key = batch.writes.first?.key, !key.isEmpty else {
+        return reply(WireFailure.because(.invalid, "the batch is empty, or its first key is"))
+      }
+      route(request, key: key, deadline, reply)
     case .get(let get):
       // The latest is the leader's to read.
       if get.eventual || get.at > 0, let partition = localPartition(of: get.key),
@@ -99,7 +104,8 @@ extension Node {
       (.client(_, let canAdminister), .leave), (.client(_, let canAdminister), .split),
       (.client(_, let canAdminister), .moveRate):
       canAdminister ? nil : "this needs a certificate of role admin"
-    case (.client(let canWrite, _), .write): canWrite ? nil : "this needs a certificate of role writer or admin"
+    case (.client(let canWrite, _), .write), (.client(let canWrite, _), .batch):
+      canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
     }
   }
@@ -163,6 +169,8 @@ extension Node {
     _ request: WireRequest, by replica: GroupReplica, deadline: Moment, reply: @escaping Reply
   ) {
     switch (request.body, replica.machine) {
+    case (.batch(let batch)?, let partition as Partition):
+      serve(batch, by: replica, of: partition, deadline: deadline, reply: reply)
     case (.get(let get)?, let partition as Partition):
       whenNotFuture(Version(rawValue: get.at), reply) { partition.get(get, reply: reply) }
     case (.history(let history)?, let partition as Partition):
@@ -226,17 +234,45 @@ extension Node {
     reply: @escaping Reply
   ) {
     do {
-      let pending = try PendingWrite(write, deadline: deadline, reply: reply)
-      guard partition.serves(Position(of: pending.key)), replica.leads else {
-        return reply(partition.notLeader)
-      }
-      if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
-        return pending.failed(refusal.code, refusal.words)
-      }
-      partition.writes.add(pending, in: partition)
+      take(try PendingWrite(write, deadline: deadline, reply: reply), by: replica, of: partition)
     } catch {
       reply(WireFailure.because(.invalid, error.words))
     }
+  }
+
+  private func serve(
+    _ batch: WireBatchRequest, by replica: GroupReplica, of partition: Partition, deadline: Moment,
+    reply: @escaping Reply
+  ) {
+    do {
+      let pending = try PendingWrite(batch, deadline: deadline, reply: reply)
+      if pending.isBatch {
+        if let refusal = formatRise.refusal(of: "keys written together", needing: PartitionCommand.batchFormat) {
+          return pending.failed(.refused, refusal)
+        }
+        let isParted = !pending.all { partition.owns(Position(of: $0)) } && partition.owns(Position(of: pending.key))
+        if isParted, replica.leads {
+          // Before a split it may have been carried out.
+          if case .done(let version) = partition.sessions.lookup(pending.id, digest: pending.digest) {
+            return pending.done(version)
+          }
+          return pending.failed(.spansPartitions, "the keys of the batch lie in more than one partition")
+        }
+      }
+      take(pending, by: replica, of: partition)
+    } catch {
+      reply(WireFailure.because(.invalid, error.words))
+    }
+  }
+
+  private func take(_ pending: PendingWrite, by replica: GroupReplica, of partition: Partition) {
+    guard partition.serves(Position(of: pending.key)), replica.leads,
+      !pending.isBatch || pending.all({ partition.serves(Position(of: $0)) })
+    else { return pending.reply(partition.notLeader) }
+    if let refusal = space.refusal(ofDeletion: pending.isDeletion, by: replica) {
+      return pending.failed(refusal.code, refusal.words)
+    }
+    partition.writes.add(pending, in: partition)
   }
 
   /// Goes on if a version is known to have been given out: a read in the future could change its answer.

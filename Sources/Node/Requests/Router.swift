@@ -54,6 +54,7 @@ final class Router {
     var key: [UInt8]? {
       switch request.body {
       case .write(let write): write.key.array
+      case .batch(let batch): batch.writes.first?.key.array
       case .get(let get): get.key.array
       default: nil
       }
@@ -61,14 +62,18 @@ final class Router {
 
     /// Whether it is so large that it waits for a busy connection rather than in it.
     var isLarge: Bool {
-      guard case .write(let write) = request.body else { return false }
-      return write.value.count > Limits.patientRequestBytes.rawValue
+      switch request.body {
+      case .write(let write): write.value.count > Limits.patientRequestBytes.rawValue
+      case .batch(let batch):
+        batch.writes.reduce(0) { $0 + $1.key.count + $1.value.count } > Limits.patientRequestBytes.rawValue
+      default: false
+      }
     }
 
     /// Whether repeating the request could apply it twice: never, writes carry ids and the rest is idempotent.
     var changesState: Bool {
       switch request.body {
-      case .write, .propose, .invite, .enrol, .issue, .revoke, .renew, .reissue, .rotate: true
+      case .write, .batch, .propose, .invite, .enrol, .issue, .revoke, .renew, .reissue, .rotate: true
       default: false
       }
     }
@@ -201,7 +206,10 @@ final class Router {
 
   /// Whether the same request can be sent again although it may have been applied: its id keeps it from being so twice.
   private func isRepeatable(_ request: WireRequest) -> Bool {
-    if case .write = request.body { true } else { false }
+    switch request.body {
+    case .write, .batch: true
+    default: false
+    }
   }
 
   private func park(_ routed: Routed) {

@@ -55,10 +55,12 @@ extension Node {
     }
   }
 
-  /// What is complete in all parts, cut at the credit but never within a version.
+  /// What is complete in all parts, cut at the credit but never within a version; of one version in the order of keys.
   private static func merged(_ parts: [ChangePart], _ query: WatchQuestion) -> WireWatchResponse {
     var through = parts.map(\.through).min() ?? query.through
-    let changes = parts.flatMap(\.changes).filter { $0.version <= through }.sorted { $0.version < $1.version }
+    let changes = parts.flatMap(\.changes).filter { $0.version <= through }.sorted {
+      ($0.version, $0.key) < ($1.version, $1.key)
+    }
     var writer = ByteWriter()
     var last = Version.zero
     for record in changes {

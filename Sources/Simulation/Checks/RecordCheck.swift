@@ -12,6 +12,7 @@ struct RecordCheck {
 
   mutating func run() {
     checkWrites()
+    checkBatches()
     checkReadsAtVersions()
     checkLatest()
     checkOrder()
@@ -51,6 +52,19 @@ struct RecordCheck {
         count("refused writes not found")
         if let applied { record.fail("applied at \(applied), though certainly not done: \(operation.words)") }
       default: break
+      }
+    }
+  }
+
+  /// Of a batch all was applied, or nothing.
+  private mutating func checkBatches() {
+    for (id, keys) in record.batches.sorted(by: { ($0.key.client, $0.key.sequence) < ($1.key.client, $1.key.sequence) })
+    {
+      guard let version = record.versions[id] else { continue }
+      count("batches found whole")
+      for key in keys where record.writes[key]?.contains(where: { $0.version == version && $0.id == id }) != true {
+        record.fail(
+          "half of a batch: \(id) was applied at \(version), but not to \(String(decoding: key, as: UTF8.self))")
       }
     }
   }

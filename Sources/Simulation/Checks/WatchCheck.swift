@@ -10,7 +10,7 @@ struct WatchCheck {
           key: Key(key), version: write.version, kind: write.value == nil ? .tombstone : .value,
           value: write.value ?? [])
       }
-    }.sorted { $0.version < $1.version }
+    }.sorted { ($0.version, $0.key) < ($1.version, $1.key) }
     var count = 0
     for span in spans {
       let expected = applied.filter { $0.version > span.after && $0.version <= span.through }

@@ -11,11 +11,13 @@ public struct Profile: Sendable {
   /// Whether the faults may leave one node unable to serve until somebody mends its disk: what lies on it counts as
   /// unknown at the end.
   let sparesNoDisk: Bool
+  /// Of a hundred requests of a client, how many write several keys together.
+  let batches: Int
   /// How long a client pauses between two requests, in microseconds.
   let thinking: ClosedRange<UInt64>
 
   /// All profiles, the default one first.
-  public static let all: [Profile] = [standard, full, clocks, damage, loss, members, topology, calm]
+  public static let all: [Profile] = [standard, full, clocks, damage, loss, members, topology, batches, calm]
 
   /// The profile of a name.
   public static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
@@ -49,17 +51,21 @@ public struct Profile: Sendable {
   static let topology = Profile(
     name: "topology", summary: "nodes join, leave and are lost, partitions split, under faults",
     shares: network + processes + [(.join, 7), (.leave, 6), (.lose, 3), (.splitPartition, 8)])
+  static let batches = Profile(
+    name: "batches", summary: "keys written together, while nodes join and leave and partitions split, under faults",
+    shares: network + processes + [(.join, 3), (.leave, 2), (.splitPartition, 8), (.syncFailure, 2)], batches: 30)
   static let calm = Profile(name: "calm", summary: "no faults: for speed", shares: [], thinking: 500...3_000)
 
   private init(
     name: String, summary: String, shares: [(kind: FaultKind, share: Int)], pause: ClosedRange<UInt64> = 300...4_000,
-    sparesNoDisk: Bool = false, thinking: ClosedRange<UInt64> = 1_000...40_000
+    sparesNoDisk: Bool = false, batches: Int = 0, thinking: ClosedRange<UInt64> = 1_000...40_000
   ) {
     self.name = name
     self.summary = summary
     self.shares = shares
     self.pause = pause
     self.sparesNoDisk = sparesNoDisk
+    self.batches = batches
     self.thinking = thinking
   }
 }

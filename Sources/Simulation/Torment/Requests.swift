@@ -19,21 +19,10 @@ enum Requests {
     request.timeoutMs = timeoutMilliseconds
     switch intent {
     case .write(let value, let condition):
-      request.write = .with {
-        $0.session = .init(session)
-        $0.sequence = sequence
-        $0.acknowledged = sequence - 1
-        $0.key = .init(key)
-        $0.value = .init(value ?? [])
-        $0.tombstone = value == nil
-        switch condition {
-        case .none: $0.condition = .none
-        case .absent: $0.condition = .ifAbsent
-        case .version(let version):
-          $0.condition = .ifVersion
-          $0.expected = version.rawValue
-        }
-      }
+      request.write = write(value, condition, key: key)
+      request.write.session = .init(session)
+      request.write.sequence = sequence
+      request.write.acknowledged = sequence - 1
     case .read:
       request.get = .with {
         $0.key = .init(key)
@@ -47,6 +36,35 @@ enum Requests {
       }
     }
     return request
+  }
+
+  /// One value under several keys, together.
+  static func batch(_ intent: Intent, keys: [[UInt8]], session: [UInt8], sequence: UInt64) -> WireRequest {
+    guard case .write(let value, let condition) = intent else { preconditionFailure("only writes come in batches") }
+    return .with {
+      $0.timeoutMs = timeoutMilliseconds
+      $0.batch = .with {
+        $0.session = .init(session)
+        $0.sequence = sequence
+        $0.acknowledged = sequence - 1
+        $0.writes = keys.map { write(value, condition, key: $0) }
+      }
+    }
+  }
+
+  private static func write(_ value: [UInt8]?, _ condition: Intent.Condition, key: [UInt8]) -> WireWriteRequest {
+    .with {
+      $0.key = .init(key)
+      $0.value = .init(value ?? [])
+      $0.tombstone = value == nil
+      switch condition {
+      case .none: $0.condition = .none
+      case .absent: $0.condition = .ifAbsent
+      case .version(let version):
+        $0.condition = .ifVersion
+        $0.expected = version.rawValue
+      }
+    }
   }
 
   static func range(_ parts: [WireMapResponse.Partition], at version: Version, isReverse: Bool) -> WireRequest {

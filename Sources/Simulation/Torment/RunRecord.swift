@@ -52,6 +52,8 @@ final class RunRecord {
   private(set) var writes: [[UInt8]: [Applied]] = [:]
   /// Every applied write's version, by request id.
   private(set) var versions: [WriteID: Version] = [:]
+  /// The keys of every batch that was asked for, by request id.
+  private(set) var batches: [WriteID: [[UInt8]]] = [:]
   private(set) var failures: [String] = []
   private(set) var entries = 0
   /// How many replicas checks had these things to say of.
@@ -104,10 +106,11 @@ final class RunRecord {
 
   /// A write was applied, for the first time anywhere.
   func add(_ write: Applied, to key: [UInt8]) {
-    if let earlier = versions[write.id] {
+    // The writes of a batch share both; that none is there twice, the versions of its key show.
+    if let earlier = versions[write.id], earlier != write.version {
       fail("a request id was applied twice: \(write.id), at versions \(earlier) and \(write.version)")
     }
-    if let owner = owners[write.version] {
+    if let owner = owners[write.version], owner != write.id {
       fail("version \(write.version) was given out twice: to \(owner) and \(write.id)")
     }
     versions[write.id] = write.version
@@ -142,6 +145,10 @@ final class RunRecord {
   func add(_ operation: Operation) {
     operations.append(operation)
     if case .done(let version) = operation.outcome, version > .zero { told.append(version) }
+  }
+
+  func addBatch(_ keys: [[UInt8]], client: Int, sequence: UInt64) {
+    batches[WriteID(client: client, sequence: sequence)] = keys
   }
 
   func glimpsed(_ key: [UInt8], _ value: [UInt8]?, _ version: Version, lagMilliseconds: UInt32, sent: UInt64) {

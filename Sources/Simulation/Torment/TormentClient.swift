@@ -10,6 +10,7 @@ final class TormentClient {
   private unowned let world: SimulatedWorld
   private unowned let record: RunRecord
   private let keys: Int
+  private let batches: Int
   private let thinking: ClosedRange<UInt64>
   private let lulls: Lulls
   private let session: [UInt8]
@@ -26,6 +27,7 @@ final class TormentClient {
     self.world = world
     self.record = record
     self.keys = keys
+    batches = profile.batches
     thinking = profile.thinking
     lulls = Lulls(seed: seed, profile: profile)
     random = SplitMix64(seed: SplitMix64.mix(seed ^ 0xc11e) &+ UInt64(number))
@@ -36,6 +38,9 @@ final class TormentClient {
   func next() {
     guard !isStopping else { return }
     let key = Array("key\(Int.random(in: 0..<keys, using: &random))".utf8)
+    if batches > 0, !lulls.contains(world.time), Int.random(in: 0..<100, using: &random) < batches {
+      return together(key)
+    }
     let firstKind = lulls.contains(world.time) ? TormentClient.firstRead : 0
     switch Int.random(in: firstKind..<100, using: &random) {
     case 0..<32: begin(.write(value: value(), condition: .none), key)
@@ -108,6 +113,56 @@ final class TormentClient {
           client: number, key: key, intent: intent, sequence: sequence, sent: sent, answered: world.time,
           outcome: outcome),
         because: body)
+      pause()
+    }
+  }
+
+  // MARK: Several keys
+
+  /// Writes a few keys together, mostly of the part of the ring in which the first lies.
+  private func together(_ first: [UInt8]) {
+    isBusy = true
+    sequence += 1
+    let quarter = Position(ofBytes: first).rawValue >> 62
+    let isNear = Int.random(in: 0..<8, using: &random) > 0
+    var written = [first]
+    for number in 0..<keys {
+      let key = Array("key\(number)".utf8)
+      guard key != first, !isNear || Position(ofBytes: key).rawValue >> 62 == quarter else { continue }
+      if Bool.random(using: &random), written.count < 5 { written.append(key) }
+    }
+    let condition = Int.random(in: 0..<4, using: &random) == 0 ? Intent.Condition.absent : .none
+    let intent = Intent.write(value: value(), condition: condition)
+    let request = Requests.batch(intent, keys: written, session: session, sequence: sequence)
+    let attempts = Int.random(in: 0..<3, using: &random)
+    attempt(request, intent, keys: written, sent: world.time, left: attempts, mayBeDone: false)
+  }
+
+  private func attempt(
+    _ request: WireRequest, _ intent: Intent, keys: [[UInt8]], sent: UInt64, left: Int, mayBeDone: Bool
+  ) {
+    ask(request) { [self] body in
+      var outcome = TormentClient.outcome(of: body, intent)
+      if mayBeDone, !outcome.isDone { outcome = .unknown }
+      if outcome == .unknown, left > 0 {
+        return attempt(request, intent, keys: keys, sent: sent, left: left - 1, mayBeDone: true)
+      }
+      var culprit: Int?
+      if case .failure(let failure)? = body, keys.count > 1 { culprit = Int(failure.write) - 1 }
+      for (place, key) in keys.enumerated() {
+        var own = outcome
+        if case .conditionFalse = outcome, let culprit, culprit != place { own = .notDone }
+        switch own {
+        case .done(let version), .conditionFalse(let version): seen[key] = version
+        default: break
+        }
+        note(
+          Operation(
+            client: number, key: key, intent: intent, sequence: sequence, sent: sent, answered: world.time, outcome: own
+          ),
+          because: body)
+      }
+      record.addBatch(keys, client: number, sequence: sequence)
       pause()
     }
   }

@@ -50,7 +50,7 @@ final class TormentWatcher {
     _ parts: [[WireMapResponse.Partition]], from position: Version, through version: Version, found: [Record]
   ) {
     guard let part = parts.first else {
-      spans[spans.count - 1].changes += found.sorted { $0.version < $1.version }
+      spans[spans.count - 1].changes += found.sorted { ($0.version, $0.key) < ($1.version, $1.key) }
       spans[spans.count - 1].through = version
       return pause()
     }

@@ -43,9 +43,10 @@ public final class SimulatedHost: NodeHost {
     self.id = id
     self.disk = disk
     ownClock = clock
+    var options = world.nodeOptions
+    options.format = world.formats[id] ?? options.format
     let opened = try OpenedDirectory.open(
-      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes,
-      options: world.nodeOptions)
+      SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes, options: options)
     node = Node(host: self, opened: opened)
     observe(world.onApply)
     node.onCheck = world.onCheck

@@ -28,7 +28,7 @@ extension SimulatedWorld {
           $0.secret = .init(invitation.token.utf8)
           $0.signingRequest = .init(signingRequest)
           $0.address = "node\(key):1"
-          $0.format = NodeDirectory.format
+          $0.format = nodeOptions.format
         }
       }
       self.request(request, as: .stranger, attempts: attempts) { [self] body in

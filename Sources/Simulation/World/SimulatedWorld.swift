@@ -20,6 +20,8 @@ public final class SimulatedWorld {
   public var trace = Trace()
   /// How the nodes lay out what they keep; set before they start.
   public let nodeOptions: NodeOptions
+  /// The newest cluster format that a node supports when it starts next, where that is not what `nodeOptions` say.
+  package var formats: [NodeID: UInt32] = [:]
   /// Sees every entry that a node applies.
   var onApply: ((Node, GroupID, LogEntry) -> Void)? {
     didSet { for host in hosts.values { host.observe(onApply) } }
@@ -47,7 +49,7 @@ public final class SimulatedWorld {
     let first = WireCatalogNode.with {
       $0.id = 1
       $0.address = "node1:1"
-      $0.format = NodeDirectory.format
+      $0.format = options.format
     }
     try NodeDirectory.createCluster(
       SimulatedWorld.directory, on: disk, cluster: "simulated", partitions: partitions, authority: [1], node: first,

@@ -137,6 +137,15 @@ public nonisolated struct WireCatalogCommand: Sendable {
     set {body = .endRotation(newValue)}
   }
 
+  /// Log commands and files may use a newer format.
+  public var raiseFormat: WireCatalogCommand.FormatRise {
+    get {
+      if case .raiseFormat(let v)? = body {return v}
+      return WireCatalogCommand.FormatRise()
+    }
+    set {body = .raiseFormat(newValue)}
+  }
+
   public var changePartition: WireCatalogCommand.PartitionChange {
     get {
       if case .changePartition(let v)? = body {return v}
@@ -294,6 +303,8 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case beginRotation(WireCatalogCommand.AuthorityRotation)
     /// Refused unless at this generation of trust.
     case endRotation(UInt32)
+    /// Log commands and files may use a newer format.
+    case raiseFormat(WireCatalogCommand.FormatRise)
     case changePartition(WireCatalogCommand.PartitionChange)
     case confirmPartition(WireCatalogCommand.PartitionConfirmation)
     case setAddress(WireCatalogCommand.NodeAddress)
@@ -319,6 +330,21 @@ public nonisolated struct WireCatalogCommand: Sendable {
     case deleteSnapshot(String)
     case recover(WireRecovery)
 
+  }
+
+  /// Every member said that it supports the format. Refused where there is a member that wasn't asked.
+  public nonisolated struct FormatRise: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var format: UInt32 = 0
+
+    public var nodes: [UInt32] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
   }
 
   /// A node shall leave for good, is lost for good, or shall stay after all.
@@ -946,7 +972,7 @@ nonisolated extension WireDeparture: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CatalogCommand"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{8}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0\u{3}begin_rotation\0\u{3}end_rotation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}raise_ceiling\0\u{3}add_node\0\u{3}add_token\0\u{3}change_partition\0\u{3}confirm_partition\0\u{3}set_address\0\u{3}set_space\0\u{3}set_retention\0\u{3}raise_floor\0\u{3}replace_replica\0\u{4}\u{a}report_damage\0\u{4}\u{a}create_snapshot\0\u{3}delete_snapshot\0\u{1}recover\0\u{4}\u{8}depart_node\0\u{3}remove_node\0\u{3}set_place\0\u{3}set_move_rate\0\u{3}begin_split\0\u{3}confirm_split\0\u{4}\u{f}add_certificate\0\u{3}revoke_certificates\0\u{3}begin_rotation\0\u{3}end_rotation\0\u{3}raise_format\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1231,6 +1257,19 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
           self.body = .endRotation(v)
         }
       }()
+      case 64: try {
+        var v: WireCatalogCommand.FormatRise?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .raiseFormat(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .raiseFormat(v)
+        }
+      }()
       default: break
       }
     }
@@ -1338,6 +1377,10 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
       guard case .endRotation(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 63)
     }()
+    case .raiseFormat?: try {
+      guard case .raiseFormat(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 64)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1345,6 +1388,41 @@ nonisolated extension WireCatalogCommand: SwiftProtobuf.Message, SwiftProtobuf._
 
   public static func ==(lhs: WireCatalogCommand, rhs: WireCatalogCommand) -> Bool {
     if lhs.body != rhs.body {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireCatalogCommand.FormatRise: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireCatalogCommand.protoMessageName + ".FormatRise"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}format\0\u{1}nodes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
+      case 2: try { try decoder.decodeRepeatedUInt32Field(value: &self.nodes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.format != 0 {
+      try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 1)
+    }
+    if !self.nodes.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.nodes, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireCatalogCommand.FormatRise, rhs: WireCatalogCommand.FormatRise) -> Bool {
+    if lhs.format != rhs.format {return false}
+    if lhs.nodes != rhs.nodes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -228,6 +228,15 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .pulse(newValue)}
   }
 
+  /// Answered as `write` is.
+  public var batch: WireBatchRequest {
+    get {
+      if case .batch(let v)? = _storage._body {return v}
+      return WireBatchRequest()
+    }
+    set {_uniqueStorage()._body = .batch(newValue)}
+  }
+
   public var leave: WireLeaveRequest {
     get {
       if case .leave(let v)? = _storage._body {return v}
@@ -386,6 +395,8 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case clock(WireClockRequest)
     /// Of peers alone: the heartbeat of groups in which nothing happens.
     case pulse(WirePulseRequest)
+    /// Answered as `write` is.
+    case batch(WireBatchRequest)
     case leave(WireLeaveRequest)
     case plan(WirePlanRequest)
     case split(WireSplitRequest)
@@ -775,6 +786,9 @@ public nonisolated struct WireFailure: Sendable {
   /// With NOT_RETAINED: the oldest version still readable.
   public var floor: UInt64 = 0
 
+  /// With CONDITION_FALSE of a batch: which of its writes, from 1.
+  public var write: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum Code: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -813,6 +827,9 @@ public nonisolated struct WireFailure: Sendable {
 
     /// A bug in kv.
     case `internal` // = 11
+
+    /// Certainly not applied: the keys of a batch lie in more than one partition; the map tells where.
+    case spansPartitions // = 12
     case UNRECOGNIZED(Int)
 
     public init() {
@@ -833,6 +850,7 @@ public nonisolated struct WireFailure: Sendable {
       case 9: self = .damaged
       case 10: self = .diskFull
       case 11: self = .internal
+      case 12: self = .spansPartitions
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -851,6 +869,7 @@ public nonisolated struct WireFailure: Sendable {
       case .damaged: return 9
       case .diskFull: return 10
       case .internal: return 11
+      case .spansPartitions: return 12
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -869,6 +888,7 @@ public nonisolated struct WireFailure: Sendable {
       .damaged,
       .diskFull,
       .internal,
+      .spansPartitions,
     ]
 
   }
@@ -944,6 +964,27 @@ public nonisolated struct WireWriteRequest: Sendable {
     ]
 
   }
+
+  public init() {}
+}
+
+/// Puts several keys of one partition: all of them with one version, or none. From cluster format 2 on.
+public nonisolated struct WireBatchRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in a write.
+  public var session: Data = Data()
+
+  public var sequence: UInt64 = 0
+
+  public var acknowledged: UInt64 = 0
+
+  /// Each of another key, none a deletion; they have no ids of their own. All conditions must hold.
+  public var writes: [WireWriteRequest] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
@@ -1689,6 +1730,9 @@ public nonisolated struct WirePulseResponse: Sendable {
 
   /// What the answering node's steady clock shows, in nanoseconds.
   public var sentAt: UInt64 = 0
+
+  /// The newest cluster format that the answering node supports; 0: 1.
+  public var format: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2466,7 +2510,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{1}batch\0\u{2}\u{7}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -2675,6 +2719,19 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._body = .pulse(v)
+          }
+        }()
+        case 23: try {
+          var v: WireBatchRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .batch(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .batch(v)
           }
         }()
         case 30: try {
@@ -3036,6 +3093,10 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
       case .pulse?: try {
         guard case .pulse(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+      }()
+      case .batch?: try {
+        guard case .batch(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
       }()
       case .verify?: try {
         guard case .verify(let v)? = _storage._body else { preconditionFailure() }
@@ -3822,7 +3883,7 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Failure"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}message\0\u{1}leader\0\u{1}version\0\u{1}floor\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}message\0\u{1}leader\0\u{1}version\0\u{1}floor\0\u{1}write\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3835,6 +3896,7 @@ nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.leader) }()
       case 4: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
       case 5: try { try decoder.decodeSingularFixed64Field(value: &self.floor) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.write) }()
       default: break
       }
     }
@@ -3856,6 +3918,9 @@ nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.floor != 0 {
       try visitor.visitSingularFixed64Field(value: self.floor, fieldNumber: 5)
     }
+    if self.write != 0 {
+      try visitor.visitSingularUInt32Field(value: self.write, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3865,13 +3930,14 @@ nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.leader != rhs.leader {return false}
     if lhs.version != rhs.version {return false}
     if lhs.floor != rhs.floor {return false}
+    if lhs.write != rhs.write {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
 nonisolated extension WireFailure.Code: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UNSPECIFIED\0\u{1}UNAVAILABLE\0\u{1}UNKNOWN_OUTCOME\0\u{1}NOT_LEADER\0\u{1}CONDITION_FALSE\0\u{1}INVALID\0\u{1}REFUSED\0\u{1}NOT_RETAINED\0\u{1}FUTURE_VERSION\0\u{1}DAMAGED\0\u{1}DISK_FULL\0\u{1}INTERNAL\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UNSPECIFIED\0\u{1}UNAVAILABLE\0\u{1}UNKNOWN_OUTCOME\0\u{1}NOT_LEADER\0\u{1}CONDITION_FALSE\0\u{1}INVALID\0\u{1}REFUSED\0\u{1}NOT_RETAINED\0\u{1}FUTURE_VERSION\0\u{1}DAMAGED\0\u{1}DISK_FULL\0\u{1}INTERNAL\0\u{1}SPANS_PARTITIONS\0")
 }
 
 nonisolated extension WireWriteRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3941,6 +4007,51 @@ nonisolated extension WireWriteRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireWriteRequest.Condition: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NONE\0\u{1}IF_ABSENT\0\u{1}IF_VERSION\0")
+}
+
+nonisolated extension WireBatchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".BatchRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{1}acknowledged\0\u{1}writes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.session) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.acknowledged) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.writes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.session.isEmpty {
+      try visitor.visitSingularBytesField(value: self.session, fieldNumber: 1)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
+    }
+    if self.acknowledged != 0 {
+      try visitor.visitSingularUInt64Field(value: self.acknowledged, fieldNumber: 3)
+    }
+    if !self.writes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.writes, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireBatchRequest, rhs: WireBatchRequest) -> Bool {
+    if lhs.session != rhs.session {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.acknowledged != rhs.acknowledged {return false}
+    if lhs.writes != rhs.writes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension WireWriteResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5270,7 +5381,7 @@ nonisolated extension WirePulseRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WirePulseResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".PulseResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digest\0\u{3}sent_at\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digest\0\u{3}sent_at\0\u{1}format\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5280,6 +5391,7 @@ nonisolated extension WirePulseResponse: SwiftProtobuf.Message, SwiftProtobuf._M
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularFixed64Field(value: &self.digest) }()
       case 2: try { try decoder.decodeSingularFixed64Field(value: &self.sentAt) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.format) }()
       default: break
       }
     }
@@ -5292,12 +5404,16 @@ nonisolated extension WirePulseResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.sentAt != 0 {
       try visitor.visitSingularFixed64Field(value: self.sentAt, fieldNumber: 2)
     }
+    if self.format != 0 {
+      try visitor.visitSingularUInt32Field(value: self.format, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WirePulseResponse, rhs: WirePulseResponse) -> Bool {
     if lhs.digest != rhs.digest {return false}
     if lhs.sentAt != rhs.sentAt {return false}
+    if lhs.format != rhs.format {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -27,7 +27,20 @@ for writer in 1 2; do
 done
 sleep 1
 
+# What the old program's nodes can't take is refused as long as there is one of them; the directories tell.
+old_format=$(sed 's/.* //' node1/FORMAT)
+together() { seq 40 | awk -v value="$1" '{ printf "t/%d\t%s\n", $1, value }' | kv put --from tsv --atomic; }
+
 for index in 1 2 3; do
+  if [ "$old_format" = 1 ] && [ "$index" -gt 1 ]; then
+    found=0
+    together early >/dev/null 2>&1 || found=$?
+    case $found in
+      0) fail "written together with an old node among the members" ;;
+      65 | 77) ;; # by an old leader, which does not know it, and by a new one
+      *) fail "refused with $found" ;;
+    esac
+  fi
   stop "${nodes[index - 1]}"
   start "node$index" serve -d "node$index"
   nodes[index - 1]=$started
@@ -44,3 +57,17 @@ kv range --prefix w --format keys | sort >found
 comm -23 written found >lost
 [ ! -s lost ] || fail "acknowledged writes are lost: $(head -n 3 lost)"
 same upgrade "$(kv get before)"
+
+# The format has risen by itself, and is in each directory: the old program refuses it from now on.
+for try in $(seq 300); do
+  ! grep -L ' 2$' node1/FORMAT node2/FORMAT node3/FORMAT | grep -q . || { sleep 0.1 && continue; }
+  break
+done
+[ "$try" -lt 300 ] || fail "the format does not rise: $(cat node*/FORMAT)"
+together late 2>/dev/null
+same '     40 late' "$(kv range --prefix t/ --format tsv | cut -f 2 | sort | uniq -c)"
+if [ "$old_format" = 1 ]; then
+  stop "${nodes[2]}"
+  status 78 "$KV_OLD" serve -d node3
+  grep -q 'format 2' stderr || fail "the old program does not say why: $(cat stderr)"
+fi

@@ -60,10 +60,13 @@ public struct RangeQuery: Equatable, Sendable {
   }
 
   /// What is left after a record, of which others with the same key may follow.
-  func continued(after span: Lifespan) -> RangeQuery {
-    guard changes != nil else { return continued(after: span.record.key) }
+  func continued(after span: Lifespan) -> RangeQuery { continued(after: span.record.key, span.record.version) }
+
+  /// What is left after the record of a key and version: where a range that was read before goes on at the same version.
+  public func continued(after key: Key, _ version: Version) -> RangeQuery {
+    guard changes != nil else { return continued(after: key) }
     var rest = self
-    (rest.min, rest.below) = (span.record.key, span.record.version)
+    (rest.min, rest.below) = (key, version)
     return rest
   }
 

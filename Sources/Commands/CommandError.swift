@@ -4,7 +4,7 @@ import Glibc
 import Server
 
 /// Why a command did not do all that it was asked to: each case stands for one exit code or a family of them.
-public enum CommandError: Error {
+public indirect enum CommandError: Error {
   /// The command line asks for something that can't be.
   case usage(String)
   /// Input that isn't what its format says, or that breaks a limit.
@@ -33,6 +33,8 @@ public enum CommandError: Error {
   case mismatch(String)
   /// A snapshot's file does not show the version.
   case notInFile(String)
+  /// What was begun is not done, for a reason; what to do about it.
+  case unfinished(CommandError, String)
 
   /// The status with which the command ends.
   public var exitCode: ExitCode {
@@ -49,6 +51,7 @@ public enum CommandError: Error {
     case .notInTime: .unavailable
     case .mismatch: .damage
     case .notInFile: .notRetained
+    case .unfinished(let reason, _): reason.exitCode
     }
   }
 
@@ -61,6 +64,7 @@ public enum CommandError: Error {
     case .configuration(let words): words
     case .file(let operation, let path, let code): "\(operation) \(path): \(CommandError.systemWords(code))"
     case .outputClosed, .interrupted: nil
+    case .unfinished(let reason, let advice): "\(reason.message.map { $0 + "; " } ?? "")\(advice)"
     case .clusterFile(let error): "\(error)"
     case .client(let error): "\(error)"
     case .server(let error): "\(error)"

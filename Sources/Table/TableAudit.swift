@@ -150,7 +150,7 @@ public struct TableAudit {
 }
 
 /// The order in which a run's records must come.
-private struct AuditedOrder {
+struct AuditedOrder {
   let tier: Tier
   let file: any DiskFile
   private let lastKey = GrowingBytes(capacity: 64)

@@ -12,12 +12,20 @@ final class TableSink {
   private let observer: ((UnsafeRawBufferPointer) -> Void)?
   private let buffer = GrowingBytes(capacity: 4 << 10)
   private var written: UInt64 = 0
+  /// Up to here the file may hold already what is written.
+  private var held: UInt64 = 0
 
+  /// Creates the file; or, where an interrupted writer's is to go on, opens it.
   init(
-    disk: any Disk, path: String, observer: ((UnsafeRawBufferPointer) -> Void)?
+    disk: any Disk, path: String, isResumed: Bool = false, observer: ((UnsafeRawBufferPointer) -> Void)?
   ) throws(TableError) {
     self.observer = observer
-    do throws(DiskError) { file = try disk.open(path, .create) } catch { throw .io(error) }
+    do throws(DiskError) {
+      file = try disk.open(path, isResumed ? .readWrite : .create)
+      if isResumed { held = try file.size() }
+    } catch {
+      throw .io(error)
+    }
   }
 
   /// The offset of what is written next.
@@ -52,10 +60,26 @@ final class TableSink {
     do throws(DiskError) { try file.sync() } catch { throw .io(error) }
   }
 
+  /// Cuts off what a resumed file holds behind what was written to it.
+  func cut() throws(TableError) {
+    do throws(DiskError) { try file.truncate(to: offset) } catch { throw .io(error) }
+    held = 0
+  }
+
   private func flush() throws(TableError) {
     observer?(buffer.bytes)
-    do throws(DiskError) { try file.write(buffer.bytes, at: written) } catch { throw .io(error) }
+    do throws(DiskError) {
+      if try !holdsBuffer() { try file.write(buffer.bytes, at: written) }
+    } catch {
+      throw .io(error)
+    }
     written += UInt64(buffer.count)
     buffer.removeAll()
+  }
+
+  /// Whether a resumed file has the buffer's bytes where they belong.
+  private func holdsBuffer() throws(DiskError) -> Bool {
+    guard offset <= held else { return false }
+    return try file.read(at: written, count: buffer.count).withRawBytes { compareBytes($0, buffer.bytes) == 0 }
   }
 }

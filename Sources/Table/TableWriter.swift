@@ -24,15 +24,18 @@ public final class TableWriter {
   private var lastVersion = Version.zero
 
   /// Creates the file. `observer` sees all of its bytes in order, before they are written.
+  ///
+  /// Where `isResumed`, it opens one that an interrupted writer left: to be given the records that are in it once more,
+  /// block by block in step with `TableRemnant`, and then to be `cut`. What the file holds is not written again.
   public init(
-    disk: any Disk, path: String, options: TableOptions, tier: Tier = .current,
+    disk: any Disk, path: String, options: TableOptions, tier: Tier = .current, isResumed: Bool = false,
     observer: ((UnsafeRawBufferPointer) -> Void)? = nil
   ) throws(TableError) {
     self.disk = disk
     self.path = path
     self.options = options
     properties = TableProperties(tier: tier)
-    sink = try TableSink(disk: disk, path: path, observer: observer)
+    sink = try TableSink(disk: disk, path: path, isResumed: isResumed, observer: observer)
     data = BlockBuilder(blockBytes: options.blockBytes, restartInterval: options.restartInterval)
     index = TableIndexBuilder(options: options)
   }
@@ -42,6 +45,12 @@ public final class TableWriter {
 
   /// The bytes of the open run's data.
   public var runBytes: UInt64 { run.dataBytes + UInt64(data.isEmpty ? 0 : data.payloadBytes) }
+
+  /// Where the block will lie that the last record added is in.
+  public var blockOffset: UInt64 { sink.offset }
+
+  /// Cuts off what a resumed file holds behind the last block that was ended.
+  public func cut() throws(TableError) { try sink.cut() }
 
   /// Whether the last record added has this key.
   public func endsWith(_ key: UnsafeRawBufferPointer) -> Bool {

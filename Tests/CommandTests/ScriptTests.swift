@@ -19,7 +19,8 @@ struct ScriptTests {
       "bytes", "edges", "statuses", "node", "moved", "together", "packages", "strangers", "demo", "debug", "keep",
       "full", "damage",
       "proof",
-      "members", "lanes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "recover", "history", "watch",
+      "members", "lanes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "resume", "recover", "history",
+      "watch",
     ])
   func script(name: String) throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts/\(name).sh").path

@@ -24,6 +24,9 @@ struct SnapshotExportCommand: Executable {
   @Flag(help: "Every version that is kept, not only the last.")
   var history = false
 
+  @Flag(help: "Go on with an export of the same file that was interrupted.")
+  var resume = false
+
   @Argument(help: ArgumentHelp("The file, or - for standard output.", valueName: "file"))
   var file: ArgumentBytes
 
@@ -34,16 +37,13 @@ struct SnapshotExportCommand: Executable {
     }
     guard !isStream || !global.json else { throw .usage("--json would print into the snapshot on standard output") }
     guard !file.bytes.isEmpty else { throw .usage("the name of the file is empty") }
-    let times = (try time(at), try time(since))
+    let request = try ExportRequest(at: at, since: since, prefix: prefix, history: history)
     let client = try global.client()
-    let source = try SnapshotSource(
-      client, at: times.0, since: times.1, prefix: prefix?.bytes ?? [], history: history)
-    if history, since == nil { try tellOfOlder(than: source.statement.oldest, client) }
     let (statement, size) =
       if isStream {
-        try write(source, to: StreamDisk(descriptor: STDOUT_FILENO), "standard output", client)
+        try write(request, to: STDOUT_FILENO, "standard output", client)
       } else {
-        try writeFile(source, client)
+        try writeFile(request, client)
       }
     let root = hexadecimal(statement.root)
     global.say("\(statement.records) records at version \(statement.version), \(size) bytes, root \(root)")
@@ -57,6 +57,86 @@ struct SnapshotExportCommand: Executable {
     return .done
   }
 
+  private func writeFile(
+    _ request: ExportRequest, _ client: Client
+  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
+    switch try FileTarget.of(file.text) {
+    case .stream(let descriptor):
+      defer { close(descriptor) }
+      return try write(request, to: descriptor, file.text, client)
+    case .file(let path, _):
+      let part = try ExportPart(of: path)
+      switch part.remainder {
+      case .part(let begun) where resume: return try goOn(part, begun, request, client)
+      case .unreadable(let words) where resume: throw .malformed("\(words); begin anew without --resume")
+      default: return try begin(part, request, client)
+      }
+    }
+  }
+
+  /// Writes to where nothing can be read back.
+  private func write(
+    _ request: ExportRequest, to descriptor: Int32, _ name: String, _ client: Client
+  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
+    guard !resume else { throw .usage("\(name) keeps nothing that --resume could go on with: name a file") }
+    let source = try open(request, client)
+    let writer = try onSnapshot { () throws(SnapshotError) in
+      try SnapshotFileWriter(disk: StreamDisk(descriptor: descriptor), path: name, statement: source.statement)
+    }
+    return try write(source, by: writer, client)
+  }
+
+  /// Begins anew with a file.
+  private func begin(
+    _ part: ExportPart, _ request: ExportRequest, _ client: Client
+  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
+    let source = try part.whileUnused { () throws(CommandError) in try open(request, client) }
+    switch part.remainder {
+    case .nothing: if resume { global.say("nothing is left of an export of \(file.text): it begins anew") }
+    case .part(let begun): global.say("\(part.path) is replaced, which was left of an export of \(begun.text)")
+    case .unreadable: global.say("\(part.path) is replaced, which was left of another export")
+    }
+    try part.begin(request.part(source.statement))
+    return try keeping(part, source.statement) { () throws(CommandError) in
+      let writer = try onSnapshot { () throws(SnapshotError) in
+        try SnapshotFileWriter(disk: PosixDisk(), path: part.path, statement: source.statement)
+      }
+      return try write(source, by: writer, client)
+    }
+  }
+
+  /// Goes on with what is left of the same export, at its version.
+  private func goOn(
+    _ part: ExportPart, _ begun: SnapshotPart, _ request: ExportRequest, _ client: Client
+  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
+    try request.check(begun, at: part.path, client)
+    return try keeping(part, begun.statement) { () throws(CommandError) in
+      // Before much is read from the disk it shows whether the version can still be read.
+      _ = try SnapshotSource(client, begun.statement, after: nil)
+      let (writer, last) = try read(part, begun.statement)
+      global.say("goes on with \(part.path) behind \(writer.records) records, at version \(begun.statement.version)")
+      return try write(try SnapshotSource(client, begun.statement, after: last), by: writer, client)
+    }
+  }
+
+  private func read(
+    _ part: ExportPart, _ statement: SnapshotStatement
+  ) throws(CommandError) -> (SnapshotFileWriter, RecordPlace?) {
+    var progress = ProgressLine(quiet: global.quiet)
+    defer { progress.clear() }
+    return try onSnapshot { () throws(SnapshotError) in
+      try SnapshotFileWriter.resume(disk: PosixDisk(), path: part.path, statement: statement) { offset in
+        progress.show("\(offset >> 20) MiB of \(part.path) checked")
+      }
+    }
+  }
+
+  private func open(_ request: ExportRequest, _ client: Client) throws(CommandError) -> SnapshotSource {
+    let source = try SnapshotSource(client, request)
+    if history, since == nil { try tellOfOlder(than: source.statement.oldest, client) }
+    return source
+  }
+
   /// Whoever exports all history should know of the snapshots that lie before it.
   private func tellOfOlder(than oldest: Version, _ client: Client) throws(CommandError) {
     let named = try asking { () throws(ClientError) in try client.snapshots().named }
@@ -67,57 +147,11 @@ struct SnapshotExportCommand: Executable {
     }
   }
 
-  private func time(_ argument: ArgumentBytes?) throws(CommandError) -> TimeArgument? {
-    try argument.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
-  }
-
-  /// The directory in which a file lies.
-  private func parent(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
-  }
-
-  private func writeFile(
-    _ source: SnapshotSource, _ client: Client
-  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
-    switch try FileTarget.of(file.text) {
-    case .stream(let descriptor):
-      defer { close(descriptor) }
-      return try write(source, to: StreamDisk(descriptor: descriptor), file.text, client)
-    case .file(let path, _):
-      return try writeFile(path, source, client)
-    }
-  }
-
-  /// Writes under another name beside the file, which gets its own when all is there and durable.
-  private func writeFile(
-    _ path: String, _ source: SnapshotSource, _ client: Client
-  ) throws(CommandError) -> (SnapshotStatement, UInt64) {
-    let disk = PosixDisk()
-    let temporary = "\(path).\(getpid()).part"
-    return try UnfinishedFile.named(temporary) { () throws(CommandError) in
-      do throws(CommandError) {
-        let written = try write(source, to: disk, temporary, client)
-        try inspecting { () throws(DiskError) in
-          try disk.rename(temporary, to: path)
-          try disk.syncDirectory(parent(of: path))
-        }
-        return written
-      } catch {
-        try? disk.remove(temporary)
-        throw error
-      }
-    }
-  }
-
   private func write(
-    _ source: SnapshotSource, to disk: any Disk, _ path: String, _ client: Client
+    _ source: SnapshotSource, by writer: SnapshotFileWriter, _ client: Client
   ) throws(CommandError) -> (SnapshotStatement, UInt64) {
     var progress = ProgressLine(quiet: global.quiet)
     defer { progress.clear() }
-    let writer = try onSnapshot { () throws(SnapshotError) in
-      try SnapshotFileWriter(disk: disk, path: path, statement: source.statement)
-    }
     while let span = try source.next() {
       try onSnapshot { () throws(SnapshotError) in try writer.add(span) }
       progress.show("\(writer.records) records, \(writer.fileBytes >> 20) MiB written")
@@ -133,112 +167,46 @@ struct SnapshotExportCommand: Executable {
   }
 }
 
-/// The records that an export writes: a stream from the cluster at one version.
-final class SnapshotSource {
-  /// What the file will say of them, but for what is counted.
-  let statement: SnapshotStatement
-  private let stream: RangeStream
-  private var first: Lifespan?
-
-  /// How often an export with history begins anew because the floor rose between two requests.
-  private static let attempts = 50
-  private static let restMicroseconds: UInt32 = 200_000
-
-  init(
-    _ client: Client, at: TimeArgument?, since: TimeArgument?, prefix: [UInt8], history: Bool
-  ) throws(CommandError) {
-    let earlier = try since.map { (time) throws(CommandError) in try time.version(asking: client) }
-    let version: Version
-    if let at {
-      version = try at.version(asking: client)
-    } else {
-      version = try asking { () throws(ClientError) in try client.latestVersion() }
-    }
-    if let earlier, earlier >= version {
-      throw .usage("nothing lies between: --since is version \(earlier), the export is of \(version)")
-    }
-    var attempt = 0
-    while true {
-      var oldest = version
-      if history { oldest = if let earlier { earlier } else { try SnapshotSource.floor(client) } }
-      let statement = SnapshotStatement(
-        cluster: client.cluster, version: version, oldest: min(oldest, version), since: earlier, prefix: prefix,
-        createdMilliseconds: ProcessFacts.wallMilliseconds)
-      do throws(ClientError) {
-        let stream = try client.range(SnapshotSource.query(statement))
-        first = try stream.nextLifespan()
-        self.statement = statement
-        self.stream = stream
-        return
-      } catch {
-        attempt += 1
-        guard case .notRetained = error, history, earlier == nil, attempt < SnapshotSource.attempts else {
-          throw .client(error)
-        }
-        usleep(SnapshotSource.restMicroseconds)
+extension SnapshotExportCommand {
+  /// Calls `body`, which writes all of a part, and gives that its name. Where it comes to nothing the part is kept, and the
+  /// error, or what a signal leaves to say, tells how to go on.
+  private func keeping<Result>(
+    _ part: ExportPart, _ statement: SnapshotStatement, _ body: () throws(CommandError) -> Result
+  ) throws(CommandError) -> Result {
+    let advice = "what is written is kept in \(part.path), and this goes on with it: \(continuation)"
+    let words = global.quiet ? "" : "\(StandardError.isTerminal ? "\r\u{1b}[K" : "")kv: interrupted; \(advice)\n"
+    do throws(CommandError) {
+      return try UnfinishedFile.kept(saying: words) { () throws(CommandError) in
+        let result = try body()
+        try part.complete()
+        return result
+      }
+    } catch {
+      switch error {
+      case .client(.notRetained):
+        throw .unfinished(
+          error,
+          "\(part.path) is of version \(statement.version) and can't be gone on with: begin anew without --resume, and"
+            + " give the version a name before, by kv snapshot create, which keeps it until all is written")
+      case .file("sync", _, _):
+        // What was written before may be lost though it can still be read back.
+        part.discard()
+        throw error
+      default: throw .unfinished(error, advice)
       }
     }
   }
 
-  /// The next record, or nil after the last.
-  func next() throws(CommandError) -> Lifespan? {
-    if let first {
-      self.first = nil
-      return first
+  /// The command that goes on with this one.
+  private var continuation: String {
+    var words = ["kv", "snapshot", "export", "--resume"]
+    for (name, value) in [
+      ("--cluster", global.cluster), ("--at", at), ("--since", since), ("--prefix", prefix),
+    ] {
+      if let value { words += [name, Shell.quoted(value.text)] }
     }
-    return try asking { () throws(ClientError) in try stream.nextLifespan() }
-  }
-
-  /// The oldest version that all is kept from. Before anything was dropped that is the first.
-  private static func floor(_ client: Client) throws(CommandError) -> Version {
-    max(try asking { () throws(ClientError) in try client.snapshots().floor }, Version(rawValue: 1))
-  }
-
-  private static func query(_ statement: SnapshotStatement) -> RangeQuery {
-    let prefix = statement.prefix.isEmpty ? nil : Key(statement.prefix)
-    var query = RangeQuery(min: prefix, max: prefix?.successorOfPrefix, at: statement.version)
-    if statement.hasHistory {
-      query.changes = ChangeSpan(since: statement.oldest, scope: statement.since == nil ? .all : .allChanged)
-    } else if let since = statement.since {
-      query.changes = ChangeSpan(since: since, scope: .lastChanges)
-    }
-    return query
-  }
-}
-
-/// Gives the errors of a snapshot's file the form of this target.
-func onSnapshot<Result>(_ body: () throws(SnapshotError) -> Result) throws(CommandError) -> Result {
-  do throws(SnapshotError) {
-    return try body()
-  } catch {
-    throw CommandError(error)
-  }
-}
-
-extension CommandError {
-  init(_ error: SnapshotError) {
-    switch error {
-    case .table(.io(let cause)) where cause.code == EPIPE: self = .outputClosed
-    case .table(.io(let cause)): self = .file(operation: cause.operation, path: cause.path, code: cause.code)
-    case .table, .damaged, .notSigned: self = .mismatch("\(error)")
-    case .notASnapshot, .brokenChain: self = .malformed("\(error)")
-    case .notInFile: self = .notInFile("\(error)")
-    case .noDigest: self = .engine("\(error)")
-    }
-  }
-}
-
-extension JSONObject {
-  /// The members that tell of a snapshot's file.
-  mutating func append(_ statement: SnapshotStatement) {
-    string("cluster", statement.cluster)
-    version("version", statement.version)
-    version("oldest", statement.oldest)
-    if let since = statement.since { version("since", since) }
-    if !statement.prefix.isEmpty { data("prefix", statement.prefix) }
-    number("records", statement.records)
-    number("data_bytes", statement.dataBytes)
-    string("root", hexadecimal(statement.root))
-    string("created", CivilTime.text(milliseconds: statement.createdMilliseconds))
+    if history { words.append("--history") }
+    if file.text.hasPrefix("-") { words.append("--") }
+    return (words + [Shell.quoted(file.text)]).joined(separator: " ")
   }
 }

@@ -114,6 +114,26 @@ extension DiskFile {
 }
 
 extension Disk {
+  /// Gives a file a second name where that can be, else copies it; durable but for the directory on return.
+  public func linkOrCopy(_ path: String, to newPath: String) throws(DiskError) {
+    do throws(DiskError) {
+      return try link(path, to: newPath)
+    } catch {
+      // Another file system, one without links, or too many of them: EXDEV, EPERM, EOPNOTSUPP, EMLINK.
+      guard [18, 1, 95, 31].contains(error.code) else { throw error }
+    }
+    let (source, target) = (try open(path, .read), try open(newPath, .create))
+    let size = try source.size()
+    var offset: UInt64 = 0
+    while offset < size {
+      let bytes = try source.read(at: offset, count: 1 << 20)
+      guard !bytes.isEmpty else { throw DiskError(operation: "read", path: path, code: 5) }
+      try target.write(bytes, at: offset)
+      offset += UInt64(bytes.count)
+    }
+    try target.sync()
+  }
+
   /// The whole content of a file, refused above `limit` bytes (EFBIG).
   public func contents(of path: String, limit: Int) throws(DiskError) -> [UInt8] {
     let file = try open(path, .read)

@@ -8,12 +8,31 @@ import Wire
 public final class StoppedNode {
   /// What of the cluster is here, and how it goes on alone.
   public let recovery: Recovery
-  private let lock: DirectoryLock
+  private let locks: [Lock]
+
+  /// A lock as an array can hold it.
+  private final class Lock {
+    let lock: DirectoryLock
+    init(_ directory: String) throws(DirectoryLockError) { lock = try DirectoryLock(directory: directory) }
+  }
+
   private let credentials: NodeCredentials
 
-  /// Locks and reads a node's directory.
-  public init(_ directory: String) throws(ServerError) {
+  /// Locks and reads a node's directory, and those of others from which is to be taken what it lacks.
+  public init(_ directory: String, others: [String] = []) throws(ServerError) {
     let disk = PosixDisk()
+    var locks: [Lock] = []
+    for path in [directory] + others { locks.append(try StoppedNode.lock(path, on: disk)) }
+    self.locks = locks
+    credentials = try NodeCredentials.load(from: directory, on: disk)
+    do throws(NodeError) {
+      recovery = try Recovery(directory, others: others, on: disk, time: SystemClock().wallMilliseconds)
+    } catch {
+      throw .node(error)
+    }
+  }
+
+  private static func lock(_ directory: String, on disk: PosixDisk) throws(ServerError) -> Lock {
     do throws(NodeError) {
       guard try NodeDirectory.kind(of: directory, on: disk) == .node else {
         throw .foreign(path: directory, words: "there is no node here")
@@ -21,17 +40,7 @@ public final class StoppedNode {
     } catch {
       throw .node(error)
     }
-    do throws(DirectoryLockError) {
-      lock = try DirectoryLock(directory: directory)
-    } catch {
-      throw .locked(error)
-    }
-    credentials = try NodeCredentials.load(from: directory, on: disk)
-    do throws(NodeError) {
-      recovery = try Recovery(directory, on: disk, time: SystemClock().wallMilliseconds)
-    } catch {
-      throw .node(error)
-    }
+    do throws(DirectoryLockError) { return try Lock(directory) } catch { throw .locked(error) }
   }
 
   /// Makes the node the only one of its cluster.

@@ -2,8 +2,8 @@ import Bytes
 import Environment
 import Table
 
-/// Makes another store of the same tables, which the two share by hard links: how a partition is cut in half without
-/// being copied. `run` blocks: it is for a worker thread.
+/// Makes another store of the same tables, which the two share by hard links where the file system has them: how a
+/// partition is cut in half without being copied. `run` blocks: it is for a worker thread.
 public struct LinkJob: Sendable {
   let context: StoreContext
   let files: FileSet
@@ -27,7 +27,7 @@ public struct LinkJob: Sendable {
     }
     for file in files.all {
       try onDisk { () throws(DiskError) in
-        try disk.link(context.layout.table(file.entry.number), to: layout.table(file.entry.number))
+        try disk.linkOrCopy(context.layout.table(file.entry.number), to: layout.table(file.entry.number))
       }
     }
     try onDisk { () throws(DiskError) in try disk.syncDirectory(layout.directory) }

@@ -21,6 +21,14 @@ struct RecoverOptions: ParsableArguments {
   var directory: ArgumentBytes
 }
 
+/// From where else the cluster may go on.
+struct RecoverSources: ParsableArguments {
+  @Option(
+    name: .customLong("from"),
+    help: ArgumentHelp("Another stopped node's directory, for what this one lacks; may be repeated.", valueName: "dir"))
+  var others: [ArgumentBytes] = []
+}
+
 /// `kv recover plan`: what would be done, and what may be lost.
 struct RecoverPlanCommand: Executable {
   static let configuration = CommandConfiguration(
@@ -28,9 +36,10 @@ struct RecoverPlanCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var options: RecoverOptions
+  @OptionGroup var sources: RecoverSources
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let offline = try stopped(options.directory.text)
+    let offline = try stopped(options.directory.text, sources.others.map(\.text))
     let report = RecoveryReport(offline.recovery)
     try report.print(global.json, output)
     let reachable = offline.reachable(timeoutMilliseconds: global.timeoutMilliseconds)
@@ -45,12 +54,13 @@ struct RecoverApplyCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var options: RecoverOptions
+  @OptionGroup var sources: RecoverSources
 
   @Flag(help: "Don't ask.")
   var yes = false
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let offline = try stopped(options.directory.text)
+    let offline = try stopped(options.directory.text, sources.others.map(\.text))
     let report = RecoveryReport(offline.recovery)
     try report.print(global.json, output)
     try output.flush()
@@ -95,8 +105,8 @@ struct RecoverVerifyCommand: Executable {
 }
 
 /// Reads a stopped node's directory.
-private func stopped(_ directory: String) throws(CommandError) -> StoppedNode {
-  try onServer { () throws(ServerError) in try StoppedNode(directory) }
+private func stopped(_ directory: String, _ others: [String] = []) throws(CommandError) -> StoppedNode {
+  try onServer { () throws(ServerError) in try StoppedNode(directory, others: others) }
 }
 
 private func onServer<Result>(_ body: () throws(ServerError) -> Result) throws(CommandError) -> Result {

@@ -18,6 +18,7 @@ struct RecoveryReport {
         object.string("last", "\(group.last)")
         object.string("term", "\(group.term)")
         object.string("commit", "\(group.commit)")
+        object.number("source", group.source.rawValue)
         object.strings("members", group.members.map { "\($0)" })
         object.boolean("alone", group.isAlone)
         if let obstacle = group.obstacle { object.string("obstacle", obstacle) }
@@ -26,10 +27,11 @@ struct RecoveryReport {
         let name = group.group == .catalog ? "catalog" : "partition \(group.group)"
         let nodes = group.members.map { "\($0)" }.joined(separator: ", ")
         let state = group.isAlone ? "alone" : "members on nodes \(nodes)"
+        let source = group.source == recovery.node ? "" : "; taken from node \(group.source)'s directory"
         try output.line(
           group.obstacle
             ?? "\(name): entries up to \(group.last) of term \(group.term), known to be committed up to \(group.commit);"
-            + " \(state)")
+            + " \(state)\(source)")
       }
     }
     for node in recovery.lost {
@@ -62,7 +64,8 @@ struct RecoveryReport {
   /// Whether the recovery may go on.
   func verdict(reachable: [String], _ global: GlobalOptions) -> ExitCode {
     guard recovery.obstacles.isEmpty else {
-      StandardError.say("this directory can't carry the cluster on: try that of another node")
+      StandardError.say(
+        "what is given can't carry the cluster on: give the directories of other nodes by --from, or try another one")
       return .damage
     }
     guard reachable.isEmpty else {

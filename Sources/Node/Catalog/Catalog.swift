@@ -178,7 +178,9 @@ extension Catalog {
 
   private mutating func add(_ node: WireCatalogNode) throws(Refusal) {
     guard node.id == state.nextNode else { throw .stale("the next node is \(state.nextNode)") }
-    guard max(NodeDirectory.oldestFormat, node.format) >= state.format else { throw .stale("the cluster's format is \(state.format)") }
+    guard max(NodeDirectory.oldestFormat, node.format) >= state.format else {
+      throw .stale("the cluster's format is \(state.format)")
+    }
     guard state.nodes.count < Limits.nodes else { throw .tooMany("the cluster has \(Limits.nodes) nodes") }
     guard let place = state.tokens.firstIndex(where: { $0.hash == node.token }) else { throw .unknownToken }
     state.tokens.remove(at: place)
@@ -362,7 +364,14 @@ extension Catalog {
     var next = state
     next.nodes.removeAll { recovery.lost.contains($0.id) }
     guard !next.nodes.isEmpty else { throw .malformed("a recovery leaves a node") }
+    let adopted = Dictionary(recovery.adopted.map { ($0.group, $0.replica) }) { first, _ in first }
+    for replica in adopted.values {
+      next.nextIncarnation = max(next.nextIncarnation, ReplicaID(rawValue: replica).incarnation &+ 1)
+    }
     for place in next.partitions.indices {
+      if let replica = adopted[next.partitions[place].group] {
+        next.partitions[place].replicas = [.with { $0.id = replica }]
+      }
       next.partitions[place].replicas = next.partitions[place].replicas.compactMap { replica in
         guard !recovery.lost.contains(ReplicaID(rawValue: replica.id).node.rawValue) else { return nil }
         return .with { $0.id = replica.id }
@@ -374,6 +383,10 @@ extension Catalog {
       }
       if recovery.lost.contains(next.partitions[place].preferred) { next.partitions[place].preferred = 0 }
       next.partitions[place].epoch += 1
+    }
+    let partitions = next.partitions
+    next.damaged.removeAll { damage in
+      !partitions.contains { $0.group == damage.group && $0.replicas.contains { $0.id == damage.replica } }
     }
     next.epoch += 1
     next.recoveries.append(recovery)

@@ -3,32 +3,34 @@ public import Environment
 import HashRing
 import Log
 import Raft
+import Store
 import Wire
 
-/// What became of a cluster of which only one node's directory is left, and how that node goes on alone.
+/// What became of a cluster of which only some nodes' directories are left, and how one of those nodes goes on alone.
 ///
 /// Nothing is taken away: to the log of each group entries are added that make the node's replica the only member, as if
-/// they had been committed, and to the catalog's one that strikes the other nodes out.
+/// they had been committed, and to the catalog's one that strikes the other nodes out. Where another directory has more
+/// of a group, the node gets a new replica, made of that one's files and log.
 public struct Recovery {
-  /// A group as the directory has it.
+  /// A group as the directories have it.
   public struct Group: Sendable {
     /// The group; 0 is the catalog.
     public let group: GroupID
-    /// The replica in the directory; nil where there is none.
-    public let replica: ReplicaID?
+    /// The node in whose directory the log goes furthest: that with which the cluster goes on.
+    public let source: NodeID
     /// The last entry of its log, its term, and how far it knew the log to be committed.
     public let last: LogIndex
     public let term: Term
     public let commit: LogIndex
     /// The nodes that have a replica by the last membership in its log.
     public let members: [NodeID]
-    /// Why the replica can't go on; nil where it can.
+    /// Why nothing can go on with it; nil where something can.
     public let obstacle: String?
     /// Whether the replica is the only member already.
     public let isAlone: Bool
   }
 
-  /// The node whose directory it is.
+  /// The node that goes on.
   public let node: NodeID
   /// The cluster.
   public let cluster: String
@@ -40,53 +42,169 @@ public struct Recovery {
   public let earlier: [WireRecovery]
   private let opened: OpenedDirectory
   private let writes: [LogWrite]
+  /// The catalog's state in another directory, if that has more.
+  private let catalog: (state: Catalog, point: SnapshotHeader)?
+  private let adoptions: [Adoption]
+
+  /// A store in another directory, of which the node makes a replica of its own.
+  private struct Adoption {
+    let group: GroupID
+    let store: PartitionStore
+    let state: StoreState
+  }
 
   /// Whether there is nothing left to do.
-  public var isDone: Bool { lost.isEmpty && groups.allSatisfy(\.isAlone) }
+  public var isDone: Bool { lost.isEmpty && adoptions.isEmpty && groups.allSatisfy(\.isAlone) }
   /// What stands in the way.
   public var obstacles: [String] { groups.compactMap(\.obstacle) }
 
-  /// Reads a stopped node's directory. `time` is for the record, in milliseconds since 1970.
-  public init(_ directory: String, on disk: any Disk, time: UInt64) throws(NodeError) {
+  /// Reads a stopped node's directory, and those of others from which is to be taken what this one has not, or less of.
+  /// `time` is for the record, in milliseconds since 1970.
+  public init(
+    _ directory: String, others: [String] = [], on disk: any Disk, time: UInt64
+  ) throws(NodeError) {
     opened = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20)
-    node = opened.identity.nodeID
-    cluster = opened.identity.cluster
-    guard let (saved, point) = opened.catalog else {
+    let own = opened.identity.nodeID
+    let sources = try [opened] + Recovery.open(others, beside: opened, on: disk)
+    guard let best = Candidate.best(of: sources.compactMap(Candidate.catalog)), let saved = best.opened.catalog else {
       throw .malformed(path: directory, words: "it holds no catalog: this node never heard from its cluster")
     }
-    let catalog = Recovery.replayed(saved, opened.recovered[.catalog], after: point)
-    earlier = catalog.state.recoveries
-    let own = opened.identity.nodeID
-    lost = catalog.nodes.filter { $0.id != own.rawValue }.map { (NodeID(rawValue: $0.id), $0.address) }
-    var groups: [Group] = []
-    var writes: [LogWrite] = []
-    let catalogReplica = ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation))
-    Recovery.add(.catalog, catalogReplica, point, opened, to: &groups, &writes)
-    for entry in catalog.map.partitions {
-      let store = opened.stores.first { $0.group == entry.group }?.store
-      switch store {
-      case .success(let store)?:
-        do {
-          let (state, point) = try PartitionState.read(store.flushedState)
-          Recovery.add(entry.group, state.replica, point, opened, to: &groups, &writes)
-        } catch {
-          groups.append(Recovery.missing(entry.group, "its manifest holds no partition's state: \(error)"))
-        }
-      case .failure(let error)?: groups.append(Recovery.missing(entry.group, "\(error)"))
-      case nil: groups.append(Recovery.missing(entry.group, "this node has no replica of it"))
+    let catalog = Recovery.replayed(saved.state, best)
+    let isOwnCatalog = best.opened.identity.nodeID == own
+    self.catalog = isOwnCatalog ? nil : saved
+    var plan = Plan(node: own, sources: sources, nextIncarnation: catalog.state.nextIncarnation)
+    plan.add(best, as: ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation)))
+    var adoptions: [Adoption] = []
+    for partition in catalog.state.partitions {
+      let group = GroupID(rawValue: partition.group)
+      var candidates = sources.map { Candidate.partition(group, in: $0) }
+      // A split is carried out on the nodes of its replicas alone.
+      let canMove = { (candidate: Candidate) in !partition.hasSplit && !candidate.hasOpenSplit }
+      candidates = candidates.filter { $0.opened.identity.nodeID == own || $0.obstacle != nil || canMove($0) }
+      guard let best = Candidate.best(of: candidates) else { continue }
+      let isListed = best.replica.map { replica in partition.replicas.contains { $0.id == replica.rawValue } } ?? false
+      if best.obstacle == nil, best.opened.identity.nodeID != own, let (store, state) = best.content {
+        let replica = plan.newReplica(of: group)
+        plan.add(best, as: replica)
+        var adopted = state
+        adopted.replica = replica
+        adopted.origin = nil
+        adoptions.append(Adoption(group: group, store: store, state: adopted.storeState(at: best.point)))
+      } else {
+        plan.add(best, as: best.replica, isNew: best.obstacle == nil && !isListed)
       }
     }
-    self.groups = groups
-    self.writes = Recovery.withRecord(writes, lost: lost.map(\.id), node: own, time: time)
+    node = own
+    cluster = opened.identity.cluster
+    earlier = catalog.state.recoveries
+    lost = catalog.nodes.filter { $0.id != own.rawValue }.map { (NodeID(rawValue: $0.id), $0.address) }
+    groups = plan.groups
+    self.adoptions = adoptions
+    let record = WireRecovery.with {
+      $0.timeMs = time
+      $0.survivor = own.rawValue
+      $0.lost = catalog.nodes.map(\.id).filter { $0 != own.rawValue }
+      $0.adopted = plan.adopted
+    }
+    writes = Recovery.withRecord(plan.writes, record)
   }
 
-  /// Makes the node's replicas the only members of their groups, and strikes the other nodes out: in one write, durable
-  /// on return.
+  private static func open(
+    _ directories: [String], beside own: OpenedDirectory, on disk: any Disk
+  ) throws(NodeError) -> [OpenedDirectory] {
+    var nodes = [own.identity.nodeID]
+    var sources: [OpenedDirectory] = []
+    for directory in directories {
+      let other = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20)
+      guard other.identity.cluster == own.identity.cluster else {
+        throw .foreign(
+          path: directory, words: "it is of cluster \(other.identity.cluster), not \(own.identity.cluster)")
+      }
+      guard !nodes.contains(other.identity.nodeID) else {
+        throw .foreign(path: directory, words: "it is of node \(other.identity.nodeID), as another one that was given")
+      }
+      nodes.append(other.identity.nodeID)
+      sources.append(other)
+    }
+    return sources
+  }
+
+  /// Makes the node's replicas the only members of their groups, and strikes the other nodes out: durable on return. What
+  /// other directories have is brought into this one first; all else is one write of the log. Until that is done the node
+  /// serves nothing, and doing it again begins anew.
   public func apply() throws(NodeError) {
+    let storage = opened.storage
+    for adoption in adoptions {
+      if let error = storage.setAside(adoption.group) { throw .disk(error) }
+      let directory = storage.partitionDirectory(adoption.group)
+      do throws(StoreError) {
+        try adoption.store.linkJob(to: directory, state: adoption.state)?.run()
+      } catch {
+        throw .store(error)
+      }
+    }
+    if let (state, point) = catalog {
+      let captured = CapturedState(point: point, state: state.state.encoded, nextChunk: nil)
+      if let error = storage.saveCatalog(captured) { throw .disk(error) }
+    }
     do throws(LogError) {
-      try opened.storage.log.append(writes, sync: true)
+      try storage.log.append(writes, sync: true)
     } catch {
       throw .log(error)
     }
+  }
+}
+
+extension Recovery {
+  /// What is to be written, group by group.
+  private struct Plan {
+    let node: NodeID
+    let sources: [OpenedDirectory]
+    var nextIncarnation: UInt32
+    var groups: [Group] = []
+    var writes: [LogWrite] = []
+    /// The replicas that the catalog does not know.
+    var adopted: [WireRecovery.Adoption] = []
+
+    mutating func newReplica(of group: GroupID) -> ReplicaID {
+      defer { nextIncarnation += 1 }
+      let replica = ReplicaID(node: node, incarnation: nextIncarnation)
+      note(group, replica)
+      return replica
+    }
+
+    private mutating func note(_ group: GroupID, _ replica: ReplicaID) {
+      adopted.append(
+        .with {
+          $0.group = group.rawValue
+          $0.replica = replica.rawValue
+        })
+    }
+
+    /// Goes on with what a directory has of a group, as that replica; the node's own where it has one.
+    mutating func add(_ candidate: Candidate, as replica: ReplicaID?, isNew: Bool = false) {
+      let isOwn = candidate.opened.identity.nodeID == node
+      let isAlone = isOwn && replica.map { candidate.membership == Membership(voters: [$0]) } ?? false
+      groups.append(
+        Group(
+          group: candidate.group, source: candidate.opened.identity.nodeID, last: candidate.last.index,
+          term: candidate.last.term, commit: candidate.commit, members: candidate.membership.members.map(\.node),
+          obstacle: candidate.obstacle, isAlone: isAlone))
+      guard candidate.obstacle == nil, !isAlone, let replica else { return }
+      if isNew { note(candidate.group, replica) }
+      // Whatever any of them has promised in, this term is above.
+      let terms = sources.compactMap { $0.recovered[candidate.group]?.hardState.term }
+      writes.append(candidate.write(for: replica, above: terms.max() ?? .zero))
+    }
+  }
+}
+
+extension Recovery.Candidate {
+  /// The store and its state, where it is a partition's.
+  fileprivate var content: (store: PartitionStore, state: PartitionState)? {
+    guard case .success(let store)? = opened.stores.first(where: { $0.group == group })?.store,
+      let (state, _) = try? PartitionState.read(store.flushedState)
+    else { return nil }
+    return (store, state)
   }
 }

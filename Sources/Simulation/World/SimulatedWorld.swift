@@ -63,6 +63,12 @@ public final class SimulatedWorld {
     clocks[id] = DriftingClock(world: clock, start: random(in: 1_000_000_000...900_000_000_000))
   }
 
+  /// Gives a node that doesn't run another disk.
+  package func replaceDisk(of id: NodeID, with disk: SimulatedDisk) {
+    precondition(hosts[id] == nil, "the node runs")
+    disks[id] = disk
+  }
+
   // MARK: Time
 
   /// The right wall time at the world's start.

@@ -733,7 +733,24 @@ public nonisolated struct WireRecovery: Sendable {
   /// The nodes that are struck out for ever.
   public var lost: [UInt32] = []
 
+  /// Replicas of the survivor's in the place of all others of their partitions: made of what another node had.
+  public var adopted: [WireRecovery.Adoption] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct Adoption: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var group: UInt32 = 0
+
+    public var replica: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
 
   public init() {}
 }
@@ -2154,7 +2171,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Recovery"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0\u{1}adopted\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2165,6 +2182,7 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.timeMs) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.survivor) }()
       case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.lost) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.adopted) }()
       default: break
       }
     }
@@ -2180,6 +2198,9 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.lost.isEmpty {
       try visitor.visitPackedUInt32Field(value: self.lost, fieldNumber: 3)
     }
+    if !self.adopted.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.adopted, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2187,6 +2208,42 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.timeMs != rhs.timeMs {return false}
     if lhs.survivor != rhs.survivor {return false}
     if lhs.lost != rhs.lost {return false}
+    if lhs.adopted != rhs.adopted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecovery.Adoption: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireRecovery.protoMessageName + ".Adoption"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRecovery.Adoption, rhs: WireRecovery.Adoption) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.replica != rhs.replica {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,118 @@
+import Bytes
+import HashRing
+import Log
+import Raft
+import Store
+import Wire
+
+extension Recovery {
+  /// What one directory has of a group, and whether the cluster can go on with it.
+  struct Candidate {
+    let opened: OpenedDirectory
+    let group: GroupID
+    /// Nil where there is none, or none that can be read.
+    let replica: ReplicaID?
+    /// Where the files stand, and the membership there.
+    let point: SnapshotHeader
+    /// What the log has behind that.
+    let entries: [LogEntry]
+    let obstacle: String?
+
+    private init(_ opened: OpenedDirectory, _ group: GroupID, obstacle: String) {
+      (self.opened, self.group, self.obstacle) = (opened, group, "\(Recovery.name(group)): \(obstacle)")
+      replica = nil
+      point = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
+      entries = []
+    }
+
+    private init(_ opened: OpenedDirectory, _ group: GroupID, _ replica: ReplicaID, _ point: SnapshotHeader) {
+      self.opened = opened
+      self.group = group
+      self.replica = replica
+      self.point = point
+      var obstacle = opened.loss(of: group, after: point)
+      let entries = Recovery.entries(opened.recovered[group], after: point)
+      if entries == nil { obstacle = obstacle ?? "its log does not go on from its files" }
+      self.entries = entries ?? []
+      if Candidate.membership(point, self.entries).voters.isEmpty {
+        obstacle = obstacle ?? "the replica was never filled"
+      }
+      self.obstacle = obstacle.map { "\(Recovery.name(group)): \($0)" }
+    }
+
+    /// What a directory has of the catalog.
+    static func catalog(in opened: OpenedDirectory) -> Candidate? {
+      guard let (_, point) = opened.catalog else { return nil }
+      let incarnation = max(1, opened.identity.stored.catalogIncarnation)
+      return Candidate(opened, .catalog, ReplicaID(node: opened.identity.nodeID, incarnation: incarnation), point)
+    }
+
+    /// What a directory has of a partition.
+    static func partition(_ group: GroupID, in opened: OpenedDirectory) -> Candidate {
+      switch opened.stores.first(where: { $0.group == group })?.store {
+      case .success(let store)?:
+        do {
+          let (state, point) = try PartitionState.read(store.flushedState)
+          return Candidate(opened, group, state.replica, point)
+        } catch {
+          return Candidate(opened, group, obstacle: "its manifest holds no partition's state: \(error)")
+        }
+      case .failure(let error)?: return Candidate(opened, group, obstacle: "\(error)")
+      case nil: return Candidate(opened, group, obstacle: "node \(opened.identity.nodeID) has no replica of it")
+      }
+    }
+
+    /// The last entry. Of two replicas that which would be elected has what any majority acknowledged, and all that the
+    /// other knows to be committed (Raft paper, §5.4).
+    var last: (term: Term, index: LogIndex) {
+      (entries.last?.term ?? point.term, entries.last?.index ?? point.index)
+    }
+    /// How far its log is known to be committed.
+    var commit: LogIndex { max(opened.recovered[group]?.hardState.commit ?? .zero, point.index) }
+    var membership: Membership { Candidate.membership(point, entries) }
+
+    private static func membership(_ point: SnapshotHeader, _ entries: [LogEntry]) -> Membership {
+      var membership = point.membership
+      for entry in entries where entry.kind == .membership {
+        guard let change = try? MembershipChange(payload: entry.payload) else { continue }
+        membership = (try? membership.applying(change)) ?? membership
+      }
+      return membership
+    }
+
+    /// Whether its log holds a split that its files don't: only on its own node is that carried out.
+    var hasOpenSplit: Bool {
+      entries.contains { $0.kind == .command && SplitCommand.isOne($0.payload) }
+    }
+
+    /// What has its last entry furthest, of those that can go on; of several the first. Where none can, the first at all.
+    static func best(of candidates: [Candidate]) -> Candidate? {
+      var best: Candidate?
+      for candidate in candidates where candidate.obstacle == nil {
+        if best.map({ $0.last < candidate.last }) ?? true { best = candidate }
+      }
+      return best ?? candidates.first
+    }
+
+    /// What makes a replica of a node its group's only member: entries behind those of the log, as if they had been
+    /// committed. Where the replica is another than that of the directory, its log begins where that one's files stand.
+    func write(for replica: ReplicaID, above term: Term) -> LogWrite {
+      let term = Term(rawValue: max(term, last.term).rawValue + 1)
+      var write = LogWrite(group: group)
+      if replica != self.replica || group == .catalog && opened.identity.nodeID != replica.node {
+        write.reset = LogPoint(index: point.index, term: point.term)
+        write.entries = entries
+      }
+      func append(_ change: MembershipChange) {
+        let index = write.entries.last?.index ?? last.index
+        write.entries.append(LogEntry(term: term, index: index.next, kind: .membership, payload: change.payload))
+      }
+      if membership.isJoint { append(.leaveJoint) }
+      let others = membership.members.filter { $0 != replica }.map(MembershipChange.Step.remove)
+      append(.joint([.addVoter(replica)] + others, autoLeave: false))
+      append(.leaveJoint)
+      write.hardState = StoredHardState(term: term, commit: write.entries.last?.index ?? last.index)
+      return write
+    }
+  }
+}

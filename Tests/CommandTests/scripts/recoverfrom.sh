@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Two of four nodes are lost, and neither of the others has a replica of everything: one goes on with what both have.
+# shellcheck source=Tests/CommandTests/scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+three_nodes
+seq -f 'key%04g' 2000 | awk '{print $1 "\tvalue of " $1}' | kv put --from tsv >/dev/null 2>&1
+read -ra words <<<"$(kv invite)"
+start node4 "${words[@]:1}" -d node4 --listen "127.0.0.1:$(free_port)"
+nodes+=("$started")
+await_members 4
+await_healthy
+# The fourth node brings splits, and moves: they are over when there are so many partitions, and a plan has nothing more.
+for try in $(seq 600); do
+  partitions=$(kv plan --json | grep -o '"replicas":[0-9]*' | awk -F: '{ n += $2 } END { print int(n / 3) }')
+  if [ "$partitions" -ge 32 ] && kv plan | grep '^nothing to move$' >/dev/null; then break; fi
+  [ "$try" -lt 600 ] || fail "there are $partitions partitions, or some are to move: $(kv plan)"
+  sleep 0.1
+done
+await_healthy
+kv snapshot create kept >/dev/null
+for number in $(seq 100); do echo "key$(printf %04d "$number")	changed"; done | kv put --from tsv >/dev/null 2>&1
+kv verify >/dev/null 2>&1 || fail "the replicas differ before anything is lost"
+sleep 1
+
+kill -KILL "${nodes[@]}"
+wait "${nodes[@]}" 2>/dev/null || true
+rm -rf node1 node2
+unset KV_CLUSTER
+
+# Neither has everything by itself, and says what it lacks.
+for index in 3 4; do
+  status 2 kv recover plan -d "node$index" --timeout 500ms
+  grep -q "node $index has no replica of it" stdout || fail "$(cat stdout)"
+  grep -q -- '--from' stderr || fail "$(cat stderr)"
+done
+status 77 kv recover plan -d node3 --from node3 --timeout 500ms
+status 78 kv recover plan -d node3 --from nowhere --timeout 500ms
+cp -a node4 copy
+status 78 kv recover plan -d node3 --from node4 --from copy --timeout 500ms
+kv recover plan -d node3 --from node4 --timeout 500ms >planned 2>/dev/null
+grep -q "taken from node 4's directory" planned || fail "$(cat planned)"
+same 3 "$(grep -c 'to be struck out for ever' planned)"
+
+# Cut off at whatever moment, it is done again; what it takes from is left as it was.
+(cd node4 && find . -type f -name '*.sst' -exec sha256sum {} + | sort) >before
+for delay in 0.02 0.05 0.1 0.15 0.2 0.3; do
+  timeout --signal KILL "$delay" "$KV" recover apply -d node3 --from node4 --yes --timeout 100ms >/dev/null 2>&1 || true
+done
+kv recover apply -d node3 --from node4 --yes --timeout 500ms >/dev/null 2>&1
+(cd node4 && find . -type f -name '*.sst' -exec sha256sum {} + | sort) >after
+cmp before after
+kv recover verify -d node3 >verdict
+grep -q 'nodes 1, 2, 4 were struck out' verdict || fail "$(cat verdict)"
+same 0 "$(grep -c 'members on nodes' verdict || true)"
+kv recover apply -d node3 --yes --timeout 500ms 2>&1 | grep -q 'nothing is to be done' || fail "it is not done"
+
+start node3 serve -d node3 --listen "127.0.0.1:$(free_port)"
+for try in $(seq 100); do
+  ! kv cert issue rescuer --role admin --directory node3 --to cluster.kv --quiet 2>words || break
+  [ "$try" -lt 100 ] || fail "no way back in: $(cat words)"
+  sleep 0.1
+done
+export KV_CLUSTER=$work/cluster.kv
+kv status --wait healthy --timeout 60s >/dev/null || fail "$(kv status)"
+same 2000 "$(kv range --format keys | wc -l)"
+same 100 "$(kv range --format tsv | grep -c 'changed$')"
+same 'value of key0042' "$(kv get key0042 --at snap:kept)"
+same 2 "$(kv history key0042 --json | wc -l)"
+kv put after one >/dev/null
+
+# Others join, take everything over, and hold the same; a restart finds what was adopted.
+stop "$started"
+start node3 serve -d node3
+await_healthy
+for index in 5 6; do
+  read -ra words <<<"$(kv invite)"
+  start "node$index" "${words[@]:1}" -d "node$index" --listen "127.0.0.1:$(free_port)"
+  await_members "$((index - 3))"
+done
+kv status --wait healthy --timeout 60s >/dev/null || fail "$(kv status)"
+kv verify >verdict 2>&1 || fail "$(cat verdict)"
+same 2001 "$(kv range --format keys | wc -l)"

@@ -1,0 +1,142 @@
+import Bytes
+import Environment
+import Simulation
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite("A cluster that lost its quorum goes on with what is left")
+struct RecoveryTests {
+  private static let own = NodeID(rawValue: 3)
+  private static let other = NodeID(rawValue: 4)
+
+  /// Four nodes, all stopped, of which two are lost: neither of the others has a replica of everything. Gives the third
+  /// one's disk, on which the fourth one's directory was put, too, and what was written.
+  private func remains(
+    seed: UInt64, isAhead: NodeID = other
+  ) throws -> (world: SimulatedWorld, disk: SimulatedDisk, written: [String: String]) {
+    var options = NodeOptions()
+    options.splitBytes = .bytes(0)
+    let world = try SimulatedWorld(seed: seed, partitions: 8, options: options)
+    for _ in 0..<3 { _ = try world.join() }
+    world.run(milliseconds: 60_000) { world.isHealthy && (world.statuses.last?.groups.count ?? 0) > 5 }
+    try #require(world.settle())
+    var written: [String: String] = [:]
+    for id in 1...120 as ClosedRange<UInt64> {
+      try #require(world.put("k\(id % 40)", "v\(id)", id: id) != nil)
+      written["k\(id % 40)"] = "v\(id)"
+      if id == 60 {
+        for host in world.hosts.values { host.node.partitions.forEach { $0.flush() } }
+        world.run(milliseconds: 500)
+      }
+    }
+    // One of the two misses what comes last.
+    let behind = isAhead == Self.own ? Self.other : Self.own
+    world.kill(behind)
+    let ahead = try #require(world.hosts[isAhead]?.node)
+    for id in 200...260 as ClosedRange<UInt64> {
+      let key = "k\(id % 40)"
+      guard world.put(key, "v\(id)", id: id) != nil else { continue }
+      // Of others only the two that are lost have it.
+      let isHere = ahead.group(of: Array(key.utf8)).map(ahead.groups.contains) ?? false
+      written[key] = isHere ? "v\(id)" : nil
+      world.run(milliseconds: 100)
+    }
+    world.run(milliseconds: 1_000)
+    let disks = world.hosts.mapValues(\.disk)
+    for id in world.hosts.keys.sorted() { world.kill(id) }
+    try world.start(behind)
+    var all = disks
+    all[behind] = world.hosts[behind]?.disk
+    world.kill(behind)
+    let disk = try #require(all[Self.own]).clone()
+    try copy("/node", of: try #require(all[Self.other]), to: "/other", on: disk)
+    try disk.syncDirectory("/")
+    return (world, disk, written)
+  }
+
+  private func copy(_ path: String, of source: SimulatedDisk, to target: String, on disk: SimulatedDisk) throws {
+    guard let names = try? source.list(path) else {
+      let bytes = try source.contents(of: path, limit: 1 << 30)
+      let file = try disk.open(target, .create)
+      try file.write(bytes, at: 0)
+      return try file.sync()
+    }
+    try disk.createDirectory(target)
+    for name in names { try copy("\(path)/\(name)", of: source, to: "\(target)/\(name)", on: disk) }
+    try disk.syncDirectory(target)
+  }
+
+  private func recovery(_ disk: SimulatedDisk, others: [String] = ["/other"]) throws -> Recovery {
+    try Recovery("/node", others: others, on: disk, time: 7)
+  }
+
+  /// Lets the node go on, and holds what it has against what was written.
+  private func check(_ disk: SimulatedDisk, in world: SimulatedWorld, _ written: [String: String]) throws {
+    world.replaceDisk(of: Self.own, with: disk)
+    try world.start(Self.own)
+    defer { world.kill(Self.own) }
+    try #require(world.settle())
+    for (key, value) in written.sorted(by: { $0.key < $1.key }) {
+      #expect(world.get(key) == value, "\(key)")
+    }
+    #expect(world.put("after", "one", id: world.hosts.isEmpty ? 1 : 900) != nil && world.get("after") == "one")
+    #expect(world.stops.isEmpty)
+  }
+
+  @Test("of each group that replica is taken which goes furthest, whichever of the two it is", arguments: [3, 4])
+  func furthest(ahead: UInt32) throws {
+    let (world, disk, written) = try remains(seed: 5, isAhead: NodeID(rawValue: ahead))
+    #expect(try !recovery(disk, others: []).obstacles.isEmpty)
+    let plan = try recovery(disk)
+    #expect(plan.obstacles.isEmpty && !plan.isDone && plan.groups.count == 9)
+    #expect(Set(plan.groups.map(\.source)) == [Self.own, Self.other])
+    #expect(plan.groups[0].source.rawValue == ahead, "the catalog")
+    #expect(plan.lost.map(\.id.rawValue) == [1, 2, 4])
+    try plan.apply()
+    #expect(try recovery(disk, others: []).isDone)
+    try check(disk, in: world, written)
+  }
+
+  @Test("cut off at any step it is done again from the start, and nothing is lost")
+  func crashes() throws {
+    let (world, disk, written) = try remains(seed: 6)
+    let whole = disk.clone()
+    let plan = try recovery(whole)
+    let before = whole.steps
+    try plan.apply()
+    let count = whole.steps - before
+    #expect(count > 20)
+    for step in stride(from: 0, to: count, by: 3) {
+      let copy = disk.clone()
+      let plan = try recovery(copy)
+      copy.powerOff(afterSteps: step)
+      #expect(throws: NodeError.self) { try plan.apply() }
+      copy.crash(seed: UInt64(step))
+      let again = try recovery(copy)
+      #expect(again.obstacles.isEmpty, "step \(step): \(again.obstacles)")
+      if !again.isDone { try again.apply() }
+      #expect(try recovery(copy, others: []).isDone, "step \(step)")
+      if step.isMultiple(of: 4) { try check(copy, in: world, written) }
+    }
+  }
+
+  @Test("what is taken from is read alone, and may be given again by mistake")
+  func repeated() throws {
+    let (world, disk, written) = try remains(seed: 7)
+    try recovery(disk).apply()
+    let again = try recovery(disk)
+    #expect(again.isDone, "\(again.groups.map(\.source)), \(again.lost)")
+    try check(disk, in: world, written)
+  }
+
+  @Test("directories of other clusters, of the same node, and those that are none are refused")
+  func refused() throws {
+    let (_, disk, _) = try remains(seed: 8)
+    try copy("/other", of: disk, to: "/again", on: disk)
+    #expect(throws: NodeError.self) { _ = try recovery(disk, others: ["/other", "/again"]) }
+    #expect(throws: NodeError.self) { _ = try recovery(disk, others: ["/nowhere"]) }
+    #expect(throws: NodeError.self) { _ = try recovery(disk, others: ["/node"]) }
+  }
+}

@@ -9,9 +9,11 @@ import COpenSSL
 public final class RecordHasher {
   /// nil once the library has refused.
   private var context: OpaquePointer?
-  /// Key and numbers, which go to the library in one piece.
-  private var head: [UInt8] = []
-  private var digest = [UInt8](repeating: 0, count: RecordSum.encodedBytes)
+  /// Key and numbers, which go to the library in one piece. It is as large as the largest that there was.
+  private var head = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 8)
+  private let digest = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordSum.encodedBytes, alignment: 8)
+  /// The bytes of the numbers.
+  private static let numberBytes = 24
 
   /// A hasher.
   public init() {
@@ -21,6 +23,8 @@ public final class RecordHasher {
 
   deinit {
     EVP_MD_CTX_free(context)
+    head.deallocate()
+    digest.deallocate()
   }
 
   private func refuse() {
@@ -33,27 +37,27 @@ public final class RecordHasher {
     key: UnsafeRawBufferPointer, from: UInt64, to: UInt64, value: UnsafeRawBufferPointer
   ) -> RecordSum? {
     guard let context else { return nil }
-    head.removeAll(keepingCapacity: true)
-    append(UInt32(key.count))
-    head.append(contentsOf: key)
-    append(from)
-    append(to)
-    append(UInt32(value.count))
-    // SAFETY: the library reads the given number of bytes of each buffer, writes 32 to the digest's, and keeps none.
+    let count = key.count + Self.numberBytes
+    if count > head.count {
+      head.deallocate()
+      head = .allocate(byteCount: count, alignment: 8)
+    }
+    // SAFETY: head holds the key and 24 bytes more; the library reads the given number of bytes of each buffer, writes 32
+    // to the digest's, and keeps none.
+    head.storeBytes(of: UInt32(key.count).littleEndian, as: UInt32.self)
+    UnsafeMutableRawBufferPointer(rebasing: head[4...]).copyMemory(from: key)
+    head.storeBytes(of: from.littleEndian, toByteOffset: key.count + 4, as: UInt64.self)
+    head.storeBytes(of: to.littleEndian, toByteOffset: key.count + 12, as: UInt64.self)
+    head.storeBytes(of: UInt32(value.count).littleEndian, toByteOffset: key.count + 20, as: UInt32.self)
     let isDone =
       EVP_DigestInit_ex(context, nil, nil) == 1
-      && head.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) } == 1
+      && EVP_DigestUpdate(context, head.baseAddress, count) == 1
       && (value.isEmpty || EVP_DigestUpdate(context, value.baseAddress, value.count) == 1)
-      && digest.withUnsafeMutableBufferPointer { EVP_DigestFinal_ex(context, $0.baseAddress, nil) } == 1
+      && EVP_DigestFinal_ex(context, digest.baseAddress, nil) == 1
     guard isDone else {
       refuse()
       return nil
     }
-    return digest.withUnsafeBytes { RecordSum(digest: $0) }
-  }
-
-  @inline(__always)
-  private func append(_ number: some FixedWidthInteger) {
-    withUnsafeBytes(of: number.littleEndian) { head.append(contentsOf: $0) }
+    return RecordSum(digest: UnsafeRawBufferPointer(digest))
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 public import Merkle
 
 /// What a view's disk was found to hold.
@@ -16,6 +17,7 @@ public struct ViewDigest: Sendable {
 /// into the sums of the slices that they belong to (DESIGN §8).
 ///
 /// SAFETY: Sendable, but for one thread at a time: whoever drives it calls `step` only after the last call has returned.
+/// The leaves are its own, from `init` to `deinit`; a slice is checked to be one of them.
 public final class ViewScan: @unchecked Sendable {
   /// How far a scan is.
   public struct Progress: Sendable {
@@ -32,7 +34,7 @@ public final class ViewScan: @unchecked Sendable {
   private let files: FileCheck
   private var walk: LifeWalk?
   private let hasher = RecordHasher()
-  private var leaves: [RecordSum]
+  private let leaves: UnsafeMutableBufferPointer<RecordSum>
   private var damage: [StoreDamage] = []
   private var filesDone = false
   private var doneBytes: UInt64 = 0
@@ -50,8 +52,11 @@ public final class ViewScan: @unchecked Sendable {
     self.scope = scope
     self.slice = slice
     files = FileCheck(view)
-    leaves = Array(repeating: RecordSum(), count: slices)
+    leaves = .allocate(capacity: slices)
+    leaves.initialize(repeating: RecordSum())
   }
+
+  deinit { leaves.deallocate() }
 
   /// Reads on for about so many bytes. Blocking.
   public func step(bytes: Int) -> Progress {
@@ -69,7 +74,7 @@ public final class ViewScan: @unchecked Sendable {
     guard left > 0 else { return progress(nil) }
     do throws(StoreError) {
       guard try readRecords(bytes: left) else { return progress(nil) }
-      return progress(ViewDigest(leaves: leaves, records: records, bytes: recordBytes, damage: damage))
+      return progress(ViewDigest(leaves: Array(leaves), records: records, bytes: recordBytes, damage: damage))
     } catch {
       damage.append(StoreDamage(error, path: view.context.layout.directory))
       return progress(ViewDigest(leaves: nil, records: 0, bytes: 0, damage: damage))
@@ -94,13 +99,19 @@ public final class ViewScan: @unchecked Sendable {
     var hasFailed = false
     while walk.readBytes - start < bytes {
       let isLast = try !walk.next { life in
+        let place = slice(life.record.key)
+        precondition(leaves.indices.contains(place), "a slice that is none")
+        // Keys lie anywhere in the ring: each finds another leaf, which had better be on its way while the record is
+        // hashed.
+        let leaf = leaves.baseAddress.unsafelyUnwrapped + place
+        Memory.prefetch(leaf, count: RecordSum.encodedBytes)
         let sum = hasher.sum(
           key: life.record.key, from: life.record.version.rawValue, to: life.to.rawValue, value: life.record.value)
         guard let sum else {
           hasFailed = true
           return
         }
-        leaves[slice(life.record.key)].add(sum)
+        leaf.pointee.add(sum)
         records += 1
         recordBytes += UInt64(life.record.key.count + life.record.value.count)
       }

@@ -44,11 +44,14 @@ struct FormatRiseTests {
       let failure = try #require(world.ask(SimulatedWorld.batch(Self.pair, id: UInt64(number)))?.failure)
       #expect(failure.code == .refused && failure.message.contains("3 runs an older release"), "\(failure.message)")
       #expect(try namedFormat(number, in: world) == "kv node directory, format 1\n")
+      // Unless an old node leads the catalog, which knows no better.
+      for note in world.statuses.flatMap({ $0.notes }) { #expect(note.contains("stays 1") && note.contains("3 runs")) }
     }
     try upgrade(3, of: world)
     #expect(world.settle())
     world.run(milliseconds: 20_000) { formats(world) == [2] }
     #expect(formats(world) == [2])
+    #expect(world.statuses.allSatisfy { $0.notes.isEmpty })
     #expect(world.ask(SimulatedWorld.batch(Self.pair, id: 9))?.version != nil)
     world.run(milliseconds: 2_000)
     for number in 1...3 as ClosedRange<UInt32> {

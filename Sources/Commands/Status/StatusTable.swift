@@ -45,8 +45,14 @@ struct StatusTable {
     lines += TextTable.aligned(rows)
     lines += arrivals
     if let checks = checksLine(partitions) { lines.append(checks) }
+    lines += notes.map { "note: \($0)" }
     lines += health.isHealthy ? ["healthy"] : health.problems.map { "problem: \($0)" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What is under way, and waits for somebody.
+  private var notes: [String] {
+    reports.compactMap(\.status).flatMap(\.notes).map { Escaping.text(Array($0.utf8)) }
   }
 
   /// What the last checks of the partitions came to, as their leaders know; nil where there was none yet.
@@ -139,6 +145,7 @@ extension StatusTable {
     object.string("cluster", cluster)
     object.boolean("healthy", health.isHealthy)
     object.strings("problems", health.problems)
+    object.strings("notes", notes)
     object.version("latest_version", latest)
     object.objects("nodes", reports.map(nodeObject))
     return object

@@ -21,6 +21,15 @@ final class FormatRise {
     catalog.nodes.map { NodeID(rawValue: $0.id) }.filter { (supported(by: $0) ?? 0) <= catalog.format }
   }
 
+  /// What is to be said where the format could be newer; nil where it is as new as this release knows.
+  func note(on catalog: Catalog) -> String? {
+    guard catalog.format < node.storage.options.format else { return nil }
+    let laggards = laggards(in: catalog).map { "\($0)" }.joined(separator: ", ")
+    return laggards.isEmpty
+      ? nil
+      : "the cluster's format stays \(catalog.format) as long as node \(laggards) runs an older release, or does not answer"
+  }
+
   /// Why something that came with a format can't be had yet; nil where it can.
   func refusal(of what: String, needing format: UInt32) -> String? {
     guard let catalog = node.catalog.catalog else { return "node \(node.id) has not heard from its cluster yet" }

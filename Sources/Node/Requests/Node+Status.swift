@@ -49,9 +49,21 @@ extension Node {
           $0.fenced = true
         })
     }
+    status.notes = notes
     if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
     host.authority.processStatus(into: &status)
     return status
+  }
+
+  /// What is under way in the cluster, and waits for somebody.
+  private var notes: [String] {
+    guard let catalog = catalog.catalog, replicas[.catalog]?.leads == true else { return [] }
+    var notes: [String] = []
+    if let words = formatRise.note(on: catalog) { notes.append(words) }
+    if catalog.isRotating {
+      notes.append("the cluster's authority is being replaced: kv cert rotate says who has not followed")
+    }
+    return notes
   }
 
   private func groupStatus(_ replica: GroupReplica) -> WireStatusResponse.GroupStatus {

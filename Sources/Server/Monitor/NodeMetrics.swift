@@ -39,6 +39,7 @@ extension MonitorSnapshot {
     text.gauge(
       "kv_apply_lag_entries", "The most log entries that a replica here knows to be committed and has not applied.",
       status.groups.map { $0.commit - min($0.commit, $0.applied) }.max() ?? 0)
+    text.gauge("kv_cluster_format", "The newest format that logs and files of the cluster may use.", status.format)
     text.gauge("kv_moving_partitions", "Partitions whose wanted replicas aren't all in place.", status.moving)
     text.gauge("kv_problems", "What is wrong on this node: the lines of kv status.", status.problems.count)
     text.gauge(

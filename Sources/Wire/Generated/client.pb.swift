@@ -1433,6 +1433,12 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
     set {_uniqueStorage()._retentionMs = newValue}
   }
 
+  /// What is under way, and no problem, in words; of the catalog's leader alone.
+  public var notes: [String] {
+    get {_storage._notes}
+    set {_uniqueStorage()._notes = newValue}
+  }
+
   /// The most bytes a second that a node takes in of replicas that move to it; 0: no limit.
   public var moveRate: UInt64 {
     get {_storage._moveRate}
@@ -4763,7 +4769,7 @@ nonisolated extension WireStatusRequest: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}version\0\u{1}format\0\u{1}pid\0\u{3}uptime_ms\0\u{3}resident_bytes\0\u{1}members\0\u{1}groups\0\u{3}disk_free_bytes\0\u{3}certificate_expires\0\u{1}problems\0\u{1}moving\0\u{3}log_bytes\0\u{3}read_only\0\u{1}damage\0\u{1}floor\0\u{3}retention_ms\0\u{4} move_rate\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}cluster\0\u{1}version\0\u{1}format\0\u{1}pid\0\u{3}uptime_ms\0\u{3}resident_bytes\0\u{1}members\0\u{1}groups\0\u{3}disk_free_bytes\0\u{3}certificate_expires\0\u{1}problems\0\u{1}moving\0\u{3}log_bytes\0\u{3}read_only\0\u{1}damage\0\u{1}floor\0\u{3}retention_ms\0\u{1}notes\0\u{4}\u{1f}move_rate\0")
 
   fileprivate class _StorageClass {
     var _node: UInt32 = 0
@@ -4784,6 +4790,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
     var _damage: [String] = []
     var _floor: UInt64 = 0
     var _retentionMs: UInt64 = 0
+    var _notes: [String] = []
     var _moveRate: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
@@ -4813,6 +4820,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
       _damage = source._damage
       _floor = source._floor
       _retentionMs = source._retentionMs
+      _notes = source._notes
       _moveRate = source._moveRate
     }
   }
@@ -4850,6 +4858,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
         case 16: try { try decoder.decodeRepeatedStringField(value: &_storage._damage) }()
         case 17: try { try decoder.decodeSingularFixed64Field(value: &_storage._floor) }()
         case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._retentionMs) }()
+        case 19: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
         case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._moveRate) }()
         default: break
         }
@@ -4913,6 +4922,9 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
       if _storage._retentionMs != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._retentionMs, fieldNumber: 18)
       }
+      if !_storage._notes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 19)
+      }
       if _storage._moveRate != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._moveRate, fieldNumber: 50)
       }
@@ -4943,6 +4955,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
         if _storage._damage != rhs_storage._damage {return false}
         if _storage._floor != rhs_storage._floor {return false}
         if _storage._retentionMs != rhs_storage._retentionMs {return false}
+        if _storage._notes != rhs_storage._notes {return false}
         if _storage._moveRate != rhs_storage._moveRate {return false}
         return true
       }

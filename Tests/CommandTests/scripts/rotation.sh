@@ -61,6 +61,8 @@ await_followers
 kv cert rotate --json >standing
 same 'client/alice client/bob' "$(grep -o '"holder":"[^"]*"' standing | cut -d '"' -f 4 | sort | xargs)"
 grep -q '"rotating":true' standing
+kv status >standing
+grep -q '^note: the cluster.s authority is being replaced' standing
 grep -q '^client/bob *reader *former ' <(kv cert list)
 grep -q '^client/admin *admin *valid ' <(kv cert list)
 grep -q '^past-authority ' "$KV_CLUSTER"

@@ -40,6 +40,9 @@ for index in 1 2 3; do
       65 | 77) ;; # by an old leader, which does not know it, and by a new one
       *) fail "refused with $found" ;;
     esac
+    # The catalog's leader says what it waits for, if it is a new one.
+    kv status >stdout
+    ! grep '^note' stdout | grep -v "format stays 1 as long as node .*3" || fail "$(cat stdout)"
   fi
   stop "${nodes[index - 1]}"
   start "node$index" serve -d "node$index"

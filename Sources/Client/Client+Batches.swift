@@ -13,7 +13,8 @@ public struct BatchPart {
 
 extension Client {
   /// Writes records of different keys, those of each partition together: all of them with one version, or none. The parts
-  /// are carried out one after the other, each for itself; where the cluster doesn't answer, the rest isn't tried.
+  /// are carried out one after the other, each for itself and in its own time; where the cluster doesn't answer, the rest
+  /// isn't tried.
   /// - Parameters:
   ///   - condition: what has to be true of each key.
   ///   - note: takes the outcome of each part.
@@ -24,13 +25,13 @@ extension Client {
       try Client.check(record.key)
       try Client.check(value: record.value)
     }
-    let deadline = deadline
     loadMap()
     var map: ClusterMap
     if let young = youngMap { map = young } else { map = try freshMap(until: deadline) }
     var parts = parted(Array(records.indices), of: records, by: map)
     for places in parts { try Client.check(part: places.map { records[$0] }) }
     while let places = parts.popLast() {
+      let deadline = deadline
       do throws(ClientError) {
         if let version = try put(places.map { records[$0] }, condition, until: deadline) {
           note(BatchPart(places: places, outcome: .success(version)))

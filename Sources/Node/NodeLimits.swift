@@ -94,6 +94,8 @@ extension Limits {
   static let comingVersions = 8
   /// How long after a flush or compaction failed it is tried again.
   static let jobRetryMilliseconds: UInt64 = 1_000
+  /// The pause before a directory's FORMAT is written again that could not be, in milliseconds: nothing hangs on it.
+  static let formatRetryMilliseconds: UInt64 = 30_000
   /// How long after a segment could not be made ahead it is tried again.
   static let spareRetryMilliseconds: UInt64 = 1_000
   /// A wall clock further from the members' median than this is not used for versions.

@@ -10,6 +10,7 @@ final class FormatRise {
   /// The format that the directory's file names, as far as this run has written it.
   private var written: UInt32 = 0
   private var isWriting = false
+  private var retryAt = Moment(rawValue: 0)
 
   init(node: Node) {
     self.node = node
@@ -67,7 +68,7 @@ final class FormatRise {
 
   /// The catalog may have a newer format: the directory's file is to say so.
   func risen() {
-    guard let format = node.catalog.catalog?.format, format > written, !isWriting else { return }
+    guard let format = node.catalog.catalog?.format, format > written, !isWriting, node.now >= retryAt else { return }
     guard format <= node.storage.options.format else {
       return node.host.fatal(
         "the cluster's format is \(format), and this release knows formats up to \(node.storage.options.format): "
@@ -79,6 +80,7 @@ final class FormatRise {
     } then: { [self] error in
       isWriting = false
       if let error {
+        retryAt = node.now.advanced(milliseconds: Limits.formatRetryMilliseconds)
         node.host.log(.error, "the directory's FORMAT can't be written: \(error)")
       } else {
         written = format

@@ -5,10 +5,10 @@ public enum Limits {
   public static let keyBytes = ByteCount.kibibytes(4)
   /// The largest value that is stored.
   public static let valueBytes = ByteCount.mebibytes(8)
-  /// The most writes in a batch.
-  public static let batchWrites = 10_000
-  /// The most bytes of keys and values in a batch.
-  public static let batchBytes = ByteCount.mebibytes(8)
+  /// The most writes that are made together, in one partition.
+  public static let atomicWrites = 10_000
+  /// The most bytes of their keys and values: those of the largest single write.
+  public static let atomicBytes = ByteCount.bytes(keyBytes.rawValue + valueBytes.rawValue)
   /// The largest frame on a connection: a value of full size, its key and the message around them.
   public static let frameBytes = ByteCount.mebibytes(16)
   /// The largest payload of one log entry.

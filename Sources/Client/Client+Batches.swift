@@ -22,6 +22,7 @@ extension Client {
     together records: [(key: Key, value: [UInt8])], condition: WriteCondition = .none, note: (BatchPart) -> Void
   ) throws(ClientError) {
     for record in records {
+      guard !record.key.bytes.isEmpty else { throw .invalid("put: the key is empty") }
       try Client.check(record.key)
       try Client.check(value: record.value)
     }
@@ -67,10 +68,10 @@ extension Client {
   /// Refuses a part that no node would take, before anything is sent.
   private static func check(part records: [(key: Key, value: [UInt8])]) throws(ClientError) {
     let bytes = records.reduce(0) { $0 + $1.key.bytes.count + $1.value.count }
-    guard records.count <= Limits.batchWrites, bytes <= Limits.batchBytes.rawValue else {
+    guard records.count <= Limits.atomicWrites, bytes <= Limits.atomicBytes.rawValue else {
       throw .invalid(
-        "\(records.count) records of \(bytes) bytes lie in one partition: at most \(Limits.batchWrites), and "
-          + "\(Limits.batchBytes), can be written together there")
+        "\(records.count) records of \(bytes) bytes lie in one partition: at most \(Limits.atomicWrites), and "
+          + "\(Limits.atomicBytes), can be written together there")
     }
   }
 

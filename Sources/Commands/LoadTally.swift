@@ -64,7 +64,9 @@ final class LoadTally {
       }
       note(cause, .failure(.conditionFalse(current: current)))
     case .failure(.unknownOutcome(let words, _)):
-      for place in part.places { refuse(place, "\(words); to load it again is safe", .unknownOutcome) }
+      for place in part.places {
+        refuse(place, "\(words); kv get one of its keys shows it, and to load it again is safe", .unknownOutcome)
+      }
       isStopped = true
     default:
       for place in part.places { note(place, part.outcome) }

@@ -3,6 +3,7 @@ import Client
 
 // `kv put --from --atomic`: all of the input is read first, and nothing is written if any of it is wrong.
 extension Load {
+  private static let nothingWritten = "nothing was written"
   /// The most bytes of keys and values that are taken in.
   private static let togetherBytes = ByteCount.mebibytes(64)
 
@@ -27,6 +28,9 @@ extension Load {
     var bytes = 0
     var wrong: String?
     let failure = read(input) { (number, key, value) throws(CommandError) in
+      guard !key.bytes.isEmpty else {
+        throw .malformed("\(input.path), \(unit) \(number): the key is empty; nothing was written")
+      }
       if let other = places.updateValue(number, forKey: key) {
         throw .malformed(
           "\(input.path), \(unit) \(number): the key of \(unit) \(other) again; nothing was written: with --atomic each "
@@ -43,6 +47,9 @@ extension Load {
       wrong = "\(input.path), \(unit) \(number): \(words); nothing was written"
     } isOver: {
       wrong != nil
+    }
+    if case .malformed(let words)? = failure, !words.contains(Load.nothingWritten) {
+      throw .malformed("\(words); \(Load.nothingWritten)")
     }
     if let failure { throw failure }
     if let wrong { throw .malformed(wrong) }

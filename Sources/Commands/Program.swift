@@ -8,6 +8,8 @@ public enum Program {
   public static func main() -> Never {
     StandardDescriptors.occupy()
     signal(SIGPIPE, SIG_IGN)
+    // A file that may not grow is told of as a full disk is.
+    signal(SIGXFSZ, SIG_IGN)
     exit(run(ArgumentBytes.ofThisProcess()).rawValue)
   }
 

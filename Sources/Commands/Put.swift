@@ -7,7 +7,7 @@ import Glibc
 struct PutCommand: Executable {
   static let configuration = CommandConfiguration(
     commandName: "put", abstract: "Write a value, or load many records.",
-    usage: "kv put KEY [VALUE|-] [options]\nkv put --from FORMAT [FILE|-]")
+    usage: "kv put KEY [VALUE|-] [options]\nkv put --from FORMAT [FILE|-] [--atomic]")
 
   @OptionGroup var global: GlobalOptions
 

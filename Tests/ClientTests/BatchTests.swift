@@ -95,9 +95,9 @@ struct BatchTests {
 
   @Test("more than a partition takes at once is refused before anything is sent")
   func tooMuch() {
-    let many = (0..<4 * Limits.batchWrites + 4).map { (key: Key("key\($0)"), value: [UInt8]()) }
+    let many = (0..<4 * Limits.atomicWrites + 4).map { (key: Key("key\($0)"), value: [UInt8]()) }
     #expect(throws: ClientError.self) { _ = try put(cluster.client(), many) }
-    let large = [UInt8](repeating: 0, count: Limits.batchBytes.rawValue / 2)
+    let large = [UInt8](repeating: 0, count: Limits.atomicBytes.rawValue / 2)
     #expect(throws: ClientError.self) { _ = try put(cluster.client(), records.map { ($0.key, large) }) }
     #expect(cluster.applied.isEmpty)
   }

@@ -97,14 +97,24 @@ struct BatchTests {
     deletion.batch.writes[1].tombstone = true
     #expect(refusal(deletion)?.contains("deletion") == true)
     var many = SimulatedWorld.batch(["a": "1"], id: 5)
-    many.batch.writes = (0...Limits.batchWrites).map { number in .with { $0.key = .init("k\(number)".utf8) } }
+    many.batch.writes = (0...Limits.atomicWrites).map { number in .with { $0.key = .init("k\(number)".utf8) } }
     #expect(refusal(many)?.contains("10000") == true)
     var large = SimulatedWorld.batch(["a": "1", "b": "2"], id: 6)
     large.batch.writes[0].value = .init([UInt8](repeating: 0, count: Limits.valueBytes.rawValue))
+    large.batch.writes[1].value = .init([UInt8](repeating: 0, count: Limits.keyBytes.rawValue))
     #expect(refusal(large)?.contains("together") == true)
     let reader = Caller.client(canWrite: false, canAdminister: false)
     #expect(world.ask(SimulatedWorld.batch(["a": "1"], id: 7), as: reader)?.failure?.code == .refused)
     #expect(world.get("a") == nil)
+  }
+
+  @Test("they may be as large together as one alone")
+  func large() throws {
+    let world = try cluster(8)
+    var request = SimulatedWorld.batch(["a": "1", "b": "2", "c": "3"], id: 1)
+    for place in 0..<3 { request.batch.writes[place].value = .init([UInt8](repeating: 7, count: 8 << 20 / 3)) }
+    #expect(world.ask(request)?.version != nil)
+    #expect(world.get("c")?.utf8.count == 8 << 20 / 3)
   }
 
   @Test("a watch gives all of one or nothing of it, in the order of keys", arguments: [false, true])

@@ -114,6 +114,9 @@ struct RecoveryTests {
       copy.powerOff(afterSteps: step)
       #expect(throws: NodeError.self) { try plan.apply() }
       copy.crash(seed: UInt64(step))
+      if copy.exists("/node/RECOVERING") {
+        #expect(throws: NodeError.self) { _ = try OpenedDirectory.open("/node", on: copy, cacheBytes: 1 << 20) }
+      }
       let again = try recovery(copy)
       #expect(again.obstacles.isEmpty, "step \(step): \(again.obstacles)")
       if !again.isDone { try again.apply() }

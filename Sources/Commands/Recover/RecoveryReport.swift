@@ -22,6 +22,7 @@ struct RecoveryReport {
         object.strings("members", group.members.map { "\($0)" })
         object.boolean("alone", group.isAlone)
         if let obstacle = group.obstacle { object.string("obstacle", obstacle) }
+        if !group.unusable.isEmpty { object.strings("unusable", group.unusable) }
         try output.write(object.line)
       } else {
         let name = group.group == .catalog ? "catalog" : "partition \(group.group)"
@@ -32,6 +33,7 @@ struct RecoveryReport {
           group.obstacle
             ?? "\(name): entries up to \(group.last) of term \(group.term), known to be committed up to \(group.commit);"
             + " \(state)\(source)")
+        for words in group.unusable { try output.line("can't be used: \(words)") }
       }
     }
     for node in recovery.lost {

@@ -72,7 +72,8 @@ final class WatchFollower {
       } else {
         try checkpoint?.saveIfDue(stream.position, isChange: true)
       }
-      if count == limit { return .done }
+      // Not between changes of one version: who goes on behind it would miss the rest.
+      if let limit, count >= limit, stream.position >= change.version { return .done }
     }
     return .done
   }

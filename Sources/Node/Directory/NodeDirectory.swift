@@ -30,6 +30,8 @@ public enum NodeDirectory {
   static func reservePath(_ directory: String) -> String { directory + "/reserve" }
   /// The mark by which a partition's store is known as one that was found wrong, in words; it is not opened.
   static func fenceMark(_ partition: String) -> String { partition + "/FENCED" }
+  /// The mark of a recovery that was begun: the node doesn't start before it has ended.
+  static func recoveryMark(_ directory: String) -> String { directory + "/RECOVERING" }
   static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
 
   /// What a directory is.

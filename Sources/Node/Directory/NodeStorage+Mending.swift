@@ -26,6 +26,30 @@ extension NodeStorage {
     return "\(path).damaged.\(number)"
   }
 
+  /// Whether a recovery was begun here and has not ended: files may be another node's by now, and the log this one's.
+  var isBeingRecovered: Bool { disk.exists(NodeDirectory.recoveryMark(directory)) }
+
+  /// Notes that a recovery begins, durably. Gives the reason where that failed.
+  func beginRecovery() -> DiskError? {
+    do throws(DiskError) {
+      try disk.replace(NodeDirectory.recoveryMark(directory), with: Array("kv recover apply\n".utf8))
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Notes that it has ended, durably. Gives the reason where that failed.
+  func endRecovery() -> DiskError? {
+    do throws(DiskError) {
+      try disk.remove(NodeDirectory.recoveryMark(directory))
+      try disk.syncDirectory(directory)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Marks a partition's store such that it is not opened again, durably. Gives the reason where that failed.
   func markFenced(_ group: GroupID, because words: String) -> DiskError? {
     let mark = NodeDirectory.fenceMark(partitionDirectory(group))

@@ -20,11 +20,17 @@ public struct OpenedDirectory {
   public var members: [WireMember] { catalog?.state.members ?? identity.stored.members }
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
-  /// `reserveBytes` is what the node keeps aside for when the disk is full.
+  /// `reserveBytes` is what the node keeps aside for when the disk is full. A directory in which a recovery was begun and
+  /// did not end is opened for that alone.
   public static func open(
     _ directory: String, on disk: any Disk, cacheBytes: Int, reserveBytes: ByteCount = Limits.diskReserve,
-    options: NodeOptions = NodeOptions()
+    options: NodeOptions = NodeOptions(), isForRecovery: Bool = false
   ) throws(NodeError) -> OpenedDirectory {
+    guard isForRecovery || !disk.exists(NodeDirectory.recoveryMark(directory)) else {
+      throw .foreign(
+        path: directory,
+        words: "kv recover apply was begun here and did not end: do it again, with the same directories")
+    }
     switch try NodeDirectory.kind(of: directory, on: disk) {
     case .node: break
     case .empty: throw .foreign(path: directory, words: "there is no node here")

@@ -149,7 +149,7 @@ struct PartitionCommand {
     from reader: inout ByteReader, version: Version, where isDone: (Range<Int>) -> Bool, each: (AppliedWrite) -> Void
   ) throws(ByteError) -> Version {
     let identity = try Identity(from: &reader)
-    let count = try reader.count(limit: Limits.batchWrites)
+    let count = try reader.count(limit: Limits.atomicWrites)
     var writes: [AppliedWrite] = []
     writes.reserveCapacity(min(count, reader.remaining))
     for place in 0..<count {

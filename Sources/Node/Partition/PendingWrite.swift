@@ -54,11 +54,11 @@ final class PendingWrite {
   /// A batch as a request describes it, or why it can't be one. A batch of one write is that write.
   init(_ request: WireBatchRequest, deadline: Moment, reply: @escaping Reply) throws(InvalidWrite) {
     let id = try PendingWrite.id(request.session, request.sequence)
-    guard (1...Limits.batchWrites).contains(request.writes.count) else {
-      throw InvalidWrite(words: "a batch has 1 to \(Limits.batchWrites) writes, this one \(request.writes.count)")
+    guard (1...Limits.atomicWrites).contains(request.writes.count) else {
+      throw InvalidWrite(words: "a batch has 1 to \(Limits.atomicWrites) writes, this one \(request.writes.count)")
     }
-    guard request.writes.reduce(0, { $0 + $1.key.count + $1.value.count }) <= Limits.batchBytes.rawValue else {
-      throw InvalidWrite(words: "the keys and values of a batch have at most \(Limits.batchBytes) together")
+    guard request.writes.reduce(0, { $0 + $1.key.count + $1.value.count }) <= Limits.atomicBytes.rawValue else {
+      throw InvalidWrite(words: "the keys and values of a batch have at most \(Limits.atomicBytes) together")
     }
     var parts: [Other] = []
     var digest: UInt64 = 0

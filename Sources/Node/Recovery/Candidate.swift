@@ -17,9 +17,12 @@ extension Recovery {
     /// What the log has behind that.
     let entries: [LogEntry]
     let obstacle: String?
+    /// Whether there is nothing of it, as against something that can't be used.
+    let isAbsent: Bool
 
-    private init(_ opened: OpenedDirectory, _ group: GroupID, obstacle: String) {
-      (self.opened, self.group, self.obstacle) = (opened, group, "\(Recovery.name(group)): \(obstacle)")
+    private init(_ opened: OpenedDirectory, _ group: GroupID, obstacle: String, isAbsent: Bool = false) {
+      (self.opened, self.group, self.isAbsent) = (opened, group, isAbsent)
+      self.obstacle = "\(Recovery.name(group)): \(obstacle)"
       replica = nil
       point = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
       entries = []
@@ -30,6 +33,7 @@ extension Recovery {
       self.group = group
       self.replica = replica
       self.point = point
+      isAbsent = false
       var obstacle = opened.loss(of: group, after: point)
       let entries = Recovery.entries(opened.recovered[group], after: point)
       if entries == nil { obstacle = obstacle ?? "its log does not go on from its files" }
@@ -58,7 +62,8 @@ extension Recovery {
           return Candidate(opened, group, obstacle: "its manifest holds no partition's state: \(error)")
         }
       case .failure(let error)?: return Candidate(opened, group, obstacle: "\(error)")
-      case nil: return Candidate(opened, group, obstacle: "node \(opened.identity.nodeID) has no replica of it")
+      case nil:
+        return Candidate(opened, group, obstacle: "node \(opened.identity.nodeID) has no replica of it", isAbsent: true)
       }
     }
 

@@ -26,6 +26,8 @@ public struct Recovery {
     public let members: [NodeID]
     /// Why nothing can go on with it; nil where something can.
     public let obstacle: String?
+    /// What other directories have of it and can't be used, in words: more may have been in it.
+    public let unusable: [String]
     /// Whether the replica is the only member already.
     public let isAlone: Bool
   }
@@ -54,7 +56,9 @@ public struct Recovery {
   }
 
   /// Whether there is nothing left to do.
-  public var isDone: Bool { lost.isEmpty && adoptions.isEmpty && groups.allSatisfy(\.isAlone) }
+  public var isDone: Bool {
+    lost.isEmpty && adoptions.isEmpty && groups.allSatisfy(\.isAlone) && !opened.storage.isBeingRecovered
+  }
   /// What stands in the way.
   public var obstacles: [String] { groups.compactMap(\.obstacle) }
 
@@ -63,7 +67,7 @@ public struct Recovery {
   public init(
     _ directory: String, others: [String] = [], on disk: any Disk, time: UInt64
   ) throws(NodeError) {
-    opened = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20)
+    opened = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20, isForRecovery: true)
     let own = opened.identity.nodeID
     let sources = try [opened] + Recovery.open(others, beside: opened, on: disk)
     guard let best = Candidate.best(of: sources.compactMap(Candidate.catalog)), let saved = best.opened.catalog else {
@@ -73,7 +77,9 @@ public struct Recovery {
     let isOwnCatalog = best.opened.identity.nodeID == own
     self.catalog = isOwnCatalog ? nil : saved
     var plan = Plan(node: own, sources: sources, nextIncarnation: catalog.state.nextIncarnation)
-    plan.add(best, as: ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation)))
+    plan.add(
+      best, of: sources.compactMap(Candidate.catalog),
+      as: ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation)))
     var adoptions: [Adoption] = []
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
@@ -85,13 +91,13 @@ public struct Recovery {
       let isListed = best.replica.map { replica in partition.replicas.contains { $0.id == replica.rawValue } } ?? false
       if best.obstacle == nil, best.opened.identity.nodeID != own, let (store, state) = best.content {
         let replica = plan.newReplica(of: group)
-        plan.add(best, as: replica)
+        plan.add(best, of: candidates, as: replica)
         var adopted = state
         adopted.replica = replica
         adopted.origin = nil
         adoptions.append(Adoption(group: group, store: store, state: adopted.storeState(at: best.point)))
       } else {
-        plan.add(best, as: best.replica, isNew: best.obstacle == nil && !isListed)
+        plan.add(best, of: candidates, as: best.replica, isNew: best.obstacle == nil && !isListed)
       }
     }
     node = own
@@ -115,7 +121,7 @@ public struct Recovery {
     var nodes = [own.identity.nodeID]
     var sources: [OpenedDirectory] = []
     for directory in directories {
-      let other = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20)
+      let other = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20, isForRecovery: true)
       guard other.identity.cluster == own.identity.cluster else {
         throw .foreign(
           path: directory, words: "it is of cluster \(other.identity.cluster), not \(own.identity.cluster)")
@@ -134,6 +140,7 @@ public struct Recovery {
   /// serves nothing, and doing it again begins anew.
   public func apply() throws(NodeError) {
     let storage = opened.storage
+    if let error = storage.beginRecovery() { throw .disk(error) }
     for adoption in adoptions {
       if let error = storage.setAside(adoption.group) { throw .disk(error) }
       let directory = storage.partitionDirectory(adoption.group)
@@ -152,6 +159,7 @@ public struct Recovery {
     } catch {
       throw .log(error)
     }
+    if let error = storage.endRecovery() { throw .disk(error) }
   }
 }
 
@@ -182,14 +190,18 @@ extension Recovery {
     }
 
     /// Goes on with what a directory has of a group, as that replica; the node's own where it has one.
-    mutating func add(_ candidate: Candidate, as replica: ReplicaID?, isNew: Bool = false) {
+    mutating func add(_ candidate: Candidate, of all: [Candidate], as replica: ReplicaID?, isNew: Bool = false) {
       let isOwn = candidate.opened.identity.nodeID == node
       let isAlone = isOwn && replica.map { candidate.membership == Membership(voters: [$0]) } ?? false
       groups.append(
         Group(
           group: candidate.group, source: candidate.opened.identity.nodeID, last: candidate.last.index,
           term: candidate.last.term, commit: candidate.commit, members: candidate.membership.members.map(\.node),
-          obstacle: candidate.obstacle, isAlone: isAlone))
+          obstacle: candidate.obstacle,
+          unusable: all.filter { $0.opened.identity.nodeID != candidate.opened.identity.nodeID && !$0.isAbsent }
+            .compactMap {
+              other in other.obstacle.map { "node \(other.opened.identity.nodeID): \($0)" }
+            }, isAlone: isAlone))
       guard candidate.obstacle == nil, !isAlone, let replica else { return }
       if isNew { note(candidate.group, replica) }
       // Whatever any of them has promised in, this term is above.

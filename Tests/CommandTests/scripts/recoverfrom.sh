@@ -47,7 +47,12 @@ same 3 "$(grep -c 'to be struck out for ever' planned)"
 for delay in 0.02 0.05 0.1 0.15 0.2 0.3; do
   timeout --signal KILL "$delay" "$KV" recover apply -d node3 --from node4 --yes --timeout 100ms >/dev/null 2>&1 || true
 done
+if [ -e node3/RECOVERING ]; then
+  status 78 kv serve -d node3 --listen 127.0.0.1:0
+  grep -q 'do it again' stderr || fail "$(cat stderr)"
+fi
 kv recover apply -d node3 --from node4 --yes --timeout 500ms >/dev/null 2>&1
+[ ! -e node3/RECOVERING ] || fail "it has not ended"
 (cd node4 && find . -type f -name '*.sst' -exec sha256sum {} + | sort) >after
 cmp before after
 kv recover verify -d node3 >verdict

@@ -37,6 +37,9 @@ status 65 kv put --from cdb --atomic cut-off
 awk 'BEGIN { for (n = 0; n < 50000; n++) printf "many%d\tx\n", n }' >many
 status 65 kv put --from tsv --atomic many
 grep -q 'lie in one partition' stderr || fail "$(cat stderr)"
+printf 'a\t1\n\t2\n' >keyless
+status 65 kv put --from tsv --atomic keyless
+grep -q 'line 2: the key is empty; nothing was written' stderr || fail "$(cat stderr)"
 status 1 kv get a
 status 1 kv get many1
 status 64 kv put --atomic a 1
@@ -59,6 +62,21 @@ for round in $(seq 40); do
 done
 same '' "$(pairs)"
 same 40 "$(kv get pair3)"
+
+# Together they may be as large as one value alone may be.
+{ printf 'large1\t' && head -c 3000000 /dev/zero | tr '\0' a && printf '\nlarge1b\tx\n'; } |
+  kv put --from tsv --atomic 2>/dev/null
+same 3000000 "$(kv get large1 | wc -c)"
+
+# A watch that ends after so many changes ends with the last of its version.
+seq 40 | awk '{ printf "group%d\t1\n", $1 }' | kv put --from tsv --atomic 2>/dev/null
+: >checked
+for try in $(seq 10); do
+  kv watch --prefix group --after "$before" --checkpoint place --limit 3 --timeout 2s --format tsv >>checked 2>/dev/null ||
+    break
+done
+same 40 "$(wc -l <checked)"
+same 40 "$(sort -u checked | wc -l)"
 
 # A watch gives every record of each, also with a checkpoint between any two.
 kv watch --prefix pair --after "$before" --limit 320 --format tsv >seen

@@ -12,7 +12,7 @@ kv put --from tsv --atomic records 2>summary
 grep -q '1000 records written, 0 failed' summary || fail "$(cat summary)"
 same 4 "$(versions)"
 same "$(sort records)" "$(kv range --format tsv | sort)"
-before=$(kv range --format json | grep -o '"version":"[0-9]*"' | tr -dc '0-9\n' | sort -n | head -n 1)
+before=$(kv range --format json | grep -o '"version":"[0-9]*"' | tr -dc '0-9\n' | sort -n | sed -n 1p)
 same 0 "$(kv range --at "$((before - 1))" --format keys | wc -l)"
 
 # A condition that is false for one record keeps those of its partition from being written, and no others.

@@ -55,17 +55,9 @@ public struct TableAudit {
     of block: Block, _ handle: BlockHandle, _ place: Int, _ index: TableIndex, _ order: inout AuditedOrder,
     _ counted: inout TableProperties, _ visit: (RecordView, UInt64) throws(TableError) -> Void
   ) throws(TableError) {
-    let entries = block.entries
-    let key = GrowingBytes(capacity: 64)
-    key.append(entries.prefix)
-    var at = 0
-    while at < entries.end {
-      let entry = entries.entry(at: at)
-      key.replaceTail(from: entries.prefix.count + entry.shared, with: entry.suffix)
-      let view = RecordView(
-        key: key.bytes, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span)
+    try block.forEachRecord { (view, isAtEdge) throws(TableError) in
       let isNewKey = try order.follow(view, in: handle)
-      if at == 0 || entry.end == entries.end, index.first(atOrAfter: view.key, view.version) != place {
+      if isAtEdge, index.first(atOrAfter: view.key, view.version) != place {
         throw TableReader.corrupt(file, handle.offset, "records that the index finds here", "others")
       }
       counted.records += 1
@@ -74,9 +66,7 @@ public struct TableAudit {
       counted.dataBytes += UInt64(view.key.count + view.value.count)
       counted.digest.add(view)
       try visit(view, handle.offset)
-      at = entry.end
     }
-    withExtendedLifetime(block) {}
   }
 
   /// Checks the blocks behind a run's data: its index and filter.

@@ -33,7 +33,7 @@ public final class TableRemnant {
     do throws(TableError) {
       guard let handle = try handle() else { return false }
       let next = try Block(handle, type: .data, tier: tier, of: file)
-      try Self.visit(next) { (view) throws(TableError) in _ = try order.follow(view, in: handle) }
+      try next.forEachRecord { (view, _) throws(TableError) in _ = try order.follow(view, in: handle) }
       (block, offset, end) = (next, handle.offset, handle.end)
       return true
     } catch .io(let error) {
@@ -45,7 +45,7 @@ public final class TableRemnant {
 
   /// Lends every record of the block that was read last.
   public func visit(_ body: (RecordView) throws(TableError) -> Void) throws(TableError) {
-    if let block { try Self.visit(block, body) }
+    try block?.forEachRecord { (view, _) throws(TableError) in try body(view) }
   }
 
   /// Where the block behind the last one lies by its header; nil where no data block can be.
@@ -61,22 +61,5 @@ public final class TableRemnant {
     else { return nil }
     let length = UInt32(TableFormat.blockHeaderBytes) + payload
     return UInt64(length) <= fileBytes - end ? BlockHandle(offset: end, length: length) : nil
-  }
-
-  private static func visit(
-    _ block: Block, _ body: (RecordView) throws(TableError) -> Void
-  ) throws(TableError) {
-    let entries = block.entries
-    let key = GrowingBytes(capacity: 64)
-    key.append(entries.prefix)
-    var at = 0
-    while at < entries.end {
-      let entry = entries.entry(at: at)
-      key.replaceTail(from: entries.prefix.count + entry.shared, with: entry.suffix)
-      try body(
-        RecordView(key: key.bytes, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span))
-      at = entry.end
-    }
-    withExtendedLifetime(block) {}
   }
 }

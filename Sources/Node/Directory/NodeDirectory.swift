@@ -14,6 +14,7 @@ import Wire
 ///     catalog         the catalog's state: SnapshotTrailer behind its checksum
 ///     log/            the shared Raft log (kv-log(5))
 ///     partitions/N/   the store of partition N (kv-sstable(5))
+///     RECOVERING      there while a recovery that was begun has not ended
 ///     reserve         zeros that give their room when the disk is full
 ///     identity/       keys and certificates, which `Server` keeps
 public enum NodeDirectory {

@@ -16,7 +16,7 @@ extension Recovery {
     let point: SnapshotHeader
     /// What the log has behind that.
     let entries: [LogEntry]
-    let obstacle: String?
+    private(set) var obstacle: String?
     /// Whether there is nothing of it, as against something that can't be used.
     let isAbsent: Bool
 
@@ -88,6 +88,13 @@ extension Recovery {
     /// Whether its log holds a split that its files don't: only on its own node is that carried out.
     var hasOpenSplit: Bool {
       entries.contains { $0.kind == .command && SplitCommand.isOne($0.payload) }
+    }
+
+    /// The same, which another node can't go on with.
+    func refused(_ words: String) -> Candidate {
+      var refused = self
+      refused.obstacle = "\(Recovery.name(group)): \(words)"
+      return refused
     }
 
     /// What has its last entry furthest, of those that can go on; of several the first. Where none can, the first at all.

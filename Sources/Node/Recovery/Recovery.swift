@@ -83,10 +83,12 @@ public struct Recovery {
     var adoptions: [Adoption] = []
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
-      var candidates = sources.map { Candidate.partition(group, in: $0) }
-      // A split is carried out on the nodes of its replicas alone.
-      let canMove = { (candidate: Candidate) in !partition.hasSplit && !candidate.hasOpenSplit }
-      candidates = candidates.filter { $0.opened.identity.nodeID == own || $0.obstacle != nil || canMove($0) }
+      let candidates = sources.map { source in
+        let candidate = Candidate.partition(group, in: source)
+        guard source.identity.nodeID != own, candidate.obstacle == nil, partition.hasSplit || candidate.hasOpenSplit
+        else { return candidate }
+        return candidate.refused("it is being split, which only the nodes of its replicas can carry out")
+      }
       guard let best = Candidate.best(of: candidates) else { continue }
       let isListed = best.replica.map { replica in partition.replicas.contains { $0.id == replica.rawValue } } ?? false
       if best.obstacle == nil, best.opened.identity.nodeID != own, let (store, state) = best.content {

@@ -41,13 +41,7 @@ kv recover apply -d node3 --yes --timeout 1s >/dev/null 2>&1
 port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node3.log | tail -1 | grep -o '[0-9]*$')
 start node3 serve -d node3 --listen "127.0.0.1:$port"
 survivor=$started
-for try in $(seq 100); do
-  ! kv cert issue rescuer --role admin --directory node3 --to cluster.kv --quiet 2>words || break
-  [ "$try" -lt 100 ] || fail "no way back in: $(cat words)"
-  sleep 0.1
-done
-export KV_CLUSTER=$work/cluster.kv
-kv status --wait healthy --timeout 60s >/dev/null || fail "$(kv status)"
+way_back_in node3
 same 300 "$(kv range --format keys | wc -l)"
 same changed "$(kv get key0001)"
 same 'value of key0001' "$(kv get key0001 --at snap:kept)"

@@ -61,13 +61,7 @@ same 0 "$(grep -c 'members on nodes' verdict || true)"
 kv recover apply -d node3 --yes --timeout 500ms 2>&1 | grep -q 'nothing is to be done' || fail "it is not done"
 
 start node3 serve -d node3 --listen "127.0.0.1:$(free_port)"
-for try in $(seq 100); do
-  ! kv cert issue rescuer --role admin --directory node3 --to cluster.kv --quiet 2>words || break
-  [ "$try" -lt 100 ] || fail "no way back in: $(cat words)"
-  sleep 0.1
-done
-export KV_CLUSTER=$work/cluster.kv
-kv status --wait healthy --timeout 60s >/dev/null || fail "$(kv status)"
+way_back_in node3
 same 2000 "$(kv range --format keys | wc -l)"
 same 100 "$(kv range --format tsv | grep -c 'changed$')"
 same 'value of key0042' "$(kv get key0042 --at snap:kept)"

@@ -15,7 +15,7 @@ final class SystemSurroundings: Surroundings {
 
   private let credentials: Credentials
   private let state: StateDirectory?
-  /// Made for the first connection: reading certificates and keys takes longer than the rest of a start.
+  /// Made for the first connection.
   private var context: TLSContext?
 
   init(_ credentials: Credentials, state: StateDirectory?) {
@@ -79,9 +79,11 @@ final class SystemSurroundings: Surroundings {
   private func makeContext() throws(TLSError) -> TLSContext {
     switch credentials {
     case .client(let file):
-      return try TLSContext.client(
-        certificate: try Certificate(der: file.certificate), key: try PrivateKey(der: file.privateKey),
-        ca: try Certificate(der: file.authority), cluster: file.cluster)
+      return try TLSContext.client(cluster: file.cluster) { () throws(TLSError) in
+        ClientCredentials(
+          certificate: try Certificate(der: file.certificate), key: try PrivateKey(der: file.privateKey),
+          ca: try Certificate(der: file.authority))
+      }
     case .joiner(let token):
       return try TLSContext.enrolClient(caPin: token.pin, cluster: token.cluster)
     }

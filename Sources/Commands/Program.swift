@@ -34,8 +34,9 @@ public enum Program {
 
   /// Carries out a command line, and leaves its errors to the caller.
   static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
+    if let command = plainCommand(arguments) { return try command.execute(output) }
     do {
-      var command = try KVCommand.parseAsRoot(joined(arguments))
+      var command = try KVCommand.parseAsRoot(respelled(arguments))
       if let command = command as? any Executable { return try command.execute(output) }
       try command.run()
       return .done
@@ -46,9 +47,11 @@ public enum Program {
     }
   }
 
-  /// `bench engine` as the one word that it is for the parser, which takes what follows `bench` for a workload.
-  private static func joined(_ arguments: [String]) -> [String] {
-    arguments.starts(with: ["bench", "engine"]) ? ["bench-engine"] + arguments.dropFirst(2) : arguments
+  /// The arguments as the parser takes them: `bench engine` as one word, since it takes what follows `bench` for a
+  /// workload, and `kv --version` as the command that it asks for.
+  private static func respelled(_ arguments: [String]) -> [String] {
+    if arguments.starts(with: ["bench", "engine"]) { return ["bench-engine"] + arguments.dropFirst(2) }
+    return arguments.first == "--version" ? ["version"] + arguments.dropFirst() : arguments
   }
 
   /// The argument in which the parser has found `-h` among letters that are no options, such as `-1h`, where nothing else

@@ -2,9 +2,10 @@ internal import COpenSSL
 
 /// The library as a whole: its start, its error queue, memory that it hands over.
 enum OpenSSL {
-  /// Starts libssl without reading a configuration file of the host. Costs nothing after the first time.
+  /// Starts libssl without reading a configuration file of the host, and to be left as it is when the process ends.
+  /// Costs nothing after the first time.
   static let start: Void = {
-    let flags = UInt64(OPENSSL_INIT_NO_LOAD_CONFIG)
+    let flags = UInt64(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT)
     // A failure shows in the first call that needs the library.
     _ = OPENSSL_init_ssl(flags, nil)
   }()

@@ -47,17 +47,29 @@ struct PeerCheck {
     guard let leaf = X509_STORE_CTX_get0_cert(store) else { return .noCertificate(.peer) }
     X509_STORE_CTX_set_time(store, 0, time_t(context.clock()))
     switch context.trust {
-    case .cluster: return verify(store) ?? refusal(of: leaf)
+    case .cluster:
+      guard let deferred = context.deferred else { return verify(store) ?? refusal(of: leaf) }
+      do throws(TLSError) {
+        let ca = try deferred.ca()
+        return verify(store, believing: ca.pointer) ?? refusal(of: leaf)
+      } catch {
+        return error
+      }
     case .pin(let pin, _):
       guard let ca = pinned(pin, in: store) else { return .wrongPin }
-      guard let trusted = kv_certificates_new(), kv_certificates_push(trusted, ca) > 0 else {
-        return OpenSSL.failure("a list of certificates")
-      }
-      // SAFETY: the list borrows the certificate, which the peer's chain in `store` keeps alive; both outlive `verify`.
-      defer { kv_certificates_free(trusted) }
-      X509_STORE_CTX_set0_trusted_stack(store, trusted)
-      return verify(store) ?? refusal(of: leaf)
+      return verify(store, believing: ca) ?? refusal(of: leaf)
     }
+  }
+
+  /// Checks the chain against one CA, which the caller keeps alive.
+  private func verify(_ store: OpaquePointer, believing ca: OpaquePointer) -> TLSError? {
+    guard let trusted = kv_certificates_new(), kv_certificates_push(trusted, ca) > 0 else {
+      return OpenSSL.failure("a list of certificates")
+    }
+    // SAFETY: the list borrows the certificate; both outlive `verify`, after which `store` isn't asked again.
+    defer { kv_certificates_free(trusted) }
+    X509_STORE_CTX_set0_trusted_stack(store, trusted)
+    return verify(store)
   }
 
   /// The certificate of the peer's chain that has the SHA-256.

@@ -37,6 +37,14 @@ public final class PrivateKey: @unchecked Sendable {
     self.init(owning: key)
   }
 
+  /// Refuses a certificate of another key.
+  func check(isOf certificate: Certificate) throws(TLSError) {
+    guard X509_check_private_key(certificate.pointer, pointer) == 1 else {
+      ERR_clear_error()
+      throw .invalid("a certificate with a key that is not its own")
+    }
+  }
+
   /// Lends the key's DER form (RFC 5915), which is wiped afterwards.
   public func withDER<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
     ERR_clear_error()

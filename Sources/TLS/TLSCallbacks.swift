@@ -19,6 +19,18 @@ let verifyChain: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> In
   return 0
 }
 
+/// Shows a client's deferred certificate to a server that asks for one.
+let presentCertificate: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { ssl, _ in
+  guard let ssl, let session = session(of: ssl), let deferred = session.check.context.deferred else { return 0 }
+  do throws(TLSError) {
+    try deferred.present(on: ssl)
+    return 1
+  } catch {
+    session.refuse(error)
+    return 0
+  }
+}
+
 /// Refuses a TLS 1.3 client that offers no ALPN: the selection below is not called for it.
 let requireALPN: @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = {
   ssl, alert, _ in

@@ -25,11 +25,14 @@ public final class TLSContext: @unchecked Sendable {
   let isServer: Bool
   let trust: Trust
   let acceptsEnrolment: Bool
+  /// Where certificate, key and CA are not read before they are needed.
+  let deferred: DeferredCredentials?
   let revoked: Revocation
   let clock: WallClock
 
   private init(
-    isServer: Bool, trust: Trust, acceptsEnrolment: Bool, revoked: @escaping Revocation, clock: @escaping WallClock
+    isServer: Bool, trust: Trust, acceptsEnrolment: Bool = false, deferred: DeferredCredentials? = nil,
+    revoked: @escaping Revocation = { _, _ in false }, clock: @escaping WallClock
   ) throws(TLSError) {
     _ = OpenSSL.start
     ERR_clear_error()
@@ -37,6 +40,7 @@ public final class TLSContext: @unchecked Sendable {
     self.isServer = isServer
     self.trust = trust
     self.acceptsEnrolment = acceptsEnrolment
+    self.deferred = deferred
     self.revoked = revoked
     self.clock = clock
   }
@@ -66,17 +70,31 @@ public final class TLSContext: @unchecked Sendable {
     return context
   }
 
-  /// A client's context: a node that connects to another node, or a command. `former` and `cross` as for a server.
+  /// A client's context: a node that connects to another node. `former` and `cross` as for a server.
   public static func client(
     certificate: Certificate, key: PrivateKey, ca: Certificate, former: Certificate? = nil,
     cross: Certificate? = nil, cluster: String,
     revoked: @escaping Revocation = { _, _ in false }, clock: @escaping WallClock = Validity.now
   ) throws(TLSError) -> TLSContext {
-    let context = try TLSContext(
-      isServer: false, trust: .cluster(cluster), acceptsEnrolment: false, revoked: revoked, clock: clock)
+    let context = try TLSContext(isServer: false, trust: .cluster(cluster), revoked: revoked, clock: clock)
     try context.configure()
     try context.present(certificate, key: key, chain: [cross].compactMap(\.self))
     try context.believe([ca, former])
+    context.verifyServer()
+    try context.offer(.member)
+    return context
+  }
+
+  /// The context of a command, which makes few connections: what it shows and believes is read, once, when a handshake
+  /// needs it. Errors of `reading` are errors of that handshake.
+  public static func client(
+    cluster: String, clock: @escaping WallClock = Validity.now,
+    reading: @escaping @Sendable () throws(TLSError) -> ClientCredentials
+  ) throws(TLSError) -> TLSContext {
+    let context = try TLSContext(
+      isServer: false, trust: .cluster(cluster), deferred: DeferredCredentials(reading), clock: clock)
+    try context.configure()
+    SSL_CTX_set_cert_cb(context.pointer, presentCertificate, nil)
     context.verifyServer()
     try context.offer(.member)
     return context
@@ -88,9 +106,7 @@ public final class TLSContext: @unchecked Sendable {
     caPin: [UInt8], cluster: String? = nil, clock: @escaping WallClock = Validity.now
   ) throws(TLSError) -> TLSContext {
     guard caPin.count == 32 else { throw .invalid("a CA pin of \(caPin.count) bytes, expected 32") }
-    let context = try TLSContext(
-      isServer: false, trust: .pin(caPin, cluster: cluster), acceptsEnrolment: false, revoked: { _, _ in false },
-      clock: clock)
+    let context = try TLSContext(isServer: false, trust: .pin(caPin, cluster: cluster), clock: clock)
     try context.configure()
     context.verifyServer()
     try context.offer(.enrolment)
@@ -120,10 +136,7 @@ extension TLSContext {
   }
 
   private func present(_ certificate: Certificate, key: PrivateKey, chain: [Certificate]) throws(TLSError) {
-    guard X509_check_private_key(certificate.pointer, key.pointer) == 1 else {
-      ERR_clear_error()
-      throw .invalid("a certificate with a key that is not its own")
-    }
+    try key.check(isOf: certificate)
     try OpenSSL.check(SSL_CTX_use_certificate(pointer, certificate.pointer), "the certificate")
     try OpenSSL.check(SSL_CTX_use_PrivateKey(pointer, key.pointer), "the key")
     for link in chain {

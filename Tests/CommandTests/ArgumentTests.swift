@@ -37,6 +37,36 @@ struct ArgumentTests {
     #expect(ArgumentBytes.joiningValues(["get", "--", "--at", "x"]) == ["get", "--", "--at", "x"])
   }
 
+  @Test(
+    "A command made without the parser is the one that the parser makes",
+    arguments: [
+      ["get", "k"], ["put", "k", "v"], ["put", "k"], ["delete", "k", "l"], ["get", "help"], ["get", "k=v"],
+      ["get", ArgumentBytes.encode([])], ["put", ArgumentBytes.encode([0xFF, 10]), ArgumentBytes.encode([])],
+      ["--cluster", "f", "get", "k"], ["get", "--cluster", "f", "k"], ["put", "k", "v", "--cluster", "f"],
+    ])
+  func plainCommands(_ line: [String]) throws {
+    let plain = try #require(Program.plainCommand(line))
+    #expect(described(plain) == described(try KVCommand.parseAsRoot(line)))
+  }
+
+  @Test(
+    "What has other options, or is wrong, is left to the parser",
+    arguments: [
+      [], ["get"], ["get", "k", "l"], ["get", "k", "-q"], ["put", "k", "-"], ["put", "k", "v", "w"],
+      ["-q", "get", "k"], ["get", "--", "k"], ["get", "k", "--cluster"], ["get", "k", "--cluster", "-q"],
+      ["get", "k", "--cluster=f"], ["get", "k", "--cluster", "f", "--cluster", "g"], ["delete"],
+      ["range", "k"], ["nosuch", "k"],
+    ])
+  func notPlain(_ line: [String]) {
+    #expect(Program.plainCommand(line) == nil)
+  }
+
+  private func described(_ command: Any) -> String {
+    var text = ""
+    dump(command, to: &text)
+    return text
+  }
+
   @Test("Global options stand before or behind the command")
   func globalOptions() throws {
     for line in [["--cluster", "f", "-q", "get", "k"], ["get", "k", "-q", "--cluster", "f"]] {

@@ -51,6 +51,13 @@ struct Cluster {
 }
 
 extension Cluster {
+  /// A client whose certificate and key are read by the handshake that needs them.
+  func deferredClient(
+    _ credentials: @escaping @Sendable () throws(TLSError) -> ClientCredentials
+  ) throws -> TLSContext {
+    try .client(cluster: id, reading: credentials)
+  }
+
   /// A client with this cluster's certificate that believes in another cluster, and goes there.
   func client(into other: Cluster) throws -> TLSContext {
     let (certificate, key) = try issue(user())

@@ -11,6 +11,7 @@ status 64 kv get
 status 64 kv get key --wrong
 same '' "$(cat stdout)"
 status 0 kv version
+same "$(kv version)" "$(kv --version)"
 status 0 kv help get
 status 74 sh -c '"$KV" version >/dev/full'
 status 66 kv get key

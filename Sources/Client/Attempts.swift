@@ -34,6 +34,9 @@ struct Attempts {
   let what: String
   /// The request id of a write; nil for a request that may be repeated at will.
   let write: RequestID?
+  /// Whether the write may be the repetition of one whose outcome stayed unknown: its user gave the id. What this
+  /// process can't reach may then be applied all the same.
+  private let isRepetition: Bool
   /// Whether an attempt of the write was perhaps applied, or will be.
   private(set) var isMaybeApplied = false
   private var troubles: [Trouble] = []
@@ -45,9 +48,10 @@ struct Attempts {
     var kind: ChannelFailure.Kind
   }
 
-  init(_ what: String, write: RequestID? = nil) {
+  init(_ what: String, write: RequestID? = nil, isRepetition: Bool = false) {
     self.what = what
     self.write = write
+    self.isRepetition = isRepetition
   }
 
   /// Notes an attempt and judges it.
@@ -111,7 +115,7 @@ struct Attempts {
 
   /// What to say when the time is over.
   func expired(after milliseconds: Int) -> ClientError {
-    if isMaybeApplied { return unknown() }
+    if isMaybeApplied || isRepetition { return unknown() }
     return .unavailable(
       "\(what): nobody could do it within \(milliseconds) ms\(listed); `kv status` shows the cluster")
   }

@@ -28,12 +28,17 @@ extension Client {
   }
 
   /// Deletes a key; gives the version of the deletion, or nil where the key had no value and nothing was written.
-  /// - Parameter requestID: the id of an earlier attempt whose outcome stayed unknown; nil: a new one.
-  public func delete(_ key: Key, requestID: RequestID? = nil) throws(ClientError) -> Version? {
+  /// - Parameters:
+  ///   - version: delete only if the key's latest version is this one.
+  ///   - requestID: the id of an earlier attempt whose outcome stayed unknown; nil: a new one.
+  public func delete(
+    _ key: Key, ifVersion version: Version? = nil, requestID: RequestID? = nil
+  ) throws(ClientError) -> Version? {
     try Client.check(key)
     var write = WireWriteRequest()
     write.key = Data(key.bytes)
     write.tombstone = true
+    if let version { write.set(.ifVersion(version)) }
     let version = try send(write, to: key, "delete", requestID) { Version(rawValue: $0.version) }
     return version == .zero ? nil : version
   }
@@ -48,7 +53,7 @@ extension Client {
     write.name(id, acknowledged: acknowledged)
     do throws(ClientError) {
       let version = try call(
-        .write(write), Attempts(what, write: id), preferred: { self.leaderAddress(of: key) }
+        .write(write), Attempts(what, write: id, isRepetition: given != nil), preferred: { self.leaderAddress(of: key) }
       ) { body in
         if case .write(let answer) = body { read(answer) } else { nil }
       }

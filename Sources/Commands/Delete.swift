@@ -4,27 +4,51 @@ import Client
 
 /// `kv delete`: deletes keys. Their history stays readable as long as it is retained.
 struct DeleteCommand: Executable {
-  static let configuration = CommandConfiguration(commandName: "delete", abstract: "Delete keys.")
+  static let configuration = CommandConfiguration(
+    commandName: "delete", abstract: "Delete keys.",
+    usage: "kv delete KEY ... [options]\nkv delete --from FORMAT [FILE|-]")
 
   @OptionGroup var global: GlobalOptions
+
+  @Option(
+    help: ArgumentHelp("Delete the keys of records in this format: keys, tsv, json, nul, cdb.", valueName: "format"))
+  var from: RecordFormat?
+
+  @Option(help: ArgumentHelp("Only if the key's latest version is this one.", valueName: "version"))
+  var ifVersion: UInt64?
 
   @Option(help: ArgumentHelp("The id of the deletion, to retry one safely.", valueName: "id"))
   var requestID: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The keys.", valueName: "key"))
-  var keys: [ArgumentBytes]
+  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"))
+  var operands: [ArgumentBytes] = []
 
   mutating func validate() throws {
-    if requestID != nil, keys.count > 1 { throw ValidationError("--request-id takes one key") }
+    if from != nil {
+      if operands.count > 1 { throw ValidationError("--from takes one file, or - for standard input") }
+      if ifVersion != nil || requestID != nil {
+        throw ValidationError("--from excludes --if-version and --request-id")
+      }
+    } else {
+      if operands.isEmpty { throw ValidationError("expected a key") }
+      if requestID != nil, operands.count > 1 { throw ValidationError("--request-id takes one key") }
+      if ifVersion != nil, operands.count > 1 { throw ValidationError("--if-version takes one key") }
+    }
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    if let from {
+      return try Load(work: .delete, format: from, file: operands.first?.text ?? "-", global: global).run(output)
+    }
     let id = try RequestID.parsed(requestID)
     let client = try global.client()
     var code = ExitCode.done
-    for argument in keys {
+    let expected = ifVersion.map { Version(rawValue: $0) }
+    for argument in operands {
       let key = argument.key
-      let version = try asking { () throws(ClientError) in try client.delete(key, requestID: id) }
+      let version = try asking { () throws(ClientError) in
+        try client.delete(key, ifVersion: expected, requestID: id)
+      }
       if version == nil {
         global.say("\(Escaping.text(key.bytes)) is absent")
         code = .absent

@@ -4,7 +4,9 @@ import Client
 
 /// `kv get`: reads values.
 struct GetCommand: Executable {
-  static let configuration = CommandConfiguration(commandName: "get", abstract: "Read the values of keys.")
+  static let configuration = CommandConfiguration(
+    commandName: "get", abstract: "Read the values of keys.",
+    usage: "kv get KEY ... [options]\nkv get --from FORMAT [FILE|-] [options]")
 
   @OptionGroup var global: GlobalOptions
 
@@ -26,14 +28,24 @@ struct GetCommand: Executable {
   @Option(help: ArgumentHelp("Print records: tsv, json, keys, nul, cdb.", valueName: "format"))
   var format: RecordFormat?
 
-  @Argument(help: ArgumentHelp("The keys.", valueName: "key"))
-  var keys: [ArgumentBytes]
+  @Option(
+    help: ArgumentHelp("Read the keys of records in this format: keys, tsv, json, nul, cdb.", valueName: "format"))
+  var from: RecordFormat?
+
+  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"))
+  var operands: [ArgumentBytes] = []
 
   mutating func validate() throws {
+    if from != nil {
+      if operands.count > 1 { throw ValidationError("--from takes one file, or - for standard input") }
+      if proof { throw ValidationError("--from excludes --proof") }
+    } else if operands.isEmpty {
+      throw ValidationError("expected a key")
+    }
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
-    if keys.count > 1, wantedFormat == nil { throw ValidationError("several keys need --format") }
+    if operands.count > 1, wantedFormat == nil { throw ValidationError("several keys need --format") }
     if file != nil, consistency?.isRelaxed == true { throw ValidationError("--file excludes --consistency") }
-    if proof, file == nil || keys.count > 1 { throw ValidationError("--proof takes --file and one key") }
+    if proof, file == nil || operands.count > 1 { throw ValidationError("--proof takes --file and one key") }
     if proof, format != nil || global.json { throw ValidationError("--proof has a format of its own") }
     if at != nil, consistency?.isRelaxed == true {
       throw ValidationError(
@@ -42,9 +54,9 @@ struct GetCommand: Executable {
   }
 
   /// A record, and how old it may be where that isn't known to be nothing.
-  private typealias Answer = (record: Record, freshness: Freshness?)
+  typealias Answer = (record: Record, freshness: Freshness?)
 
-  private var wantedFormat: RecordFormat? { global.json ? .json : format }
+  private var wantedFormat: RecordFormat? { global.json ? .json : format ?? (from == nil ? nil : .tsv) }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
@@ -56,13 +68,22 @@ struct GetCommand: Executable {
       return try writing(output) { (output) throws(CommandError) in try printProof(source, output) }
     }
     let client = try global.client()
+    if let from, time == nil, consistency?.isRelaxed != true {
+      return try writing(output) { (output) throws(CommandError) in
+        let code = try keys(from, output).read(client) { (key, found) throws(CommandError) in
+          try answer(key, found.map { (Record(key: key, version: $0.version, value: $0.value), nil) }, output)
+        }
+        try end(output)
+        return code
+      }
+    }
     let version = try time?.version(asking: client)
     return try write(output) { (key) throws(CommandError) in try get(key, client, version) }
   }
 
   private func printProof(_ source: SnapshotReading, _ output: OutputStream) throws(CommandError) -> ExitCode {
-    guard let line = try source.proof(of: keys[0].key) else {
-      global.say("\(Escaping.text(keys[0].bytes)) is absent")
+    guard let line = try source.proof(of: operands[0].key) else {
+      global.say("\(Escaping.text(operands[0].bytes)) is absent")
       return .absent
     }
     try output.write(line)
@@ -97,18 +118,33 @@ struct GetCommand: Executable {
     _ find: (Key) throws(CommandError) -> Answer?, _ output: OutputStream
   ) throws(CommandError) -> ExitCode {
     var code = ExitCode.done
-    for argument in keys {
-      guard let (record, freshness) = try find(argument.key) else {
-        global.say("\(Escaping.text(argument.bytes)) is absent")
-        code = .absent
-        continue
+    if let from {
+      code = try keys(from, output).read { (key) throws(CommandError) in
+        try answer(key, find(key), output)
       }
-      try print(record, freshness, output)
+    } else {
+      for key in operands.map(\.key) where try !answer(key, find(key), output) { code = .absent }
     }
-    if code == .done || keys.count > 1 {
-      try output.write { (bytes) throws(CommandError) in wantedFormat?.appendEnd(to: &bytes) }
-    }
+    if code == .done || operands.count > 1 || from != nil { try end(output) }
     return code
+  }
+
+  /// Prints what was found of a key, and says whether anything was.
+  private func answer(_ key: Key, _ answer: Answer?, _ output: OutputStream) throws(CommandError) -> Bool {
+    guard let (record, freshness) = answer else {
+      global.say("\(Escaping.text(key.bytes)) is absent")
+      return false
+    }
+    try print(record, freshness, output)
+    return true
+  }
+
+  private func keys(_ format: RecordFormat, _ output: OutputStream) throws(CommandError) -> KeyStream {
+    try KeyStream(format, file: operands.first?.text ?? "-", output)
+  }
+
+  private func end(_ output: OutputStream) throws(CommandError) {
+    try output.write { (bytes) throws(CommandError) in wantedFormat?.appendEnd(to: &bytes) }
   }
 
   private func print(

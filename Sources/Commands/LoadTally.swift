@@ -3,8 +3,10 @@ import Client
 
 /// Counts what became of the records of a load, and tells of those that failed.
 final class LoadTally {
-  /// How many records were written.
+  /// How many records were written, or keys deleted.
   private(set) var written = 0
+  /// How many keys were to be deleted that have no value.
+  private(set) var absent = 0
   /// How many were not, or perhaps not.
   private(set) var failed = 0
   /// Whether an outcome says that going on is no use.
@@ -12,6 +14,7 @@ final class LoadTally {
   /// The exit code: that of the first failure, but an unknown outcome goes before all others.
   private(set) var worst = ExitCode.done
 
+  private let work: Load.Work
   private let json: Bool
   private let unit: String
   private let began = ProcessFacts.steadyMilliseconds
@@ -24,7 +27,8 @@ final class LoadTally {
   /// How many failures are told one by one.
   private static let mostTold = 1000
 
-  init(json: Bool, unit: String) {
+  init(_ work: Load.Work, json: Bool, unit: String) {
+    self.work = work
     self.json = json
     self.unit = unit
   }
@@ -44,6 +48,10 @@ final class LoadTally {
   func note(_ index: Int, _ outcome: Result<Version, ClientError>) {
     let (number, key) = underWay.removeValue(forKey: index) ?? (index + 1, nil)
     switch outcome {
+    case .success(.zero):
+      absent += 1
+      if worst == .done, work == .delete { worst = .absent }
+      if json { print(number, key) { $0.null("version") } }
     case .success(let version):
       written += 1
       if json { print(number, key) { $0.version("version", version) } }
@@ -104,12 +112,21 @@ final class LoadTally {
     return output
   }
 
+  /// What is done so far, in words.
+  var progress: String {
+    switch work {
+    case .put: "\(written) records written"
+    case .delete: "\(written) keys deleted"
+    }
+  }
+
   /// What was done, in words.
   var summary: String {
     let milliseconds = ProcessFacts.steadyMilliseconds - began
     let time = "\(milliseconds / 1000).\(milliseconds / 100 % 10) s"
     let end = isStopped ? "; stopped there: loading again from the start is safe" : ""
-    return "\(written) records written, \(failed) failed in \(time)\(end)"
+    let gone = absent > 0 ? ", \(absent) were absent" : ""
+    return "\(progress)\(gone), \(failed) failed in \(time)\(end)"
   }
 }
 

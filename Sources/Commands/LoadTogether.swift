@@ -8,10 +8,10 @@ extension Load {
   private static let togetherBytes = ByteCount.mebibytes(64)
 
   /// Writes the records of each partition with one version, or none of them.
-  func runTogether(_ output: OutputStream) throws(CommandError) -> ExitCode {
+  func runTogether(_ output: OutputStream, _ condition: WriteCondition) throws(CommandError) -> ExitCode {
     let records = try recordsTogether()
     let client = try global.client()
-    let tally = LoadTally(json: global.json, unit: unit)
+    let tally = LoadTally(work, json: global.json, unit: format.unit)
     for record in records { tally.add(record.number, record.key) }
     guard !records.isEmpty else { return try conclude(tally, nil) }
     try asking { () throws(ClientError) in
@@ -29,22 +29,26 @@ extension Load {
     var wrong: String?
     let failure = read(input) { (number, key, value) throws(CommandError) in
       guard !key.bytes.isEmpty else {
-        throw .malformed("\(input.path), \(unit) \(number): the key is empty; nothing was written")
+        throw .malformed("\(input.path), \(format.unit) \(number): the key is empty; nothing was written")
+      }
+      guard let value else {
+        throw .malformed(
+          "\(input.path), \(format.unit) \(number): a deletion; nothing was written: only values are written together")
       }
       if let other = places.updateValue(number, forKey: key) {
         throw .malformed(
-          "\(input.path), \(unit) \(number): the key of \(unit) \(other) again; nothing was written: with --atomic each "
+          "\(input.path), \(format.unit) \(number): the key of \(format.unit) \(other) again; nothing was written: with --atomic each "
             + "key stands once")
       }
       bytes += key.bytes.count + value.count
       guard bytes <= Load.togetherBytes.rawValue else {
         throw .malformed(
-          "\(input.path), \(unit) \(number): more than \(Load.togetherBytes) so far; nothing was written: load it in parts, "
+          "\(input.path), \(format.unit) \(number): more than \(Load.togetherBytes) so far; nothing was written: load it in parts, "
             + "or without --atomic")
       }
       records.append((number, key, value))
     } malformed: { number, words in
-      wrong = "\(input.path), \(unit) \(number): \(words); nothing was written"
+      wrong = "\(input.path), \(format.unit) \(number): \(words); nothing was written"
     } isOver: {
       wrong != nil
     }

@@ -35,8 +35,8 @@ extension GetCommand: PlainCommand {
     guard operands.count == 1 else { return nil }
     self.init()
     self.global = global
-    (at, file, proof, to, consistency, format) = (nil, nil, false, nil, nil, nil)
-    keys = operands
+    (at, file, proof, to, consistency, format, from) = (nil, nil, false, nil, nil, nil, nil)
+    self.operands = operands
   }
 }
 
@@ -55,8 +55,8 @@ extension DeleteCommand: PlainCommand {
     guard !operands.isEmpty else { return nil }
     self.init()
     self.global = global
-    requestID = nil
-    keys = operands
+    (from, ifVersion, requestID) = (nil, nil, nil)
+    self.operands = operands
   }
 }
 

@@ -46,9 +46,9 @@ struct PutCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let from {
-      let load = Load(
-        format: from, file: operands.first?.text ?? "-", condition: ifAbsent ? .ifAbsent : .none, global: global)
-      return atomic ? try load.runTogether(output) : try load.run(output)
+      let condition = ifAbsent ? WriteCondition.ifAbsent : .none
+      let load = Load(work: .put(condition), format: from, file: operands.first?.text ?? "-", global: global)
+      return atomic ? try load.runTogether(output, condition) : try load.run(output)
     }
     let id = try RequestID.parsed(requestID)
     let key = operands[0].key

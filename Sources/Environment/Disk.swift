@@ -20,6 +20,8 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isDiskFull: Bool { code == 28 || code == 122 }
   /// Whether the file or directory does not exist (ENOENT).
   public var isNotFound: Bool { code == 2 }
+  /// Whether no such file exists, or something else in its place or on the way to it (ENOENT, ENOTDIR, EISDIR).
+  public var isNoFile: Bool { code == 2 || code == 20 || code == 21 }
   public var description: String { "\(operation) \(path): \(String(cString: strerror(code))) (error \(code))" }
 }
 

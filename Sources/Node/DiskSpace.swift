@@ -35,6 +35,11 @@ final class DiskSpace {
   }
 
   private func judge(_ space: NodeStorage.Space) {
+    if space.isGone {
+      return node.host.fatal(
+        "its directory, or FORMAT in it, was removed under it: what it acknowledges would be lost; kv-failures(7) says how "
+          + "to replace a node")
+    }
     free = space.free
     if !isFull {
       if space.isFull { enter("\(ByteCount.bytes(Int(clamping: space.free ?? 0))) are free") }

@@ -156,6 +156,18 @@ import Wire
     }
   }
 
+  @Test("what repeats an earlier attempt is unknown where nobody answers, and what it is told where somebody does")
+  func repetition() {
+    var random = SplitMix64(seed: 1)
+    let id = RequestID(session: SessionID(milliseconds: 1, using: &random), sequence: 1)
+    var attempts = Attempts("put", write: id, isRepetition: true)
+    _ = attempts.record(Self.outcome(.unsent), at: "a:1")
+    #expect(Self.end(attempts.expired(after: 5000)) == .unknown)
+    #expect(Self.end(attempts.record(Self.outcome(.says(.conditionFalse)), at: "a:1")) == .conditionFalse)
+    #expect(Self.end(attempts.record(Self.outcome(.says(.refused)), at: "a:1")) == .refused)
+    #expect(Self.end(attempts.record(Self.outcome(.done), at: "a:1")) == .done)
+  }
+
   @Test("an error names each peer once, with its latest reason and how often it failed")
   func words() {
     var attempts = Attempts("get")

@@ -35,7 +35,7 @@ struct ExitCodeTests {
   @Test("A load's code is that of its first failure, but an unknown outcome goes before all")
   func load() throws {
     let id = try #require(RequestID(parsing: "0192f3a4-0000-7000-8000-000000000000/7"))
-    let tally = LoadTally(json: true, unit: "line")
+    let tally = LoadTally(.put(.none), json: true, unit: "line")
     for number in 1...4 { tally.add(number + 1, Key("k\(number)")) }
     tally.note(1, .success(Version(rawValue: 9)))
     #expect(tally.worst == .done)

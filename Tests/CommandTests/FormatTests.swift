@@ -44,10 +44,29 @@ struct FormatTests {
         try #require(steps <= bytes.count + 2, "seed \(seed) doesn't end")
         switch try format.next(from: input.stream) {
         case .end, .broken: break reading
-        case .record, .malformed: continue
+        case .record, .key, .malformed: continue
         }
       }
     }
+  }
+
+  @Test("keys are read back from every format; a deletion of a watch is a key, too")
+  func readingKeys() throws {
+    for format in RecordFormat.allCases {
+      let text = try Self.written(format, "a\tb", "v")
+      let input = try PipeInput(Array(text.utf8))
+      switch try format.next(from: input.stream, needsValue: false) {
+      case .key(let key), .record(let key, _): #expect(key == Key("a\tb"), "\(format)")
+      case let other: Issue.record("\(format): \(other)")
+      }
+    }
+    let deletion = #"{"version":"7","kind":"delete","key":"k"}"#
+    #expect(JSONFormat.decode(Array(deletion.utf8)) == .key(Key("k")))
+    #expect(JSONFormat.decode(Array(#"{"kind":"delete","key":"k","value":"v"}"#.utf8)).isMalformed)
+    #expect(JSONFormat.decode(Array(#"{"kind":"put","key":"k","value":"v"}"#.utf8)) == .record(Key("k"), [118]))
+    #expect(JSONFormat.decode(Array(#"{"kind":{},"key":"k","value":"v"}"#.utf8)) == .record(Key("k"), [118]))
+    #expect(JSONFormat.decode(Array(#"{"key":"k"}"#.utf8)).isMalformed)
+    #expect(JSONFormat.decode(Array(#"{"key":"k"}"#.utf8), needsValue: false) == .key(Key("k")))
   }
 
   @Test("tsv is one line a record, with tab, newline and backslash escaped")

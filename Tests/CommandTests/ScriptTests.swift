@@ -12,8 +12,8 @@ private enum Scripts {
   ]
   /// What the commands do.
   static let ofCommands = [
-    "bytes", "edges", "statuses", "packages", "strangers", "demo", "debug", "keep", "full", "damage", "proof", "scopes",
-    "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "resume", "history", "watch",
+    "bytes", "edges", "streams", "statuses", "packages", "strangers", "demo", "debug", "keep", "full", "damage",
+    "proof", "scopes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "resume", "history", "watch",
   ]
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts").path
 

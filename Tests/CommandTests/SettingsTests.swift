@@ -64,6 +64,7 @@ struct SettingsTests {
       .text
     #expect(unit.contains("serve --directory /data/x%%y --zone \"a b\"\n"))
     #expect(unit.contains("Type=notify\n") && unit.contains("ReadWritePaths=/data/x%%y\n"))
+    #expect(unit.contains("RequiresMountsFor=/data/x%%y\n"))
     #expect(SystemdUnit.quoted("a\"b\\$c") == "\"a\\\"b\\\\$$c\"")
     let usual = try SystemdUnit(try ServeCommand.parse(["--config", "/etc/kv/serve.conf"]), directory: nil).text
     #expect(usual.contains("--config /etc/kv/serve.conf --directory /var/lib/kv\n"))

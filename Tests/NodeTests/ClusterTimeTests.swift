@@ -35,6 +35,21 @@ import Wire
     #expect(ClusterTime().wall(own: wall, steady: steady) == wall)
   }
 
+  @Test("every clock that is far from the median is named, and how far it is")
+  func astray() {
+    let steady: UInt64 = 1_000_000
+    func named(_ time: ClusterTime, own: UInt64, at moment: UInt64 = 1_000_000) -> [String] {
+      time.astray(own: own, steady: moment).map { "\($0.member.map { "\($0)" } ?? "own") \($0.ahead)" }
+    }
+    #expect(named(time([wall, wall + 9_000]), own: wall) == [])
+    #expect(named(time([wall, wall + day]), own: wall + 5) == ["3 \(day - 5)"])
+    #expect(named(time([wall - day, wall]), own: wall) == ["2 -\(day)"])
+    #expect(named(time([wall, wall]), own: wall + day) == ["own \(day)"])
+    #expect(named(time([wall + day, wall]), own: wall, at: steady + 120_000) == [])
+    #expect(named(ClusterTime(), own: wall) == [])
+    #expect(named(time([.max, 0]), own: wall).count == 1)
+  }
+
   @Test("what a member said moves on with the steady clock, and is forgotten after a minute")
   func ageing() {
     let time = time([wall, wall], steady: 1_000_000)
@@ -78,9 +93,13 @@ import Wire
 
   @Test("any answer of a member is safe to take")
   func nonsense() {
-    let time = time([.max, 0, UInt64(Int64.max)])
+    var time = time([.max, 0, UInt64(Int64.max), 1 << 61])
     #expect(time.count(steady: 1_000_000) == 2)
-    #expect(time.wall(own: wall, steady: 1_000_000) <= UInt64(Int64.max))
+    for steady: UInt64 in [1_000_000, 1_050_000] {
+      #expect(time.wall(own: wall, steady: steady) <= UInt64(Int64.max))
+      #expect(time.astray(own: wall, steady: steady).count == 2)
+      #expect(time.follow(own: wall, steady: steady) <= UInt64(Int64.max))
+    }
   }
 
   @Test("a request id is too old or too young by the version that its write would get")

@@ -75,6 +75,30 @@ struct FollowerReadTests {
     #expect(get(world, eventual("k", maxLag: 1_000), of: follower) == nil)
   }
 
+  @Test("each of three nodes, left alone, answers a range over all partitions: also over those that it led")
+  func leftAlone() throws {
+    for index in 0..<3 {
+      let world = try world(seed: 5)
+      for number: UInt64 in 1...8 { #expect(world.put("k\(number)", "v", id: number) != nil) }
+      world.run(milliseconds: 4_000)
+      let survivor = world.hosts.keys.sorted()[index]
+      for other in world.hosts.keys where other != survivor { world.kill(other) }
+      world.run(milliseconds: 6_000)
+      let request = WireRequest.with {
+        $0.timeoutMs = 3_000
+        $0.range = .with {
+          $0.groups = [1, 2, 3, 4]
+          $0.credit = 1 << 20
+        }
+      }
+      guard case .range(let answer)? = world.ask(request, of: survivor) else {
+        Issue.record("node \(survivor) does not answer")
+        continue
+      }
+      #expect(answer.at > 0 && answer.lagMs > 5_000 && !answer.records.isEmpty)
+    }
+  }
+
   @Test("what a replica says at its closed version, all say for ever", arguments: 1...2 as ClosedRange<UInt64>)
   func sameForEver(seed: UInt64) throws {
     let world = try world(seed: 10 + seed)

@@ -16,23 +16,26 @@ enum JSONFormat {
     return object
   }
 
-  /// Reads one line; empty lines are passed over.
-  static func next(from input: InputStream) throws(CommandError) -> DecodedRecord {
+  /// Reads one line.
+  static func next(from input: InputStream, needsValue: Bool) throws(CommandError) -> DecodedRecord {
     switch try input.part(upTo: UInt8(ascii: "\n"), limit: RecordBounds.lineBytes) {
     case .end: return .end
-    case .tooLong:
-      try input.skip(past: UInt8(ascii: "\n"))
-      return .malformed("the line is longer than \(RecordBounds.lineBytes) bytes")
-    case .complete(let line), .unfinished(let line): return decode(line)
+    case .tooLong: return try RecordBounds.tooLong(input)
+    case .complete(let line), .unfinished(let line): return decode(line, needsValue: needsValue)
     }
   }
 
-  /// Reads key and value out of an object. Other members, such as `version`, say nothing about a write.
-  static func decode(_ line: [UInt8]) -> DecodedRecord {
+  /// Reads key and value out of an object; of a deletion as `watch` prints it (`"kind":"delete"`) the key. Other members,
+  /// such as `version`, say nothing about a write.
+  static func decode(_ line: [UInt8], needsValue: Bool = true) -> DecodedRecord {
     do throws(JSONError) {
       var reader = JSONReader(line)
-      let members = try reader.members(wanted: ["key", "key_b64", "value", "value_b64"])
+      let members = try reader.members(wanted: ["key", "key_b64", "value", "value_b64"], others: ["kind"])
       let key = try bytes(of: "key", in: members)
+      let hasValue = members["value"] != nil || members["value_b64"] != nil
+      let isDeletion = members["kind"] == Array(Record.Kind.tombstone.word.utf8)
+      if isDeletion, hasValue { throw JSONError(words: "expected no value in a deletion, found one") }
+      if isDeletion || !needsValue && !hasValue { return .checked(key: key) }
       let value = try bytes(of: "value", in: members)
       return .checked(key: key, value: value)
     } catch {

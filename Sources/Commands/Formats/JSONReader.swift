@@ -18,8 +18,11 @@ struct JSONReader {
     self.text = text
   }
 
-  /// The wanted members of the object, which must be all that the text holds.
-  mutating func members(wanted: Set<String>) throws(JSONError) -> [String: [UInt8]] {
+  /// The wanted members of the object, which must be all that the text holds; and the others of those names that are
+  /// strings.
+  mutating func members(
+    wanted: Set<String>, others: Set<String> = []
+  ) throws(JSONError) -> [String: [UInt8]] {
     guard Escaping.isUTF8(text) else { throw JSONError(words: "expected JSON in UTF-8, found other bytes") }
     var found: [String: [UInt8]] = [:]
     try expect("{")
@@ -27,7 +30,7 @@ struct JSONReader {
       repeat {
         let name = String(decoding: try string(), as: UTF8.self)
         try expect(":")
-        if wanted.contains(name) {
+        if wanted.contains(name) || others.contains(name) && isAtString {
           guard found.updateValue(try string(), forKey: name) == nil else {
             throw JSONError(words: "expected each member once, found \(name) twice")
           }
@@ -44,6 +47,13 @@ struct JSONReader {
 
   private mutating func skipSpace() {
     while at < text.count, [0x20, 0x09, 0x0a, 0x0d].contains(text[at]) { at += 1 }
+  }
+
+  private var isAtString: Bool {
+    mutating get {
+      skipSpace()
+      return at < text.count && text[at] == UInt8(ascii: "\"")
+    }
   }
 
   private mutating func skip(_ sign: Unicode.Scalar) -> Bool {

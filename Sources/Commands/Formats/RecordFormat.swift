@@ -17,14 +17,20 @@ public enum RecordFormat: String, CaseIterable, ExpressibleByArgument, Sendable 
   /// Whether the format holds values, so that it can be read back.
   public var hasValues: Bool { self != .keys }
 
+  /// What one piece of a stream is called.
+  var unit: String {
+    switch self {
+    case .tsv, .json, .keys: "line"
+    case .nul, .cdb: "record"
+    }
+  }
+
   /// Appends one record.
   public func append(_ record: Record, to output: inout [UInt8]) throws(CommandError) {
     switch self {
     case .tsv: TSVFormat.append(record, to: &output)
     case .json: JSONFormat.append(record, to: &output)
-    case .keys:
-      output.append(contentsOf: Escaping.escape(record.key.bytes))
-      output.append(UInt8(ascii: "\n"))
+    case .keys: KeysFormat.append(record.key, to: &output)
     case .nul: try NulFormat.append(record, to: &output)
     case .cdb: CDBFormat.append(record, to: &output)
     }
@@ -35,12 +41,12 @@ public enum RecordFormat: String, CaseIterable, ExpressibleByArgument, Sendable 
     if self == .cdb { output.append(UInt8(ascii: "\n")) }
   }
 
-  /// Reads the next record of a stream.
-  public func next(from input: InputStream) throws(CommandError) -> DecodedRecord {
+  /// Reads the next record of a stream, or the next key where no value is needed.
+  public func next(from input: InputStream, needsValue: Bool = true) throws(CommandError) -> DecodedRecord {
     switch self {
     case .tsv: try TSVFormat.next(from: input)
-    case .json: try JSONFormat.next(from: input)
-    case .keys: .broken("the format keys holds no values")
+    case .json: try JSONFormat.next(from: input, needsValue: needsValue)
+    case .keys: try KeysFormat.next(from: input)
     case .nul: try NulFormat.next(from: input)
     case .cdb: try CDBFormat.next(from: input)
     }
@@ -51,6 +57,8 @@ public enum RecordFormat: String, CaseIterable, ExpressibleByArgument, Sendable 
 public enum DecodedRecord: Equatable {
   /// A record.
   case record(Key, [UInt8])
+  /// A key without a value: of a deletion, or all that the format holds.
+  case key(Key)
   /// This one isn't a record; the next may be.
   case malformed(String)
   /// What follows can't be told apart any more.
@@ -64,6 +72,11 @@ public enum DecodedRecord: Equatable {
       return .malformed(words)
     }
     return .record(Key(key), value)
+  }
+
+  /// A key, if it is within the limit.
+  static func checked(key: [UInt8]) -> DecodedRecord {
+    RecordBounds.violation(key: key).map { .malformed($0) } ?? .key(Key(key))
   }
 }
 
@@ -84,4 +97,10 @@ enum RecordBounds {
   /// The longest line that a record of full size can take in any text format: every byte as `\u00HH`, and a margin
   /// for the names around.
   static let lineBytes = 6 * (Limits.keyBytes.rawValue + Limits.valueBytes.rawValue) + 4096
+
+  /// A line that is longer, which is passed over.
+  static func tooLong(_ input: InputStream) throws(CommandError) -> DecodedRecord {
+    try input.skip(past: UInt8(ascii: "\n"))
+    return .malformed("the line is longer than \(lineBytes) bytes")
+  }
 }

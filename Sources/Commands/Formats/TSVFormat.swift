@@ -13,9 +13,7 @@ enum TSVFormat {
   static func next(from input: InputStream) throws(CommandError) -> DecodedRecord {
     switch try input.part(upTo: UInt8(ascii: "\n"), limit: RecordBounds.lineBytes) {
     case .end: return .end
-    case .tooLong:
-      try input.skip(past: UInt8(ascii: "\n"))
-      return .malformed("the line is longer than \(RecordBounds.lineBytes) bytes")
+    case .tooLong: return try RecordBounds.tooLong(input)
     case .complete(let line), .unfinished(let line): return decode(line)
     }
   }

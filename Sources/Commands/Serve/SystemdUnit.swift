@@ -34,6 +34,8 @@ struct SystemdUnit {
       Documentation=man:kv-serve(1) man:kv-operations(7)
       Wants=network-online.target
       After=network-online.target
+      # An empty mount point is no new node.
+      RequiresMountsFor=\(SystemdUnit.quoted(place))
 
       [Service]
       Type=notify

@@ -11,7 +11,7 @@ public final class InputStream {
   private var start = 0
   private var ended = false
   /// Called before a read that has to wait: for those who have work to finish meanwhile.
-  public var beforeWaiting: (() -> Void)?
+  public var beforeWaiting: (() throws(CommandError) -> Void)?
 
   /// A stream from an open descriptor, which stays the caller's.
   public init(descriptor: Int32, path: String) {
@@ -118,7 +118,7 @@ public final class InputStream {
       start = 0
     }
     if let beforeWaiting, !isReadable(within: 0) {
-      beforeWaiting()
+      try beforeWaiting()
     }
     let size = max(InputStream.pieceBytes, buffer.count)
     while true {

@@ -49,19 +49,20 @@ final class ClockWatch {
     return time.follow(own: node.host.clock.wallMilliseconds, steady: steady)
   }
 
-  /// What is wrong with this node's clock, in words; nil: nothing that is known here.
-  var problem: String? {
-    guard leadsSince != nil else { return nil }
-    let own = node.host.clock.wallMilliseconds
-    let agreed = time.wall(own: own, steady: steady)
-    guard agreed != own else { return nil }
-    let (seconds, way) = own > agreed ? ((own - agreed) / 1000, "ahead of") : ((agreed - own) / 1000, "behind")
-    return "the clock is \(seconds) s \(way) the other members' and is not used for versions; set it"
+  /// What is wrong with the members' clocks, in words; nothing where another node asks them.
+  var problems: [String] {
+    guard leadsSince != nil else { return [] }
+    return time.astray(own: node.host.clock.wallMilliseconds, steady: steady).map { member, ahead in
+      "node \(member ?? node.id): its clock is \(ahead.magnitude / 1000) s \(ahead > 0 ? "ahead of" : "behind") the other "
+        + "members' and is not used for versions; set it"
+    }
   }
 
   private func report() {
-    guard node.now >= nextReport, let problem else { return }
+    guard node.now >= nextReport else { return }
+    let problems = problems
+    guard !problems.isEmpty else { return }
     nextReport = node.now.advanced(milliseconds: Limits.clockReportMilliseconds)
-    node.host.log(.error, problem)
+    for problem in problems { node.host.log(.error, problem) }
   }
 }

@@ -12,6 +12,9 @@ struct ClusterTime {
     let heardAt: UInt64
   }
 
+  /// No clock shows more, far from where sums of such times could overflow.
+  private static let latest = UInt64(1) << 61
+
   private var readings: [NodeID: Reading] = [:]
   /// The distance of the time that was given out last from our steady clock.
   private var followed: Int64?
@@ -20,7 +23,7 @@ struct ClusterTime {
 
   /// A member's wall clock, in milliseconds since 1970, when our steady clock showed `steady` milliseconds.
   mutating func heard(_ member: NodeID, wall: UInt64, steady: UInt64) {
-    guard wall <= UInt64(Int64.max) else { return }
+    guard wall <= ClusterTime.latest else { return }
     readings[member] = Reading(distance: Int64(wall) - Int64(steady), heardAt: steady)
   }
 
@@ -30,11 +33,28 @@ struct ClusterTime {
   /// Our own wall clock, unless it is further from the members' median than `Limits.clockErrorMilliseconds`: then the
   /// median. Of an even number the earlier of the two in the middle: too early a clock does no harm.
   func wall(own: UInt64, steady: UInt64) -> UInt64 {
+    let median = median(own: own, steady: steady)
+    return ClusterTime.isAstray(Int64(clamping: own), from: median) ? UInt64(max(0, median)) : own
+  }
+
+  /// The members whose clocks are that far from the median, and by how many milliseconds they are ahead of it. Nil
+  /// stands for this node.
+  func astray(own: UInt64, steady: UInt64) -> [(member: NodeID?, ahead: Int64)] {
+    let median = median(own: own, steady: steady)
+    let others = readings.filter { $0.value.isFresh(steady) }.sorted { $0.key < $1.key }
+    return ([(nil, Int64(clamping: own))] + others.map { ($0.key, $0.value.distance + Int64(steady)) })
+      .filter { ClusterTime.isAstray($0.1, from: median) }
+      .map { ($0.0, $0.1 - median) }
+  }
+
+  private func median(own: UInt64, steady: UInt64) -> Int64 {
     let others = readings.values.filter { $0.isFresh(steady) }.map { $0.distance + Int64(steady) }
     let all = (others + [Int64(clamping: own)]).sorted()
-    let median = UInt64(max(0, all[(all.count - 1) / 2]))
-    let error = own > median ? own - median : median - own
-    return error > Limits.clockErrorMilliseconds ? median : own
+    return all[(all.count - 1) / 2]
+  }
+
+  private static func isAstray(_ wall: Int64, from median: Int64) -> Bool {
+    (wall - median).magnitude > Limits.clockErrorMilliseconds
   }
 
   /// The time to give versions by: that of `wall`, but a leap ahead is followed only once it has lasted for longer than a

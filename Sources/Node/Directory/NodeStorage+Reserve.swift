@@ -9,14 +9,17 @@ extension NodeStorage {
     let free: UInt64?
     /// Whether the reserve is there.
     let hasReserve: Bool
+    /// Whether the node's directory was removed under it: what it writes from now on nobody will find.
+    let isGone: Bool
     /// Whether so little is free that no writes can be taken.
     let isFull: Bool
     /// Whether so much is free that writes can be taken again.
     let isAmple: Bool
 
-    init(free: UInt64?, hasReserve: Bool, reserveBytes: ByteCount) {
+    init(free: UInt64?, hasReserve: Bool, reserveBytes: ByteCount, isGone: Bool) {
       self.free = free
       self.hasReserve = hasReserve
+      self.isGone = isGone
       let toGoOn = UInt64(Limits.roomToGoOn.rawValue)
       isFull = (free ?? .max) < (hasReserve ? UInt64(reserveBytes.rawValue) / 4 : toGoOn)
       isAmple = hasReserve && (free ?? 0) >= toGoOn
@@ -32,7 +35,16 @@ extension NodeStorage {
       // Without room for it the disk counts as full for longer.
       try? makeReserve()
     }
-    return Space(free: free, hasReserve: hasReserve, reserveBytes: reserveBytes)
+    return Space(free: free, hasReserve: hasReserve, reserveBytes: reserveBytes, isGone: isGone)
+  }
+
+  private var isGone: Bool {
+    do throws(DiskError) {
+      _ = try disk.open(NodeDirectory.formatPath(directory), .read)
+      return false
+    } catch {
+      return error.isNotFound
+    }
   }
 
   private var hasReserve: Bool { reserveBytes.rawValue == 0 || disk.exists(reservePath) }
@@ -62,7 +74,8 @@ extension NodeStorage {
   static func releaseReserveIfFull(_ directory: String, of bytes: ByteCount, on disk: any Disk) -> Bool {
     let path = NodeDirectory.reservePath(directory)
     let hasReserve = bytes.rawValue == 0 || disk.exists(path)
-    let space = Space(free: try? disk.freeBytes(directory), hasReserve: hasReserve, reserveBytes: bytes)
+    let space = Space(
+      free: try? disk.freeBytes(directory), hasReserve: hasReserve, reserveBytes: bytes, isGone: false)
     if space.isFull { try? disk.remove(path) }
     return space.isFull
   }

@@ -123,7 +123,7 @@ public struct OpenedDirectory {
       for name in try storage.disk.list(parent) {
         guard let number = UInt32(name), number > 0, "\(number)" == name else { continue }
         // A directory without CURRENT is what is left of a replica that was being made or removed.
-        guard storage.disk.exists("\(parent)/\(name)/CURRENT") else { continue }
+        guard try storage.disk.list("\(parent)/\(name)").contains("CURRENT") else { continue }
         let group = GroupID(rawValue: number)
         stores.append((group, Result { () throws(StoreError) in try open(group, storage) }))
       }
@@ -132,7 +132,7 @@ public struct OpenedDirectory {
     }
     for case (_, .failure(let error)) in stores {
       if case .corrupt = error { continue }
-      if case .io(let cause) = error, cause.isNotFound { continue }
+      if case .io(let cause) = error, cause.isNoFile { continue }
       throw .store(error)
     }
     return try withoutUnborn(stores.sorted { $0.group < $1.group })

@@ -75,15 +75,17 @@ extension Node {
       return reply(WireFailure.because(.invalid, "at most \(Limits.partitions) partitions"))
     }
     let wanted = request.groups.compactMap { replicas[GroupID(rawValue: $0)]?.machine as? Partition }
+    let asOf = now
     versions.latest { [weak self] version in
       guard let self, let version else {
         return reply(WireFailure.because(.unavailable, "the oracle did not answer in time"))
       }
-      close(wanted.filter { $0.replica?.leads == true }, at: version, reply: reply)
+      close(wanted.filter { $0.replica?.leads == true }, at: version, asOf: asOf, reply: reply)
     }
   }
 
-  private func close(_ partitions: [Partition], at version: Version, reply: @escaping Reply) {
+  /// What others are told of a partition this replica keeps in mind, too: it may lead no more when it is next asked.
+  private func close(_ partitions: [Partition], at version: Version, asOf: Moment, reply: @escaping Reply) {
     var answer = WireClosedResponse.with { $0.version = version.rawValue }
     var left = partitions.count
     guard left > 0 else { return reply(.closed(answer)) }
@@ -93,6 +95,7 @@ extension Node {
         if failure == nil, partition.split.proposed == nil, let index = partition.replica?.applied.index {
           answer.groups.append(partition.group.rawValue)
           answer.indexes.append(index.rawValue)
+          partition.closed.learned(version, at: index, asOf: asOf, applied: index)
         }
         left -= 1
         if left == 0 { reply(.closed(answer)) }

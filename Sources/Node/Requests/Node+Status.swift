@@ -22,7 +22,7 @@ extension Node {
       status.groups.append(groupStatus(replica))
     }
     status.readOnly = space.isFull
-    if let problem = clocks.problem { status.problems.append(problem) }
+    status.problems += clocks.problems
     if let problem = space.problem { status.problems.append(problem) }
     status.problems += fences.missed.compactMap { fences.problem(of: $0.group) }
     status.damage = Array((damage.found + partitions.flatMap(\.store.damagedPaths)).prefix(Limits.damageListed))

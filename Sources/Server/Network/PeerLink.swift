@@ -20,6 +20,8 @@ final class PeerLink: FrameReceiver {
   /// Given up for want of use: its end is no loss, and another link may be there by then.
   private var isRetired = false
   private var resumption: [UInt8]?
+  /// Whether that is of this connection: its server gives one ticket, soon after the handshake.
+  private var isResumable = false
   private var failures = 0
   private var retryAt: Moment
   /// When a frame was last sent.
@@ -100,7 +102,7 @@ final class PeerLink: FrameReceiver {
   /// Tries again if there is no connection: peers should find each other without waiting for something to say.
   func tick() {
     if connection == nil, way != .states || !waiting.isEmpty { connect() }
-    if let connection, let fresh = connection.resumption { resumption = fresh }
+    if !isResumable, let connection, let fresh = connection.resumption { (resumption, isResumable) = (fresh, true) }
   }
 
   func close() { connection?.close() }
@@ -128,6 +130,7 @@ final class PeerLink: FrameReceiver {
   // MARK: FrameReceiver
 
   func connected(_ connection: FramedConnection) {
+    isResumable = false
     isConnecting = false
     guard !isRetired else { return connection.close() }
     if failures > 0 { runner.logger.info("connected to node \(peer) at \(address) again") }

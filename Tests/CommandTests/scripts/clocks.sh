@@ -105,3 +105,12 @@ done
 same $((pairs / writers * writers * 2)) "$(kv range --format keys | wc -l)"
 for index in 1 2 3; do clock "$index" +0; done
 kv verify --quick >/dev/null
+
+# Whichever node's clock is wrong, status names it, and only it.
+for index in 1 2 3; do
+  clock "$index" +2h
+  until kv status 2>&1 | grep -q "node $index: its clock is 7[12][0-9][0-9] s ahead"; do sleep 0.2; done
+  if kv status 2>&1 | grep -v "node $index:" | grep 'its clock is'; then fail "another clock is named"; fi
+  clock "$index" +0
+  until ! kv status 2>&1 | grep -q 'its clock is'; do sleep 0.2; done
+done

@@ -43,3 +43,25 @@ kv status --wait healthy --timeout 60s >/dev/null || fail "not mended: $(kv stat
 grep -q 'the end of the file at byte 40000' node1.log || fail "the cut was not found in: $(cat node1.log)"
 kv range | grep -v -e '^meanwhile' -e '^afterwards' | cmp - before
 same yes "$(kv get afterwards)"
+
+# What stands in a file's place is as a file that is gone: of that partition alone.
+stop "${nodes[1]}"
+rm node2/partitions/1/CURRENT
+mkdir node2/partitions/1/CURRENT
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node2.log | tail -1 | grep -o '[0-9]*$')
+start node2 serve -d node2 --listen "127.0.0.1:$port"
+nodes[1]=$started
+kv status --wait healthy --timeout 60s >/dev/null || fail "not mended: $(kv status)"
+grep -q 'partition 1: the replica on node 2 is damaged' node2.log || fail "not told in: $(cat node2.log)"
+kv range | grep -v -e '^meanwhile' -e '^afterwards' | cmp - before
+
+# What may not be read is not gone: the node says so, and does not start without it.
+if [ "$(id -u)" -eq 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
+  stop "${nodes[1]}"
+  chmod 755 "$work"
+  chown -R 65534 node2
+  chown 0 node2/partitions/2
+  status 74 setpriv --reuid 65534 --clear-groups "$KV" serve -d node2 --listen "127.0.0.1:$port"
+  grep -q 'partitions/2: Permission denied' stderr
+  chown 65534 node2/partitions/2
+fi

@@ -65,3 +65,10 @@ KV_CLUSTER=$work/any/cluster.kv kv status --json | grep -q "\"address\":\"127.0.
 stop "$any"
 start any serve -d any
 KV_CLUSTER=$work/any/cluster.kv await_healthy
+
+# A node whose directory is removed under it acknowledges nothing that would be lost: it ends.
+rm -rf any
+found=0
+wait "$started" || found=$?
+same 74 "$found"
+grep -q 'removed under it' any.log

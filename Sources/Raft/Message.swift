@@ -61,7 +61,12 @@ public struct Message: Equatable, Sendable {
   /// The receiver's own `sentAt` that this message answers to, zero if none. Leases and transfers count from it.
   public var echo: UInt64
   /// The snapshot to stream or that arrived (snapshot).
-  public var snapshot: SnapshotHeader?
+  @inlinable public var snapshot: SnapshotHeader? {
+    get { aside.snapshot }
+    set { aside = Aside(newValue) }
+  }
+  /// Few messages have a snapshot: beside the message, it makes the others small to copy.
+  @usableFromInline var aside: Aside
   /// A vote asked for on behalf of the leader, which gave its lease up for it.
   public var forced: Bool
   /// heartbeat: pulses may stand for those to come. heartbeatResponse: they do, from here on.
@@ -88,13 +93,27 @@ public struct Message: Equatable, Sendable {
     self.context = context
     self.sentAt = sentAt
     self.echo = echo
-    self.snapshot = snapshot
+    aside = Aside(snapshot)
     self.forced = forced
     self.quiescent = quiescent
   }
 }
 
 extension Message {
+  /// A part of a message in memory of its own, if it has it.
+  @usableFromInline indirect enum Aside: Equatable, Sendable {
+    case nothing
+    case header(SnapshotHeader)
+
+    @inlinable init(_ snapshot: SnapshotHeader?) {
+      self = snapshot.map { .header($0) } ?? .nothing
+    }
+
+    @inlinable var snapshot: SnapshotHeader? {
+      if case .header(let snapshot) = self { snapshot } else { nil }
+    }
+  }
+
   /// Whether leadership hangs on it: it must not wait behind entries.
   public var isUrgent: Bool {
     switch kind {

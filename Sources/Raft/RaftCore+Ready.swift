@@ -65,9 +65,12 @@ extension RaftCore {
   private var hasNewVote: Bool { handedVote != (term, hardState.vote) }
 
   /// Whether a snapshot may be handed out: not while entries before it are being applied.
-  private var canInstall: Bool { arrivedSnapshot != nil && !arrivedSnapshotIsHanded && applied == applying }
+  private var canInstall: Bool { applied == applying && !arrivedSnapshotIsHanded && hasArrivedSnapshot }
 
-  private var hasCommitted: Bool { arrivedSnapshot == nil && applying < min(commit, stable) }
+  private var hasCommitted: Bool { applying < min(commit, stable) && !hasArrivedSnapshot }
+
+  /// Asked for at every turn: a comparison with nil would copy the snapshot's header.
+  private var hasArrivedSnapshot: Bool { if case .some = arrivedSnapshot { true } else { false } }
 
   /// Only what is durable here is applied, lest a crash leave the state machine ahead of the log.
   private mutating func takeCommitted() -> [LogEntry] {

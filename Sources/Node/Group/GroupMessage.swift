@@ -33,8 +33,10 @@ extension GroupMessage {
     return size
   }
 
-  /// Six fixed fields, two bytes, and eight varints.
-  private static let mostFixedBytes = 4 + 8 + 8 + 2 + 8 + 8 + 8 * 10
+  /// Five fixed fields, two bytes, and eight varints of a byte each.
+  fileprivate static let fewestBytes = 4 + 4 * 8 + 2 + 8
+  /// The same with varints of ten bytes.
+  private static let mostFixedBytes = fewestBytes + 8 * 9
 
   /// Appends the message.
   func encode(into writer: inout ByteWriter) {
@@ -107,6 +109,7 @@ extension [GroupMessage] {
   /// The messages in the payload of a frame of kind `peerBatch`.
   public init(untrusted payload: [UInt8]) throws(ByteError) {
     self = []
+    reserveCapacity(Swift.min(payload.count / GroupMessage.fewestBytes, 16))
     var reader = ByteReader(payload)
     while !reader.isAtEnd { append(try GroupMessage(from: &reader)) }
   }

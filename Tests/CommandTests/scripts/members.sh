@@ -103,6 +103,18 @@ grep -q 'declared lost' node5.log
 
 touch stop
 wait "$loader" || true
+# What they had is refused, and in nobody's way.
+kv cert list >certificates
+same 'node/4 left node/5 left' "$(awk '/^node\/[45]/ { print $1, $3 }' certificates | sort -u | xargs)"
+same valid "$(awk '/^node\/[123]/ { print $3 }' certificates | sort -u)"
+status 0 kv cert rotate
+for try in $(seq 300); do
+  kv cert rotate --json | grep '"holder":"[nc]' >standing || break
+  [ "$try" -lt 300 ] || fail "some don't follow: $(cat standing)"
+  sleep 0.1
+done
+status 0 kv cert rotate --finish
+
 sed -n 's/.*"key":"\([^"]*\)","version".*/\1/p' acknowledged | sort >written
 kv range --prefix load- --format keys | sort >found
 [ "$(wc -l <written)" -gt 400 ] || fail "next to nothing was acknowledged: $(tail -n 3 load.errors)"

@@ -39,6 +39,11 @@ same '' "$(find . -maxdepth 1 -name '*.part*')"
 status 64 kv cert issue 'a b' --role reader --to x.kv
 status 64 kv cert issue carol --role king --to x.kv
 same 'node/1 node/2 node/3' "$(kv cert list | awk '/^node/ { print $1 }' | sort -u | xargs)"
+# What has ended can't be renewed: it is told what can be done.
+kv cert issue brief --role reader --ttl 1s --to brief.kv --quiet
+sleep 2.5
+status 77 kv --cluster brief.kv cert renew
+grep -q 'has expired; have another issued, by an administrator (kv cert issue)' stderr || fail "$(cat stderr)"
 
 # Taken back: the connection that is open ends, and no other is made.
 mkfifo records

@@ -45,7 +45,7 @@ struct LeaveCommand: Executable {
     request.isLost = lost
     request.force = force
     request.cancel = cancel
-    let warnings = try asking { () throws(ClientError) in try client.leave(request) }
+    let warnings = try askingByNumber { () throws(ClientError) in try client.leave(request) }
     for warning in warnings { StandardError.say("warning: \(warning)") }
     let state: String
     if cancel {

@@ -9,11 +9,11 @@ three_nodes
 status 64 kv leave
 status 64 kv leave 2 -d node2
 status 64 kv leave 2 --force
-status 65 kv leave 9
+status 64 kv leave 9
 status 77 kv leave --lost 2
 grep -q 'heard from' stderr
-status 65 kv plan --leave 9
-status 65 kv split 999
+status 64 kv plan --leave 9
+status 64 kv split 999
 status 64 kv serve -d none --split-size 5
 status 64 kv serve -d none --split-size much
 kv plan | grep -q '^nothing to move$'

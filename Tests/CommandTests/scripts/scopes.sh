@@ -56,6 +56,9 @@ kill -KILL "${nodes[2]}"
 wait "${nodes[2]}" 2>/dev/null || true
 kill -KILL "${nodes[1]}"
 wait "${nodes[1]}" 2>/dev/null || true
+status 69 kv split --timeout 1s
+grep -q 'which partition is the largest' stderr || fail "split: $(cat stderr)"
+status 69 timeout 60 "$KV" bench put --total 10 --timeout 1s
 status 69 kv verify --timeout 1s
 grep -q '16 of 16 partitions could not be checked' stderr || fail "verify: $(cat stderr)"
 [ $((SECONDS - began)) -lt 60 ] || fail "it took $((SECONDS - began)) s"

@@ -12,7 +12,7 @@ struct PutCommand: Executable {
   @OptionGroup var global: GlobalOptions
 
   @Option(help: ArgumentHelp("Load records in this format: tsv, json, nul, cdb.", valueName: "format"))
-  var from: RecordFormat?
+  var from: LoadFormat?
 
   @Flag(help: "With --from: the records of each partition together, or none of them.")
   var atomic = false
@@ -35,7 +35,6 @@ struct PutCommand: Executable {
       if ifVersion != nil || requestID != nil {
         throw ValidationError("--from excludes --if-version and --request-id")
       }
-      if from == .keys { throw ValidationError("the format keys holds no values: load tsv, json, nul or cdb") }
     } else {
       if atomic { throw ValidationError("--atomic goes with --from") }
       if operands.isEmpty { throw ValidationError("expected a key") }
@@ -47,7 +46,7 @@ struct PutCommand: Executable {
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let from {
       let load = Load(
-        format: from, file: operands.first?.text ?? "-", condition: ifAbsent ? .ifAbsent : .none, global: global)
+        format: from.format, file: operands.first?.text ?? "-", condition: ifAbsent ? .ifAbsent : .none, global: global)
       return atomic ? try load.runTogether(output) : try load.run(output)
     }
     let id = try RequestID.parsed(requestID)
@@ -87,4 +86,16 @@ struct PutCommand: Executable {
     }
     return value
   }
+}
+
+/// A format that can be loaded: one that holds values.
+struct LoadFormat: ExpressibleByArgument {
+  let format: RecordFormat
+
+  init?(argument: String) {
+    guard let format = RecordFormat(rawValue: argument), format.hasValues else { return nil }
+    self.format = format
+  }
+
+  static var allValueStrings: [String] { RecordFormat.allCases.filter(\.hasValues).map(\.rawValue) }
 }

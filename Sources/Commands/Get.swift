@@ -17,7 +17,7 @@ struct GetCommand: Executable {
   @Flag(help: "With --file: print a proof that the record is in the snapshot.")
   var proof = false
 
-  @Option(help: ArgumentHelp("Write the output into this file.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the output into this file; - prints it.", valueName: "file"))
   var to: ArgumentBytes?
 
   @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
@@ -35,6 +35,7 @@ struct GetCommand: Executable {
     if file != nil, consistency?.isRelaxed == true { throw ValidationError("--file excludes --consistency") }
     if proof, file == nil || keys.count > 1 { throw ValidationError("--proof takes --file and one key") }
     if proof, format != nil || global.json { throw ValidationError("--proof has a format of its own") }
+    if to?.bytes.isEmpty == true { throw ValidationError("the name of the file behind --to is empty") }
     if at != nil, consistency?.isRelaxed == true {
       throw ValidationError(
         "--at excludes --consistency: what was written up to a version is the same on every replica")
@@ -73,7 +74,7 @@ struct GetCommand: Executable {
   private func writing(
     _ output: OutputStream, _ body: (OutputStream) throws(CommandError) -> ExitCode
   ) throws(CommandError) -> ExitCode {
-    guard let to else { return try body(output) }
+    guard let to, to.bytes != Array("-".utf8) else { return try body(output) }
     return try FileReplacement.write(to.text, body)
   }
 

@@ -10,6 +10,27 @@ status 64 kv nosuch
 status 64 kv get
 status 64 kv get key --wrong
 same '' "$(cat stdout)"
+
+# What is wrong is named, also where the parser stumbles over something else first.
+# wrong TEXT ARGUMENT…: the command line is refused with these words.
+wrong() {
+  local text=$1
+  shift
+  status 64 kv "$@"
+  grep -qF -- "$text" stderr || fail "line ${BASH_LINENO[0]}: $(cat stderr)"
+}
+wrong "unknown option '--rev'" get t --rev 5
+wrong "unknown option '--prefix'" get --prefix a
+wrong "unknown option '--prefix'" --cluster file delete --prefix=a
+wrong "unknown option '--wrong'" put x y --wrong 1
+wrong "unknown option '-5'; what begins with a dash and is no option comes behind --" put n -5
+wrong "'set' is no command of kv: kv --help lists them" set a b
+wrong "'lst' is no command of kv snapshot: kv snapshot --help lists them" --cluster file snapshot lst
+wrong "Please provide one of 'tsv', 'json', 'nul' or 'cdb'" put --from keys
+wrong "several keys need --format" get a b
+wrong "is empty" get a --to ''
+wrong "from 1s to 7d" invite --ttl 999ms
+wrong "from 1s to 7d" invite --ttl 9999d
 status 0 kv version
 same "$(kv version)" "$(kv --version)"
 status 0 kv help get

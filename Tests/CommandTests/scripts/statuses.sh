@@ -37,6 +37,13 @@ status 0 kv help get
 status 74 sh -c '"$KV" version >/dev/full'
 status 66 kv get key
 status 66 kv --cluster missing get key
+status 66 kv --cluster . get key
+grep -q 'cannot read the cluster file .: Is a directory' stderr || fail "$(cat stderr)"
+if [ "$(id -u)" -ne 0 ]; then
+  mkdir -m 0 closed
+  status 66 kv --cluster closed/cluster.kv get key
+  grep -q 'Permission denied' stderr || fail "$(cat stderr)"
+fi
 echo nonsense >malformed
 status 78 kv --cluster malformed get key
 status 78 env KV_CLUSTER=malformed "$KV" get key
@@ -115,3 +122,8 @@ status 69 kv status --timeout 1s
 status 69 kv range --timeout 1s
 same '' "$(cat stdout)"
 printf 'a\tb\n' | status 69 kv put --from tsv --timeout 1s
+grep -q '^kv: get: nobody' stderr || fail "$(cat stderr)"
+status 69 kv get key --at -1s --timeout 1s
+grep -q '^kv: asking for the latest version: nobody' stderr || fail "$(cat stderr)"
+status 69 kv split --timeout 1s
+grep -q "^kv: reading the cluster's map: nobody" stderr || fail "$(cat stderr)"

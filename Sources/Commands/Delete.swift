@@ -19,6 +19,7 @@ struct DeleteCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    for key in keys { try key.checkAsKey() }
     let id = try RequestID.parsed(requestID)
     let client = try global.client()
     var code = ExitCode.done

@@ -48,6 +48,7 @@ struct GetCommand: Executable {
   private var wantedFormat: RecordFormat? { global.json ? .json : format }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    for key in keys { try key.checkAsKey() }
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     if let file {
       let source = try SnapshotReading(file.text, at: time, global)

@@ -76,6 +76,17 @@ kv put d2 x >/dev/null
 status 1 kv delete d1 nothing d2
 same 2 "$(wc -l <stdout)"
 
+# An empty key is none.
+status 65 kv put '' x
+status 65 kv get ''
+status 65 kv delete ''
+status 65 kv history ''
+status 65 kv watch '' --timeout 5s
+
+# A dash for a file is standard output.
+same you "$(kv get lock --to -)"
+[ ! -e - ] || fail 'there is a file -'
+
 # An empty range is no error.
 status 0 kv range zzz
 same '' "$(cat stdout)"
@@ -112,18 +123,24 @@ same new "$(kv get time --at -0s)"
 status 1 kv get time --at -1h
 status 64 kv get time --at tomorrow
 status 64 kv get time --at snap:none
+# What the cluster has not given out yet is refused by a watch, too.
+status 77 kv get time --at 9223372036854775807
+status 77 kv watch time --after 9223372036854775807 --timeout 20s
+grep -q 'was not given out yet' stderr || fail "$(cat stderr)"
+status 77 kv watch time --after 2099-01-01T00:00:00Z --timeout 20s
+status 0 kv watch time --after "$before" --limit 1 --timeout 20s
 same old "$(kv range time timf --at "$before" --format tsv | cut -f 2)"
 
 # The node gone: certainly not applied.
 stop "$node"
 status 69 kv put key value --timeout 1s
 status 69 kv get key --timeout 1s
-status 69 kv status --timeout 1s
-status 69 kv range --timeout 1s
-same '' "$(cat stdout)"
-printf 'a\tb\n' | status 69 kv put --from tsv --timeout 1s
 grep -q '^kv: get: nobody' stderr || fail "$(cat stderr)"
 status 69 kv get key --at -1s --timeout 1s
 grep -q '^kv: asking for the latest version: nobody' stderr || fail "$(cat stderr)"
 status 69 kv split --timeout 1s
 grep -q "^kv: reading the cluster's map: nobody" stderr || fail "$(cat stderr)"
+status 69 kv status --timeout 1s
+status 69 kv range --timeout 1s
+same '' "$(cat stdout)"
+printf 'a\tb\n' | status 69 kv put --from tsv --timeout 1s

@@ -83,7 +83,9 @@ sleep 0.3
 kill -KILL "${nodes[3]}" # who leaves
 wait "${nodes[3]}" 2>/dev/null || true
 again 4
-kv leave 4 --timeout 60s --json >left
+cp node1/cluster.kv node4/admin.kv
+kv --cluster node4/admin.kv leave 4 --timeout 60s --json >left 2>words
+grep -q "the cluster file node4/admin.kv lies in that node's directory: copy it" words || fail "$(cat words)"
 same '{"node":4,"state":"left","warnings":[]}' "$(cat left)"
 wait "${nodes[3]}" || fail "the node that left ended with $?"
 status 77 kv serve -d node4
@@ -101,8 +103,6 @@ wait "$started" || status=$?
 same 77 "$status"
 grep -q 'declared lost' node5.log
 
-touch stop
-wait "$loader" || true
 # What they had is refused, and in nobody's way.
 kv cert list >certificates
 same 'node/4 left node/5 left' "$(awk '/^node\/[45]/ { print $1, $3 }' certificates | sort -u | xargs)"
@@ -115,6 +115,8 @@ for try in $(seq 300); do
 done
 status 0 kv cert rotate --finish
 
+touch stop
+wait "$loader" || true
 sed -n 's/.*"key":"\([^"]*\)","version".*/\1/p' acknowledged | sort >written
 kv range --prefix load- --format keys | sort >found
 [ "$(wc -l <written)" -gt 400 ] || fail "next to nothing was acknowledged: $(tail -n 3 load.errors)"

@@ -97,5 +97,6 @@ struct LoadFormat: ExpressibleByArgument {
     self.format = format
   }
 
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
   static var allValueStrings: [String] { RecordFormat.allCases.filter(\.hasValues).map(\.rawValue) }
 }

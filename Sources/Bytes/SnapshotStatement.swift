@@ -44,6 +44,9 @@ public struct SnapshotStatement: Equatable, Sendable {
   /// Whether the file shows more than one version.
   public var hasHistory: Bool { oldest < version }
 
+  /// Whether nothing can be in the file: it is of what changed after its own version.
+  public var isEmptyChange: Bool { since == version }
+
   /// The encoded statement: format u8 = 1, cluster, version, oldest, since (0: none), prefix, time, records, bytes,
   /// root. Strings stand behind a varint of their length, integers are u64.
   public func encoded() -> [UInt8] {
@@ -81,7 +84,7 @@ public struct SnapshotStatement: Equatable, Sendable {
     oldest = Version(rawValue: try reader.u64())
     let since = Version(rawValue: try reader.u64())
     self.since = since == .zero ? nil : since
-    guard version > .zero, oldest <= version, since < version else {
+    guard version > .zero, oldest <= version, since <= version else {
       throw .malformed(
         offset: versionOffset, expected: "versions in order", found: "\(version), \(oldest), \(since)")
     }

@@ -9,7 +9,8 @@ extension Client {
   /// A new map, checked, and kept for later calls.
   func freshMap(until deadline: UInt64) throws(ClientError) -> ClusterMap {
     let cluster = file.cluster
-    let fresh = try call(.map(WireMapRequest()), Attempts("map"), until: deadline) { body -> ClusterMap? in
+    let attempts = Attempts("reading the cluster's map")
+    let fresh = try call(.map(WireMapRequest()), attempts, until: deadline) { body -> ClusterMap? in
       guard case .map(let message) = body else { return nil }
       return ClusterMap(untrusted: message, cluster: cluster)
     }

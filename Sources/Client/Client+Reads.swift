@@ -86,7 +86,7 @@ extension Client {
 
   /// A version at or above every one given out before the call: what a range of the latest reads at.
   public func latestVersion() throws(ClientError) -> Version {
-    try call(.now(WireNowRequest()), Attempts("now")) { body in
+    try call(.now(WireNowRequest()), Attempts("asking for the latest version")) { body in
       if case .now(let answer) = body, answer.version > 0 { Version(rawValue: answer.version) } else { nil }
     }
   }

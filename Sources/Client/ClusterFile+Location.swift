@@ -44,8 +44,10 @@ extension ClusterFile {
   }
 
   private static func existing(_ path: String, origin: String) throws(ClusterFileError) -> String {
-    guard exists(path) else { throw .missing(path: path, origin: origin) }
-    return path
+    guard access(path, F_OK) != 0 else { return path }
+    let code = errno
+    guard code == ENOENT || code == ENOTDIR else { throw .unreadable(path: path, code: code) }
+    throw .missing(path: path, origin: origin)
   }
 
   private static func exists(_ path: String) -> Bool {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why there is no cluster file to work with.
 public enum ClusterFileError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file that was asked for does not exist; `origin` says by what.
@@ -24,11 +26,18 @@ public enum ClusterFileError: Error, Equatable, Sendable, CustomStringConvertibl
     case .noneFound(let tried):
       "no cluster file: tried \(tried.joined(separator: ", ")); name one with --cluster or $KV_CLUSTER"
     case .unreadable(let path, let code):
-      "cannot read the cluster file \(path): error \(code)"
+      "cannot read the cluster file \(path): \(ClusterFileError.words(code))"
     case .malformed(let path, 0, let expected, let found):
       "\(path): expected \(expected), found \(found)"
     case .malformed(let path, let line, let expected, let found):
       "\(path), line \(line): expected \(expected), found \(found)"
     }
+  }
+
+  /// The system's words for one of its error numbers.
+  private static func words(_ code: Int32) -> String {
+    // SAFETY: strerror gives a NUL-terminated string that is copied at once; no other thread asks meanwhile for more
+    // than the same constant text.
+    strerror(code).map { String(cString: $0) } ?? "error \(code)"
   }
 }

@@ -40,6 +40,7 @@ struct DeleteCommand: Executable {
     if let from {
       return try Load(work: .delete, format: from, file: operands.first?.text ?? "-", global: global).run(output)
     }
+    for key in operands { try key.checkAsKey() }
     let id = try RequestID.parsed(requestID)
     let client = try global.client()
     var code = ExitCode.done

@@ -19,7 +19,7 @@ struct GetCommand: Executable {
   @Flag(help: "With --file: print a proof that the record is in the snapshot.")
   var proof = false
 
-  @Option(help: ArgumentHelp("Write the output into this file.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the output into this file; - prints it.", valueName: "file"))
   var to: ArgumentBytes?
 
   @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
@@ -47,6 +47,7 @@ struct GetCommand: Executable {
     if file != nil, consistency?.isRelaxed == true { throw ValidationError("--file excludes --consistency") }
     if proof, file == nil || operands.count > 1 { throw ValidationError("--proof takes --file and one key") }
     if proof, format != nil || global.json { throw ValidationError("--proof has a format of its own") }
+    if to?.bytes.isEmpty == true { throw ValidationError("the name of the file behind --to is empty") }
     if at != nil, consistency?.isRelaxed == true {
       throw ValidationError(
         "--at excludes --consistency: what was written up to a version is the same on every replica")
@@ -59,6 +60,7 @@ struct GetCommand: Executable {
   private var wantedFormat: RecordFormat? { global.json ? .json : format ?? (from == nil ? nil : .tsv) }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    if from == nil { for key in operands { try key.checkAsKey() } }
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     if let file {
       let source = try SnapshotReading(file.text, at: time, global)
@@ -94,7 +96,7 @@ struct GetCommand: Executable {
   private func writing(
     _ output: OutputStream, _ body: (OutputStream) throws(CommandError) -> ExitCode
   ) throws(CommandError) -> ExitCode {
-    guard let to else { return try body(output) }
+    guard let to, to.bytes != Array("-".utf8) else { return try body(output) }
     return try FileReplacement.write(to.text, body)
   }
 

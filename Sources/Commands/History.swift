@@ -36,7 +36,7 @@ struct HistoryCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    if let words = RecordBounds.violation(key: key.bytes) { throw .malformed(words) }
+    try key.checkAsKey()
     let next = if let file { try ofFile(file) } else { try ofCluster() }
     var kept: [Record] = []
     var isEmpty = true

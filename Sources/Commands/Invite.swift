@@ -11,6 +11,15 @@ struct InviteCommand: Executable {
   @Option(help: ArgumentHelp("How long the token is valid.", valueName: "duration"))
   var ttl = DurationArgument(milliseconds: 3_600_000)
 
+  mutating func validate() throws {
+    guard (1000...InviteCommand.longest).contains(ttl.milliseconds) else {
+      throw ValidationError("--ttl takes a duration from 1s to 7d")
+    }
+  }
+
+  /// The longest that a cluster lets an invitation last, in milliseconds.
+  private static let longest: UInt64 = 7 * 86_400_000
+
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let client = try global.client()
     let token = try asking { () throws(ClientError) in

@@ -81,6 +81,10 @@ public enum Program {
       try output.line(text)
       return .done
     }
+    if !text.hasPrefix("Error: Unknown option '--"), let fault = CommandLineFault(respelled(arguments)).words {
+      let usage = text.split(separator: "\n").drop { !$0.hasPrefix("Usage:") }
+      throw .usage(([Substring(printable(fault))] + usage).joined(separator: "\n"))
+    }
     let mark = "Error: "
     throw .usage(text.hasPrefix(mark) ? String(text.dropFirst(mark.count)) : text)
   }

@@ -12,7 +12,7 @@ struct PutCommand: Executable {
   @OptionGroup var global: GlobalOptions
 
   @Option(help: ArgumentHelp("Load records in this format: tsv, json, nul, cdb.", valueName: "format"))
-  var from: RecordFormat?
+  var from: LoadFormat?
 
   @Flag(help: "With --from: the records of each partition together, or none of them.")
   var atomic = false
@@ -35,7 +35,6 @@ struct PutCommand: Executable {
       if ifVersion != nil || requestID != nil {
         throw ValidationError("--from excludes --if-version and --request-id")
       }
-      if from == .keys { throw ValidationError("the format keys holds no values: load tsv, json, nul or cdb") }
     } else {
       if atomic { throw ValidationError("--atomic goes with --from") }
       if operands.isEmpty { throw ValidationError("expected a key") }
@@ -47,7 +46,7 @@ struct PutCommand: Executable {
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     if let from {
       let condition = ifAbsent ? WriteCondition.ifAbsent : .none
-      let load = Load(work: .put(condition), format: from, file: operands.first?.text ?? "-", global: global)
+      let load = Load(work: .put(condition), format: from.format, file: operands.first?.text ?? "-", global: global)
       return atomic ? try load.runTogether(output, condition) : try load.run(output)
     }
     let id = try RequestID.parsed(requestID)
@@ -87,4 +86,17 @@ struct PutCommand: Executable {
     }
     return value
   }
+}
+
+/// A format that can be loaded: one that holds values.
+struct LoadFormat: ExpressibleByArgument {
+  let format: RecordFormat
+
+  init?(argument: String) {
+    guard let format = RecordFormat(rawValue: argument), format.hasValues else { return nil }
+    self.format = format
+  }
+
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+  static var allValueStrings: [String] { RecordFormat.allCases.filter(\.hasValues).map(\.rawValue) }
 }

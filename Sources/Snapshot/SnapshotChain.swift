@@ -20,6 +20,8 @@ public enum SnapshotChain {
   /// Checks that each file begins where the one before it ends, and names what is missing.
   public static func check(_ files: [(path: String, statement: SnapshotStatement)]) throws(SnapshotError) {
     guard let first = files.first, files.count > 1 else { return }
+    // A file between equal versions is the same with history and without.
+    let withHistory = files.first { !$0.statement.isEmptyChange }?.statement.hasHistory
     for (file, next) in zip(files, files.dropFirst()) {
       guard next.statement.cluster == first.statement.cluster else {
         throw .brokenChain(
@@ -36,7 +38,7 @@ public enum SnapshotChain {
           "\(file.path) ends at version \(file.statement.version), and \(next.path) holds what changed after"
             + " version \(since): the file of version \(since) is missing between them")
       }
-      guard next.statement.hasHistory == first.statement.hasHistory else {
+      guard next.statement.isEmptyChange || next.statement.hasHistory == withHistory else {
         throw .brokenChain("of \(file.path) and \(next.path) only one holds history")
       }
     }

@@ -33,7 +33,6 @@ final class DeferredCredentials: Sendable {
   /// Shows certificate and key to the server that asks for them.
   func present(on ssl: OpaquePointer) throws(TLSError) {
     let own = try credentials()
-    try own.key.check(isOf: own.certificate)
     try OpenSSL.check(SSL_use_certificate(ssl, own.certificate.pointer), "the certificate")
     try OpenSSL.check(SSL_use_PrivateKey(ssl, own.key.pointer), "the key")
   }
@@ -43,6 +42,7 @@ final class DeferredCredentials: Sendable {
     return try known.withLock { (known) throws(TLSError) in
       if let known { return known }
       let fresh = try read()
+      try fresh.key.check(isOf: fresh.certificate)
       known = fresh
       return fresh
     }

@@ -69,7 +69,9 @@ extension TLSError.Holder {
   fileprivate var renew: String {
     switch self {
     case .peer: "renew it on that host, or compare the clocks of both hosts"
-    case .own: "renew it (kv cert), or compare the clocks of both hosts"
+    case .own:
+      "have another issued, by an administrator (kv cert issue), or on a node's machine (kv cert issue --directory DIR);"
+        + " or compare the clocks of both hosts"
     }
   }
 }

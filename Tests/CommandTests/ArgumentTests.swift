@@ -61,6 +61,23 @@ struct ArgumentTests {
     #expect(Program.plainCommand(line) == nil)
   }
 
+  @Test(
+    "Of a command line that the parser refuses, an option or a command that there is not is named",
+    arguments: [
+      (["get", "t", "--rev", "5"], "unknown option '--rev'"),
+      (["--cluster", "f", "get", "--prefix=a"], "unknown option '--prefix'"),
+      (["snapshot", "export", "--sinec", "-1h", "f"], "unknown option '--sinec'"),
+      (["put", "n", "-5"], "unknown option '-5'; what begins with a dash and is no option comes behind --"),
+      (["leave", "-d", "-x", "-qx"], "unknown option '-qx'; what begins with a dash and is no option comes behind --"),
+      (["set", "a", "b"], "'set' is no command of kv: kv --help lists them"),
+      (["--timeout", "1s", "cert", "lst"], "'lst' is no command of kv cert: kv cert --help lists them"),
+      (["get"], nil), (["get", "a", "b", "--to", "--x", "-qv"], nil), (["get", "--", "--rev"], nil), ([], nil),
+      (["cert", "issue", "--role", "king", "a"], nil), (["--cluster", "f"], nil), (["bench", "-h", "foo"], nil),
+    ] as [([String], String?)])
+  func faults(_ line: [String], _ words: String?) {
+    #expect(CommandLineFault(line).words == words)
+  }
+
   private func described(_ command: Any) -> String {
     var text = ""
     dump(command, to: &text)

@@ -188,6 +188,40 @@ struct SnapshotFileTests {
     }
   }
 
+  @Test("between equal versions lies a file without records, with history and without; it goes anywhere into a chain")
+  func quietDay() throws {
+    let model = WriteModel(seed: 8, count: 300)
+    let disk = SimulatedDisk()
+    let signer = try Signer()
+    let (quiet, oldest) = (Version(rawValue: 400), Version(rawValue: 120))
+    try signer.write([], model.statement(at: quiet, since: quiet), to: "/quiet", on: disk)
+    for history in [false, true] {
+      let full =
+        history
+        ? model.history(since: oldest, at: quiet, changedOnly: false)
+        : model.alive(at: quiet).map { Lifespan($0, to: .max) }
+      let later =
+        history
+        ? model.history(since: quiet, at: model.last, changedOnly: true) : model.changes(since: quiet, at: model.last)
+      try signer.write(
+        full, model.statement(at: quiet, oldest: history ? oldest : nil), to: "/full-\(history)", on: disk)
+      try signer.write(
+        later, model.statement(at: model.last, oldest: history ? quiet : nil, since: quiet), to: "/later-\(history)",
+        on: disk)
+      for chain in [["/full-\(history)", "/quiet", "/quiet", "/later-\(history)"], ["/full-\(history)", "/quiet"]] {
+        let merge = try SnapshotMerge(try SnapshotChain.open(chain, on: disk))
+        let without = try SnapshotMerge(try SnapshotChain.open(chain.filter { $0 != "/quiet" }, on: disk))
+        while let span = try without.next() { #expect(try merge.next() == span) }
+        #expect(try merge.next() == nil)
+      }
+    }
+    #expect(throws: SnapshotError.self) {
+      try SnapshotChain.open(["/full-true", "/quiet", "/later-false"], on: disk)
+    }
+    let backwards = model.statement(at: quiet, since: Version(rawValue: 401))
+    #expect(throws: ByteError.self) { try SnapshotStatement(decoding: backwards.encoded()) }
+  }
+
   @Test("a file without records is a file")
   func empty() throws {
     let disk = SimulatedDisk()

@@ -62,6 +62,8 @@ struct BenchCommand: Executable {
     let file = try global.clusterFile()
     let client = Client(file, timeoutMilliseconds: global.timeoutMilliseconds)
     let reports = try asking { () throws(ClientError) in try client.status() }
+    // A cluster that can't be reached is told of at once, and not by each of the operations.
+    _ = try asking { () throws(ClientError) in try client.get(plan.key(keys - 1)) }
     if workload != .put { try load(client) }
     let run = BenchRun(plan: plan, file: file, timeoutMilliseconds: global.timeoutMilliseconds)
     let sum = run.run(nodes: reports.map { $0.status?.pid ?? 0 })

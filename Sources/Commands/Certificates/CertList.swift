@@ -12,7 +12,9 @@ struct CertListCommand: Executable {
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let client = try global.client()
     let list = try asking { () throws(ClientError) in try client.certificates() }
-    let lines = list.certificates.map { CertificateLine($0, authorityNumber: list.authorityNumber) }
+    let lines = list.certificates.map {
+      CertificateLine($0, authorityNumber: list.authorityNumber, members: list.members)
+    }
     guard !global.json else {
       for line in lines { try output.write(line.object.line) }
       return .done

@@ -19,13 +19,19 @@ struct CertificateLine {
 
   /// Whether it is of an authority that another is taking the place of.
   var isOfFormerAuthority = false
+  /// Whether it is of a node that is a member no more: it is refused.
+  var hasLeft = false
 
-  /// A certificate as the catalog lists it, where so many authorities came before the one that signs now.
-  init(_ certificate: WireCertificate, authorityNumber: UInt32 = 0) {
+  /// A certificate as the catalog lists it, where so many authorities came before the one that signs now. `members` are
+  /// the numbers of the nodes; empty where the cluster is of a release that doesn't name them.
+  init(_ certificate: WireCertificate, authorityNumber: UInt32 = 0, members: [UInt32] = []) {
     self.init(
       serial: certificate.serial.array, identity: PeerIdentity(uri: certificate.identity),
       expires: certificate.notAfter, revokedMilliseconds: certificate.revokedMs)
     isOfFormerAuthority = certificate.authorityNumber < authorityNumber
+    if !members.isEmpty, case .node(_, let id) = PeerIdentity(uri: certificate.identity) {
+      hasLeft = !members.contains(id.rawValue)
+    }
   }
 
   /// The certificate of a cluster file.
@@ -54,6 +60,7 @@ struct CertificateLine {
   /// Whether it is good now.
   private var state: String {
     if revokedMilliseconds > 0 { return "revoked" }
+    if hasLeft { return "left" }
     if expires < ProcessFacts.wallMilliseconds / 1000 { return "expired" }
     return isOfFormerAuthority ? "former" : "valid"
   }

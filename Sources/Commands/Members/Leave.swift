@@ -45,7 +45,7 @@ struct LeaveCommand: Executable {
     request.isLost = lost
     request.force = force
     request.cancel = cancel
-    let warnings = try asking { () throws(ClientError) in try client.leave(request) }
+    let warnings = try askingByNumber { () throws(ClientError) in try client.leave(request) }
     for warning in warnings { StandardError.say("warning: \(warning)") }
     let state: String
     if cancel {
@@ -65,7 +65,17 @@ struct LeaveCommand: Executable {
     } else {
       global.say(state == "left" ? "node \(number) is a member no more" : "node \(number) \(words(state))")
     }
+    if !cancel { tellOfClusterFile(in: number) }
     return .done
+  }
+
+  /// Whoever removes the directory of a node should know that the cluster file with which he asks lies there.
+  private func tellOfClusterFile(in number: UInt32) {
+    let environment = ProcessFacts.environment
+    guard let path = try? ClusterFile.locate(explicit: global.cluster?.text, environment: environment) else { return }
+    let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    guard (try? Server.nodeNumber(ofDirectory: directory)) == number else { return }
+    global.say("the cluster file \(path) lies in that node's directory: copy it elsewhere before you remove that")
   }
 
   private func words(_ state: String) -> String {

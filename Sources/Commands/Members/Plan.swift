@@ -40,7 +40,7 @@ struct PlanCommand: Executable {
     var request = WirePlanRequest()
     request.leave = leave
     request.join = join.map(\.wire)
-    let plan = try asking { () throws(ClientError) in try client.plan(request) }
+    let plan = try askingByNumber { () throws(ClientError) in try client.plan(request) }
     let reports = try asking { () throws(ClientError) in try client.status() }
     let table = PlanTable(plan, reports)
     try output.write(global.json ? table.object.line : Array(table.text.utf8))

@@ -50,13 +50,33 @@ struct SplitCommand: Executable {
     if all { return partitions }
     if let partition {
       guard let chosen = partitions.first(where: { $0.group == partition }) else {
-        throw .client(.invalid("split: there is no partition \(partition); kv status --json lists them"))
+        throw .usage("split: there is no partition \(partition); kv status --json lists them")
       }
       return [chosen]
     }
-    let groups = try asking { () throws(ClientError) in try client.status() }.compactMap(\.status).flatMap(\.groups)
-    let largest = groups.filter { $0.role == .leader && $0.group > 0 }.max { $0.dataBytes < $1.dataBytes }
-    return partitions.filter { $0.group == largest?.group }
+    return [try largest(of: partitions, client)]
+  }
+
+  /// The partition with the most bytes, as the leaders of all tell them: asked again, while some have none.
+  private func largest(
+    of partitions: [WireMapResponse.Partition], _ client: Client
+  ) throws(CommandError) -> WireMapResponse.Partition {
+    let deadline = ProcessFacts.steadyMilliseconds + UInt64(global.timeoutMilliseconds)
+    while true {
+      var sizes: [UInt32: UInt64] = [:]
+      let reports = try asking { () throws(ClientError) in try client.status() }
+      for group in reports.compactMap(\.status).flatMap(\.groups) where group.role == .leader {
+        sizes[group.group] = group.dataBytes
+      }
+      let told = partitions.compactMap { part in sizes[part.group].map { (part: part, bytes: $0) } }
+      if told.count == partitions.count, let largest = told.max(by: { $0.bytes < $1.bytes }) { return largest.part }
+      guard ProcessFacts.steadyMilliseconds < deadline else {
+        throw .notInTime(
+          "split: which partition is the largest can't be said: of \(partitions.count) the leaders of"
+            + " \(partitions.count - told.count) don't answer; kv status shows the cluster; or name a partition")
+      }
+      ProcessFacts.sleep(milliseconds: 200)
+    }
   }
 
   /// Asks for the split, and again until it is done. Gives the child's group.
@@ -66,7 +86,9 @@ struct SplitCommand: Executable {
     var child: UInt32 = 0
     while true {
       do throws(CommandError) {
-        let answer = try asking { () throws(ClientError) in try client.split(group: part.group, bits: part.bits) }
+        let answer = try askingByNumber { () throws(ClientError) in
+          try client.split(group: part.group, bits: part.bits)
+        }
         if answer.child > 0 { child = answer.child }
         if answer.done || noWait, child > 0 { return child }
         if answer.done { return try sibling(of: part, client) }

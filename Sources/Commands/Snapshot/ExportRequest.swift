@@ -49,8 +49,8 @@ struct ExportRequest {
     } else {
       version = try asking { () throws(ClientError) in try client.latestVersion() }
     }
-    if let earlier, earlier >= version {
-      throw .usage("nothing lies between: --since is version \(earlier), the export is of \(version)")
+    if let earlier, earlier > version {
+      throw .usage("--since is version \(earlier), and comes after that of the export, \(version): exchange the two")
     }
     return (version, earlier)
   }

@@ -38,6 +38,8 @@ struct SnapshotExportCommand: Executable {
     guard !isStream || !global.json else { throw .usage("--json would print into the snapshot on standard output") }
     guard !file.bytes.isEmpty else { throw .usage("the name of the file is empty") }
     let request = try ExportRequest(at: at, since: since, prefix: prefix, history: history)
+    // The cluster looks at the role when it signs, which is when all is copied.
+    try global.requireAdmin("snapshot export")
     let client = try global.client()
     let (statement, size) =
       if isStream {
@@ -173,7 +175,8 @@ extension SnapshotExportCommand {
   private func keeping<Result>(
     _ part: ExportPart, _ statement: SnapshotStatement, _ body: () throws(CommandError) -> Result
   ) throws(CommandError) -> Result {
-    let advice = "what is written is kept in \(part.path), and this goes on with it: \(continuation)"
+    let command = continuation(cluster: global.cluster?.text)
+    let advice = "what is written is kept in \(part.path), and this goes on with it: \(command)"
     let words = global.quiet ? "" : "\(StandardError.isTerminal ? "\r\u{1b}[K" : "")kv: interrupted; \(advice)\n"
     do throws(CommandError) {
       return try UnfinishedFile.kept(saying: words) { () throws(CommandError) in
@@ -188,6 +191,11 @@ extension SnapshotExportCommand {
           error,
           "\(part.path) is of version \(statement.version) and can't be gone on with: begin anew without --resume, and"
             + " give the version a name before, by kv snapshot create, which keeps it until all is written")
+      case .client(.refused):
+        throw .unfinished(
+          error,
+          "what is written is kept in \(part.path); with another cluster file of role admin this goes on with it:"
+            + " \(continuation(cluster: "FILE"))")
       case .file("sync", _, _):
         // What was written before may be lost though it can still be read back.
         part.discard()
@@ -197,13 +205,13 @@ extension SnapshotExportCommand {
     }
   }
 
-  /// The command that goes on with this one.
-  private var continuation: String {
+  /// The command that goes on with this one, with a cluster file.
+  private func continuation(cluster: String?) -> String {
     var words = ["kv", "snapshot", "export", "--resume"]
     for (name, value) in [
-      ("--cluster", global.cluster), ("--at", at), ("--since", since), ("--prefix", prefix),
+      ("--cluster", cluster), ("--at", at?.text), ("--since", since?.text), ("--prefix", prefix?.text),
     ] {
-      if let value { words += [name, Shell.quoted(value.text)] }
+      if let value { words += [name, Shell.quoted(value)] }
     }
     if history { words.append("--history") }
     if file.text.hasPrefix("-") { words.append("--") }

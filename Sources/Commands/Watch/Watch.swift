@@ -40,7 +40,7 @@ struct WatchCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    if let key, let words = RecordBounds.violation(key: key.bytes) { throw .malformed(words) }
+    try key?.checkAsKey()
     let client = try global.client(longest: Int(GlobalOptions.usualTimeout.milliseconds))
     let checkpoint = try checkpoint.map { (path) throws(CommandError) in try Checkpoint(path: path.text) }
     let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
@@ -60,7 +60,21 @@ struct WatchCommand: Executable {
 
   private func beginning(_ client: Client) throws(CommandError) -> Version? {
     guard let after else { return nil }
-    return try TimeArgument(parsing: after.text).version(asking: client)
+    let version = try TimeArgument(parsing: after.text).version(asking: client)
+    let latest: Version
+    do throws(ClientError) {
+      latest = try client.latestVersion()
+    } catch {
+      // A watch waits for its cluster.
+      guard error.mayPass else { throw .client(error) }
+      return version
+    }
+    guard version <= latest else {
+      throw .client(
+        .futureVersion(
+          "watch: version \(version) was not given out yet, the latest is \(latest); without --after it begins there"))
+    }
+    return version
   }
 
   private var wantedFormat: ChangeFormat { global.json ? .json : format ?? .tsv }

@@ -20,17 +20,21 @@ extension Catalog {
   var authorityNumber: UInt32 { (state.trustGeneration + 1) / 2 }
 
   /// The certificates of the former authority that are in use, as far as can be known: neither revoked, nor followed by
-  /// one of the present authority. A node shows the newest that it has; a client's name may stand in several files.
+  /// one of the present authority. A node shows the newest that it has, and one that is a member no more can show none; a
+  /// client's name may stand in several files.
   var behind: [WireCertificate] {
     guard isRotating else { return [] }
     let ahead = state.certificates.filter { $0.authorityNumber == authorityNumber }
     let renewed = Set(ahead.map(\.follows))
-    let nodes = Set(ahead.map(\.identity)).intersection(state.nodes.map(nodeIdentity))
+    let members = Set(state.nodes.map(nodeIdentity))
+    let nodes = Set(ahead.map(\.identity)).intersection(members)
     return state.certificates.filter {
       $0.authorityNumber < authorityNumber && $0.revokedMs == 0 && !renewed.contains($0.serial)
-        && !nodes.contains($0.identity)
+        && !nodes.contains($0.identity) && (!isOfNode($0.identity) || members.contains($0.identity))
     }
   }
+
+  private func isOfNode(_ identity: String) -> Bool { identity.hasPrefix("kv://\(state.cluster)/node/") }
 
   private func nodeIdentity(_ node: WireCatalogNode) -> String { "kv://\(state.cluster)/node/\(node.id)" }
 

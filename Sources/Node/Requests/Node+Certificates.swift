@@ -86,6 +86,7 @@ extension Node {
         .with {
           $0.certificates = catalog.catalog?.certificates ?? []
           $0.authorityNumber = catalog.catalog?.authorityNumber ?? 0
+          $0.members = catalog.catalog?.nodes.map(\.id) ?? []
         }))
   }
 

@@ -86,9 +86,11 @@ extension Node {
       return reply(
         WireFailure.because(
           .refused,
-          "\(behind.count) certificates of the former authority are in use: \(holders.joined(separator: ", "))"
+          "\(behind.count == 1 ? "1 certificate" : "\(behind.count) certificates") of the former authority"
+            + " \(behind.count == 1 ? "is" : "are") in use: \(holders.joined(separator: ", "))"
             + (rest > 0 ? " and \(rest) more" : "")
-            + "; renew or revoke them; only force shuts them out"))
+            + "; renew or revoke \(behind.count == 1 ? "it; only force shuts it out" : "them; only force shuts them out")"
+        ))
     }
     self.catalog.propose(.with { $0.endRotation = catalog.state.trustGeneration }) { [self] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }

@@ -1923,6 +1923,9 @@ public nonisolated struct WireCertificatesResponse: Sendable {
   /// How many authorities there were before the one that signs now.
   public var authorityNumber: UInt32 = 0
 
+  /// The nodes that are members: the certificate of any other is refused.
+  public var members: [UInt32] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -5766,7 +5769,7 @@ nonisolated extension WireCertificatesRequest: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CertificatesResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificates\0\u{3}authority_number\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}certificates\0\u{3}authority_number\0\u{1}members\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5776,6 +5779,7 @@ nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProt
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.certificates) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.authorityNumber) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.members) }()
       default: break
       }
     }
@@ -5788,12 +5792,16 @@ nonisolated extension WireCertificatesResponse: SwiftProtobuf.Message, SwiftProt
     if self.authorityNumber != 0 {
       try visitor.visitSingularUInt32Field(value: self.authorityNumber, fieldNumber: 2)
     }
+    if !self.members.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.members, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireCertificatesResponse, rhs: WireCertificatesResponse) -> Bool {
     if lhs.certificates != rhs.certificates {return false}
     if lhs.authorityNumber != rhs.authorityNumber {return false}
+    if lhs.members != rhs.members {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -28,9 +28,22 @@ status 0 kv --cluster bob.kv put key other
 status 77 kv --cluster bob.kv invite
 status 77 kv --cluster bob.kv cert list
 same client/alice "$(kv --cluster alice.kv cert show | awk 'NR == 2 { print $1 }')"
+# An export is refused before anything is copied or replaced, and not told to be gone on with.
+echo old >old.kvs
+status 77 kv --cluster alice.kv snapshot export old.kvs
+grep -q 'client/alice has the role reader, and this needs the role admin' stderr || fail "$(cat stderr)"
+status 77 kv --cluster bob.kv snapshot export --resume new.kvs
+! grep -q 'resume' stderr || fail "$(cat stderr)"
+same old "$(cat old.kvs)"
+same '' "$(find . -maxdepth 1 -name '*.part*')"
 status 64 kv cert issue 'a b' --role reader --to x.kv
 status 64 kv cert issue carol --role king --to x.kv
 same 'node/1 node/2 node/3' "$(kv cert list | awk '/^node/ { print $1 }' | sort -u | xargs)"
+# What has ended can't be renewed: it is told what can be done.
+kv cert issue brief --role reader --ttl 1s --to brief.kv --quiet
+sleep 2.5
+status 77 kv --cluster brief.kv cert renew
+grep -q 'has expired; have another issued, by an administrator (kv cert issue)' stderr || fail "$(cat stderr)"
 
 # Taken back: the connection that is open ends, and no other is made.
 mkfifo records

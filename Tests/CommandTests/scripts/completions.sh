@@ -21,6 +21,7 @@ complete_after() {
 complete_after kv sta | grep -x 'status *' >/dev/null
 complete_after kv status --w | grep -e '--wait' >/dev/null
 complete_after kv put --from '' | grep tsv >/dev/null
+same '' "$(complete_after kv put --from '' | grep keys || true)"
 
 # The unit is one that systemd reads.
 kv serve --print-unit --zone 'rack 1' -d data >kv.unit

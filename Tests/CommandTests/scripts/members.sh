@@ -9,11 +9,11 @@ three_nodes
 status 64 kv leave
 status 64 kv leave 2 -d node2
 status 64 kv leave 2 --force
-status 65 kv leave 9
+status 64 kv leave 9
 status 77 kv leave --lost 2
 grep -q 'heard from' stderr
-status 65 kv plan --leave 9
-status 65 kv split 999
+status 64 kv plan --leave 9
+status 64 kv split 999
 status 64 kv serve -d none --split-size 5
 status 64 kv serve -d none --split-size much
 kv plan | grep -q '^nothing to move$'
@@ -83,7 +83,9 @@ sleep 0.3
 kill -KILL "${nodes[3]}" # who leaves
 wait "${nodes[3]}" 2>/dev/null || true
 again 4
-kv leave 4 --timeout 60s --json >left
+cp node1/cluster.kv node4/admin.kv
+kv --cluster node4/admin.kv leave 4 --timeout 60s --json >left 2>words
+grep -q "the cluster file node4/admin.kv lies in that node's directory: copy it" words || fail "$(cat words)"
 same '{"node":4,"state":"left","warnings":[]}' "$(cat left)"
 wait "${nodes[3]}" || fail "the node that left ended with $?"
 status 77 kv serve -d node4
@@ -100,6 +102,18 @@ start node5 serve -d node5
 wait "$started" || status=$?
 same 77 "$status"
 grep -q 'declared lost' node5.log
+
+# What they had is refused, and in nobody's way.
+kv cert list >certificates
+same 'node/4 left node/5 left' "$(awk '/^node\/[45]/ { print $1, $3 }' certificates | sort -u | xargs)"
+same valid "$(awk '/^node\/[123]/ { print $3 }' certificates | sort -u)"
+status 0 kv cert rotate
+for try in $(seq 300); do
+  kv cert rotate --json | grep '"holder":"[nc]' >standing || break
+  [ "$try" -lt 300 ] || fail "some don't follow: $(cat standing)"
+  sleep 0.1
+done
+status 0 kv cert rotate --finish
 
 touch stop
 wait "$loader" || true

@@ -90,6 +90,7 @@ same 600 "$(stat -c %a alice.kv)"
 status 0 kv --cluster alice.kv put key0001 renewed
 status 77 kv --cluster alice.kv cert list
 status 77 kv cert rotate --finish
+grep -q ': 1 certificate of the former authority is in use: .*client/bob' stderr || fail "$(cat stderr)"
 kv --cluster bob.kv cert renew --to - >bob-renewed.kv
 same value "$(kv --cluster bob-renewed.kv get key0042)"
 status 77 kv --cluster bob-renewed.kv put key0042 other

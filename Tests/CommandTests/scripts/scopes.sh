@@ -56,9 +56,20 @@ kill -KILL "${nodes[2]}"
 wait "${nodes[2]}" 2>/dev/null || true
 kill -KILL "${nodes[1]}"
 wait "${nodes[1]}" 2>/dev/null || true
+status 69 kv split --timeout 1s
+grep -q 'which partition is the largest' stderr || fail "split: $(cat stderr)"
+status 69 timeout 60 "$KV" bench put --total 10 --timeout 1s
 status 69 kv verify --timeout 1s
 grep -q '16 of 16 partitions could not be checked' stderr || fail "verify: $(cat stderr)"
 [ $((SECONDS - began)) -lt 60 ] || fail "it took $((SECONDS - began)) s"
+
+# Nor with nodes that are there, and silent.
+start frozen serve -d frozen --listen "127.0.0.1:$(free_port)" --partitions 2
+KV_CLUSTER=$work/frozen/cluster.kv await_healthy
+kill -STOP "$started"
+status 69 timeout 60 "$KV" --cluster frozen/cluster.kv bench put --total 10 --timeout 1s
+kill -KILL "$started"
+wait "$started" 2>/dev/null || true
 
 # The only node's history does not reach back to a snapshot's version: that is told.
 start alone serve -d alone --listen "127.0.0.1:$(free_port)" --keep 2s --partitions 2

@@ -40,6 +40,27 @@ for day in 1 3; do
   kv range --cluster "restored$day/cluster.kv" | cmp - "day$day"
 done
 
+# On a day on which nothing was written there is nothing in the file, and it has its place among the others.
+kv snapshot create quiet-1 >/dev/null
+kv snapshot create quiet-2 >/dev/null
+kv snapshot export -q quiet-1.kvs --at snap:quiet-1 --since snap:backup-4
+kv snapshot export quiet-2.kvs --at snap:quiet-2 --since snap:quiet-1 2>words
+grep -q '^kv: 0 records at version' words || fail "$(cat words)"
+status 0 kv verify --file quiet-2.kvs
+kv put after quiet >/dev/null
+kv snapshot export -q --history busy.kvs --since snap:quiet-2
+kv snapshot export -q --history quiet-3.kvs --at snap:quiet-2 --since snap:quiet-1
+status 0 kv snapshot verify backups/*.kvs quiet-1.kvs quiet-2.kvs quiet-3.kvs
+status 0 kv snapshot verify quiet-3.kvs busy.kvs
+status 0 kv snapshot import backups/*.kvs quiet-1.kvs quiet-2.kvs
+status 64 kv snapshot export backwards.kvs --at snap:quiet-1 --since -0s
+grep -q 'exchange the two' stderr || fail "$(cat stderr)"
+[ ! -e backwards.kvs.part.about ] || fail 'something was left'
+start restored5 serve -d restored5 --from backups/1.kvs --from backups/2.kvs --from backups/3.kvs --from backups/4.kvs \
+  --from quiet-1.kvs --from quiet-2.kvs --listen "127.0.0.1:$(free_port)"
+KV_CLUSTER=$work/restored5/cluster.kv await_healthy
+kv range --cluster restored5/cluster.kv | cmp - day4
+
 # A day that is missing is named.
 mv backups/2.kvs elsewhere.kvs
 status 65 kv snapshot verify backups/*.kvs

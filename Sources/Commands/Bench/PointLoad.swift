@@ -70,8 +70,12 @@ struct PointLoad {
   /// Makes connections, before time counts. Where one operation fails the others would take as long to, and what fails now
   /// will be counted later.
   private func connect() {
-    for number in 0..<8 {
-      for client in clients where (try? client.get(plan.key(number * plan.keys / 8))) == nil { return }
+    do throws(ClientError) {
+      for number in 0..<8 {
+        for client in clients { _ = try client.get(plan.key(number * plan.keys / 8)) }
+      }
+    } catch {
+      return
     }
   }
 

@@ -24,8 +24,14 @@ public struct ByteWriter {
   /// Appends eight bytes, little-endian.
   public mutating func u64(_ value: UInt64) { append(value.littleEndian) }
 
-  private mutating func append<T: FixedWidthInteger>(_ value: T) {
-    withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+  private mutating func append<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+    bytes.append(addingCapacity: MemoryLayout<T>.size) { span in
+      span.withUnsafeMutableBufferPointer { room, count in
+        // SAFETY: there is room for the integer, and nothing in it yet.
+        UnsafeMutableRawBufferPointer(room).storeBytes(of: value, as: T.self)
+        count = MemoryLayout<T>.size
+      }
+    }
   }
 
   /// Appends an unsigned LEB128 integer in its shortest form.

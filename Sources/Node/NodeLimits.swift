@@ -133,6 +133,8 @@ extension Limits {
   static let latestVersionMilliseconds: UInt64 = 3_600_000
   /// How long a member may take to say whether it knows how to replace the authority.
   static let probeMilliseconds: UInt64 = 2_000
+  /// How long after another authority took the place of the former clients wait for the nodes' certificates.
+  static let followingMilliseconds: UInt64 = 10_000
   /// The most holders of certificates that a refusal names.
   static let holdersNamed = 10
   /// The longest serial number (RFC 5280 §4.1.2.2).

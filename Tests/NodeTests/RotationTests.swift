@@ -105,7 +105,9 @@ struct RotationTests {
           $0.wallMs = 9
         }
       })
-    #expect(catalog.behind.map(\.serial.array) == [[1], [3]])
+    #expect(catalog.behind.map(\.serial.array) == [[1], [3]] && catalog.hasNodesBehind)
+    try catalog.apply(Self.add(8, "kv://c/node/1", number: 1))
+    #expect(catalog.behind.map(\.serial.array) == [[3]] && !catalog.hasNodesBehind)
   }
 
   @Test("at the end what the former has signed is void, invitations too; what was revoked stays so")
@@ -196,6 +198,33 @@ struct RotationTests {
       return
     }
     #expect(nothing == ended)
+  }
+
+  @Test("clients get certificates when the nodes have theirs: nodes that show old ones are unknown to them till then")
+  func nodesFirst() throws {
+    let world = try SimulatedWorld(seed: 8)
+    for _ in 1..<3 { _ = try world.join() }
+    try #require(world.settle())
+    let issue = WireRequest.with {
+      $0.issue = .with {
+        $0.signingRequest = .init([9])
+        $0.name = "alice"
+        $0.role = "reader"
+        $0.lifetimeSeconds = 60
+      }
+    }
+    guard case .rotate? = rotate(world) else {
+      Issue.record("no rotation begins")
+      return
+    }
+    let failure = try #require(world.ask(issue, of: world.leader(of: 0))?.failure)
+    #expect(failure.code == .unavailable && failure.message.contains("first"))
+    // One that is away can't hold them up for long.
+    world.run(milliseconds: Limits.followingMilliseconds)
+    guard case .issue? = world.ask(issue, of: world.leader(of: 0)) else {
+      Issue.record("no certificate is issued")
+      return
+    }
   }
 
   @Test("none begins without a member, and only an administrator may ask")

@@ -34,6 +34,9 @@ extension Catalog {
     }
   }
 
+  /// Whether some member has no certificate of the present authority yet.
+  var hasNodesBehind: Bool { behind.contains { isOfNode($0.identity) } }
+
   private func isOfNode(_ identity: String) -> Bool { identity.hasPrefix("kv://\(state.cluster)/node/") }
 
   private func nodeIdentity(_ node: WireCatalogNode) -> String { "kv://\(state.cluster)/node/\(node.id)" }

@@ -106,11 +106,11 @@ public struct OpenedDirectory {
     }
     guard let bytes = Checked.unwrap(file), let trailer = WireSnapshotTrailer(untrusted: bytes),
       let point = trailer.point, let state = WireCatalogState(untrusted: trailer.state.array)
-    else { throw .malformed(path: path, words: "the catalog's state doesn't fit its checksum") }
+    else { throw .damagedCatalog(["\(path) doesn't fit its checksum"]) }
     do {
       return (try Catalog(state), point)
     } catch {
-      throw .malformed(path: path, words: "\(error)")
+      throw .damagedCatalog(["\(path): \(error)"])
     }
   }
 

@@ -5,6 +5,7 @@ import Wire
 extension Node {
   func issue(_ request: WireIssueRequest, reply: @escaping Reply) {
     guard let authority = signingAuthority else { return reply(unheard) }
+    if let refusal = notYet { return reply(refusal) }
     guard (1...Limits.longestCertificateSeconds).contains(request.lifetimeSeconds) else {
       return reply(WireFailure.because(.invalid, "a certificate lasts from a second to ten years"))
     }
@@ -25,6 +26,7 @@ extension Node {
   /// A certificate for another key, of the holder of one that the catalog lists and with the same end.
   func reissue(_ request: WireReissueRequest, reply: @escaping Reply) {
     guard let authority = signingAuthority else { return reply(unheard) }
+    if let refusal = notYet { return reply(refusal) }
     guard let known = catalog.catalog?.certificates.first(where: { $0.serial == request.serial && $0.revokedMs == 0 })
     else {
       return reply(
@@ -42,6 +44,17 @@ extension Node {
         request: request.signingRequest.array, identity: known.identity, notAfter: known.notAfter, by: authority)
     else { return reply(WireFailure.because(.invalid, "the signing request is malformed, or no client's")) }
     give(signed, following: request.serial, by: authority, reply)
+  }
+
+  /// Why no client gets a certificate now; nil where it does. In the moment after another authority took the place of the
+  /// former the nodes still show certificates of that, which nobody knows who believes the present one alone. A node that
+  /// is away holds up nobody for longer.
+  private var notYet: WireResponse.OneOf_Body? {
+    guard let catalog = catalog.catalog, catalog.hasNodesBehind,
+      host.clock.wallMilliseconds < catalog.state.rotationMs + Limits.followingMilliseconds
+    else { return nil }
+    return WireFailure.because(
+      .unavailable, "the nodes are getting certificates of the new authority first; try again in a moment")
   }
 
   /// Notes a client's certificate in the catalog, and answers with it.

@@ -18,7 +18,8 @@ final class ClusterFileKeeper {
   private var told: String?
 
   private static let lookMilliseconds: UInt64 = 5_000
-  /// How long after a change of the authority the file is looked at, and after an attempt that failed.
+  /// How long after a change of the authority the file is looked at, and after an attempt that failed: the former also
+  /// while one is being replaced.
   private static let soonMilliseconds: UInt64 = 2_000
   private static let retryMilliseconds: UInt64 = 10_000
   private static let patienceMilliseconds: UInt32 = 10_000
@@ -86,7 +87,9 @@ final class ClusterFileKeeper {
   }
 
   private func failed(_ words: String) {
-    nextLook = runner.clock.now.advanced(milliseconds: ClusterFileKeeper.retryMilliseconds)
+    let isRotating = runner.credentials.trust.former != nil
+    nextLook = runner.clock.now.advanced(
+      milliseconds: isRotating ? ClusterFileKeeper.soonMilliseconds : ClusterFileKeeper.retryMilliseconds)
     guard words != told else { return }
     told = words
     runner.logger.warning("the certificate in \(path) can't be renewed yet: \(words)")

@@ -65,7 +65,8 @@ struct NodeCredentials: Sendable {
       do {
         return try disk.contents(of: path(directory, name), limit: 64 << 10)
       } catch {
-        throw .node(.disk(error))
+        guard error.isNoFile else { throw .node(.disk(error)) }
+        throw NodeCredentials.unusable(error.path, "the file is missing")
       }
     }
     let (key, certificate) = (try read("node.key"), try read("node.crt"))
@@ -74,8 +75,16 @@ struct NodeCredentials: Sendable {
       return NodeCredentials(
         key: try PrivateKey(der: key), certificate: try Certificate(der: certificate), trust: trust)
     } catch {
-      throw .identity(path: directory + "/identity", words: "\(error)")
+      throw unusable(directory + "/identity", "\(error)")
     }
+  }
+
+  /// What became of the files that say who the node is, and what to do without them.
+  static func unusable(_ path: String, _ words: String) -> ServerError {
+    .identity(
+      path: path,
+      words: "\(words); take it from a backup of the directory, or, where other nodes serve, have them go on without "
+        + "this one (kv leave --lost) and let it join with an empty directory")
   }
 
   /// The context in which others connect to the node.

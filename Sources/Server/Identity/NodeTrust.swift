@@ -56,7 +56,7 @@ extension NodeTrust {
       guard let wire = WireTrust(untrusted: bytes) else { throw .malformed("the file trust") }
       return try NodeTrust(wire)
     } catch {
-      throw .identity(path: directory + "/identity", words: "\(error)")
+      throw NodeCredentials.unusable(directory + "/identity", "\(error)")
     }
   }
 }

@@ -52,6 +52,20 @@ KV_CLUSTER=$work/any/cluster.kv await_healthy
 same "$before" "$(grep ^address any/cluster.kv)"
 stop "$any"
 
+# Without its key or with a damaged catalog a node says what to do.
+mv any/identity/node.key key
+status 78 kv serve -d any
+grep -q 'identity/node.key: the file is missing; .*kv leave --lost' stderr || fail "$(cat stderr)"
+head -c 100 key >any/identity/node.key
+status 78 kv serve -d any
+grep -q 'identity: .*kv leave --lost' stderr || fail "$(cat stderr)"
+mv key any/identity/node.key
+cp any/catalog catalog
+printf 'damaged' | dd of=any/catalog bs=1 seek=40 conv=notrunc status=none
+status 2 kv serve -d any
+grep -q "catalog doesn't fit its checksum; .*kv leave --lost" stderr || fail "$(cat stderr)"
+mv catalog any/catalog
+
 # A node that moves tells its cluster, and needs no flags afterwards.
 port=$(free_port)
 start any serve -d any --listen "127.0.0.1:$port"

@@ -200,28 +200,29 @@ struct RotationTests {
     #expect(nothing == ended)
   }
 
+  private static let issue = WireRequest.with {
+    $0.issue = .with {
+      $0.signingRequest = .init([9])
+      $0.name = "alice"
+      $0.role = "reader"
+      $0.lifetimeSeconds = 60
+    }
+  }
+
   @Test("clients get certificates when the nodes have theirs: nodes that show old ones are unknown to them till then")
   func nodesFirst() throws {
     let world = try SimulatedWorld(seed: 8)
     for _ in 1..<3 { _ = try world.join() }
     try #require(world.settle())
-    let issue = WireRequest.with {
-      $0.issue = .with {
-        $0.signingRequest = .init([9])
-        $0.name = "alice"
-        $0.role = "reader"
-        $0.lifetimeSeconds = 60
-      }
-    }
     guard case .rotate? = rotate(world) else {
       Issue.record("no rotation begins")
       return
     }
-    let failure = try #require(world.ask(issue, of: world.leader(of: 0))?.failure)
+    let failure = try #require(world.ask(Self.issue, of: world.leader(of: 0))?.failure)
     #expect(failure.code == .unavailable && failure.message.contains("first"))
     // One that is away can't hold them up for long.
     world.run(milliseconds: Limits.followingMilliseconds)
-    guard case .issue? = world.ask(issue, of: world.leader(of: 0)) else {
+    guard case .issue? = world.ask(Self.issue, of: world.leader(of: 0)) else {
       Issue.record("no certificate is issued")
       return
     }
@@ -246,19 +247,11 @@ struct RotationTests {
   @Test("a certificate is renewed for its holder and end, by its own serial number, unless it was revoked")
   func reissued() throws {
     let world = try SimulatedWorld(seed: 7)
-    let issue = WireRequest.with {
-      $0.issue = .with {
-        $0.signingRequest = .init([9])
-        $0.name = "alice"
-        $0.role = "reader"
-        $0.lifetimeSeconds = 60
-      }
-    }
     func alices() -> [WireCertificate] {
       guard case .certificates(let list)? = world.ask(.with { $0.certificates = .init() }) else { return [] }
       return list.certificates.filter { $0.identity.contains("alice") }
     }
-    _ = world.ask(issue)
+    _ = world.ask(Self.issue)
     let serial = try #require(alices().first).serial
     func renew(_ serial: WireBytes) -> WireResponse.OneOf_Body? {
       world.ask(

@@ -13,6 +13,8 @@ final class KeyStream {
   private let input: InputStream
   private let output: OutputStream
   private var code = ExitCode.done
+  /// Why nothing more can be read of the stream; what stands before is answered first.
+  private var breach: CommandError?
   /// The keys whose values are not yet printed, by their place in the stream, the first of them at `next`.
   private var keys: [Int: Key] = [:]
   private var outcomes: [Int: Result<Pipeline.Answer, ClientError>] = [:]
@@ -34,7 +36,7 @@ final class KeyStream {
     try forEachKey { (key) throws(CommandError) in
       if try !answer(key) { note(.absent) }
     }
-    return code
+    return try end()
   }
 
   /// Reads the latest values, many at once.
@@ -54,6 +56,11 @@ final class KeyStream {
     }
     pipeline.finish()
     try printAnswers(answer)
+    return try end()
+  }
+
+  private func end() throws(CommandError) -> ExitCode {
+    if let breach { throw breach }
     return code
   }
 
@@ -76,7 +83,9 @@ final class KeyStream {
       case .key(let key), .record(let key, _):
         if key.bytes.isEmpty { tell(number, "the key is empty") } else { try body(key) }
       case .malformed(let words): tell(number, words)
-      case .broken(let words): throw .malformed("\(input.path), \(format.unit) \(number): \(words)")
+      case .broken(let words):
+        breach = .malformed("\(input.path), \(format.unit) \(number): \(words)")
+        return
       case .end: return
       }
     }

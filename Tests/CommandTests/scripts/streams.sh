@@ -41,6 +41,9 @@ status 64 kv delete --from keys --if-version 1
 status 64 kv get --from keys --proof
 status 66 kv get --from keys missing
 
+printf '+8,0:precious->\nnonsense' | status 65 kv get --from cdb
+same $'precious\t1' "$(cat stdout)"
+
 # Thousands, in order; absent ones are left out and told.
 seq 1 5000 | sed 's/.*/n&\t&/' | kv put --from tsv 2>/dev/null
 seq 5000 -1 0 | sed 's/^/n/' >keys

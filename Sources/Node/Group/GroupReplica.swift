@@ -48,7 +48,7 @@ final class GroupReplica {
   /// time is in the machine.
   var leads: Bool { core.isLeader && applied.term == core.term && !isInstalling }
 
-  /// The number of `Ready`s whose messages wait for the log.
+  /// The number of writes under way whose messages wait for them.
   var heldCount: Int { held.count }
   /// The number of reads that wait for a proof or for the log to be applied.
   var readCount: Int { reads.count }
@@ -159,11 +159,10 @@ final class GroupReplica {
       held.append((ready.ticket, ready.afterPersist))
       node.pipeline.append(write, for: self, ticket: ready.ticket, mustSync: true)
     } else if held.isEmpty {
-      core.persisted(ticket: ready.ticket, now: node.now.rawValue)
       node.send(ready.afterPersist, group: group)
     } else {
-      held.append((ready.ticket, ready.afterPersist))
-      node.pipeline.append(LogWrite(group: group), for: self, ticket: ready.ticket, mustSync: false)
+      // It writes nothing: what it waits for is the write before.
+      held[held.endIndex - 1].messages += ready.afterPersist
     }
   }
 

@@ -43,6 +43,23 @@ extension Client {
     return version == .zero ? nil : version
   }
 
+  /// Tells the nodes up to which of this client's writes it has heard, so that they forget the outcomes at once and not
+  /// in an hour. For the end of many writes. Nobody waits for it: where it doesn't arrive, nothing is lost.
+  public func acknowledge() {
+    guard let (id, through) = session.heard else { return }
+    let now = surroundings.now
+    for (_, link) in links.sorted(by: { $0.key < $1.key }) where link.failure == nil && link.hasAnswered {
+      let message = WireAcknowledgeRequest.with {
+        $0.session = Data(id.bytes)
+        $0.through = through
+      }
+      let request = request(.acknowledge(message), time: ClientLimits.acknowledgeTime)
+      link.gather(request)
+      link.forget(request.id)
+      try? link.flush(until: now + ClientLimits.acknowledgeTime)
+    }
+  }
+
   private func send(
     _ write: WireWriteRequest, to key: Key, _ what: String, _ given: RequestID?,
     _ read: (WireWriteResponse) -> Version?

@@ -23,6 +23,8 @@ enum ClientLimits {
   static let connectTime: UInt64 = 1000
   /// An answer gets at least this long, if so much is left, or half of what is left.
   static let answerTime: UInt64 = 500
+  /// How long it is tried to tell a node of which writes the client has heard.
+  static let acknowledgeTime: UInt64 = 200
   /// A connection without a request under way for this long may have been closed by its node.
   static let restedAfter: UInt64 = 50
   /// How long an answered call waits for a map that it asked for on the way.

@@ -33,6 +33,9 @@ struct Session {
     return (RequestID(session: id, sequence: next), lowestOpen - 1)
   }
 
+  /// The session, and the sequence up to which all of it are answered; nil where none is.
+  var heard: (id: SessionID, through: UInt64)? { lowestOpen > 1 ? (id, lowestOpen - 1) : nil }
+
   /// Notes what became of an id: answered for certain, or left unknown. Ids of other sessions are passed over.
   mutating func settle(_ request: RequestID, isKnown: Bool) {
     guard request.session == id, request.sequence >= lowestOpen, request.sequence < next else { return }

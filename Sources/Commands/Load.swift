@@ -51,6 +51,7 @@ struct Load {
       tally.isStopped
     }
     writer.finish()
+    client.acknowledge()
     progress.clear()
     try output.write(tally.takeOutput())
     return try conclude(tally, failure)

@@ -17,6 +17,7 @@ extension Load {
     try asking { () throws(ClientError) in
       try client.put(together: records.map { ($0.key, $0.value) }, condition: condition) { tally.note($0) }
     }
+    client.acknowledge()
     try output.write(tally.takeOutput())
     return try conclude(tally, nil)
   }

@@ -21,7 +21,7 @@ extension Node {
   package func writes(in entry: LogEntry, of group: GroupID) throws(ByteError) -> [LoggedWrite] {
     let partition = replicas[group]?.machine as? Partition
     guard entry.kind == .command, !entry.payload.isEmpty, !SplitCommand.isOne(entry.payload),
-      CheckMark(payload: entry.payload) == nil
+      !AcknowledgementCommand.isOne(entry.payload), CheckMark(payload: entry.payload) == nil
     else { return [] }
     var writes: [LoggedWrite] = []
     var id: RequestID?

@@ -11,6 +11,9 @@ extension Limits {
   static let queuedBytes = ByteCount.mebibytes(64)
   /// How long the outcome of a request id is kept, in milliseconds of version time.
   static let requestIDMilliseconds: UInt64 = 3_600_000
+  /// The most sessions in one command that acknowledges, and for how long the first of them waits for others.
+  static let acknowledgedSessions = 4096
+  static let acknowledgementMilliseconds: UInt64 = 1_000
   /// How far a session's time may lie ahead of a version's.
   static let requestIDLeadMilliseconds: UInt64 = 60_000
   /// The most nodes that pass one request on.

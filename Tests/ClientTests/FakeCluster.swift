@@ -40,6 +40,8 @@ final class FakeCluster {
   var store: [Key: Record] = [:]
   /// What was applied, by request id, in order.
   private(set) var applied: [(id: RequestID, version: Version)] = []
+  /// What nodes were told of the writes that the client has heard of.
+  private(set) var acknowledged: [(node: UInt32, session: SessionID?, through: UInt64)] = []
   private var versions: [RequestID: Version] = [:]
   private var lastVersion: UInt64 = 1 << 40
   /// At most so many records in one answer.
@@ -154,6 +156,9 @@ final class FakeCluster {
     case .get(let get):
       return asLeader(of: Key(get.key.array), on: node) { self.get(get) }
     case .range(let range): return self.range(range, on: node)
+    case .acknowledge(let message):
+      acknowledged.append((node, SessionID(message.session.array), message.through))
+      return .acknowledge(WireAcknowledgeResponse())
     case .status:
       var status = WireStatusResponse()
       status.node = node

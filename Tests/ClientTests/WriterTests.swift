@@ -36,6 +36,28 @@ import Wire
     }
   }
 
+  @Test("in the end the nodes are told of which writes the client has heard: never of one whose outcome is unknown")
+  func acknowledgement() throws {
+    cluster.fault = { _, request in
+      if case .write(let write) = request.body, write.key.array == Array("k70".utf8) { .loseAnswer } else { nil }
+    }
+    let client = cluster.client()
+    let outcomes = Outcomes()
+    let writer = client.writer(window: 32, outcome: outcomes.take)
+    for number in 0..<60 { writer.add(Key("k\(number)"), []) }
+    writer.finish()
+    client.acknowledge()
+    #expect(cluster.acknowledged.map(\.node) == [1, 2, 3])
+    let session = try #require(cluster.applied.first?.id.session)
+    #expect(cluster.acknowledged.allSatisfy { $0.session == session && $0.through == 60 })
+    for number in 60..<80 { writer.add(Key("k\(number)"), []) }
+    writer.finish()
+    #expect(outcomes.code(70) == 75)
+    client.acknowledge()
+    #expect(cluster.acknowledged.dropFirst(3).allSatisfy { $0.session == session && $0.through == 70 })
+    #expect(client.session.heard?.through == 70)
+  }
+
   @Test("a window of writes is under way at once, and all leaders have work")
   func window() {
     cluster.world.latency = 10

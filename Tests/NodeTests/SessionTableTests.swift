@@ -80,6 +80,15 @@ struct SessionTableTests {
       }
     }
 
+    mutating func acknowledge(_ id: SessionID, through sequence: UInt64) {
+      guard var session = sessions[id] else { return }
+      session.acknowledged = max(session.acknowledged, sequence)
+      session.outcomes = session.outcomes.filter { $0.key > session.acknowledged }
+      sessions[id] = session
+    }
+
+    var outcomeCount: Int { sessions.values.reduce(0) { $0 + $1.outcomes.count } }
+
     func lookup(_ id: RequestID, digest: UInt64) -> SessionTable.Lookup {
       guard let session = sessions[id.session] else { return .new }
       guard id.sequence > session.acknowledged else { return .forgotten }
@@ -107,7 +116,14 @@ struct SessionTableTests {
       let asked = id(UInt64.random(in: 1...41, using: &random), UInt64.random(in: 1...(sequence + 2), using: &random))
       let digest = UInt64.random(in: 0...4, using: &random)
       #expect(table.lookup(asked, digest: digest) == model.lookup(asked, digest: digest), "seed \(seed), step \(step)")
+      if step % 5 == 0 {
+        let heard = SessionID(high: session, low: session &* 7)
+        let through = UInt64.random(in: 0...sequence, using: &random)
+        table.acknowledge(heard, through: through)
+        model.acknowledge(heard, through: through)
+      }
       try #require(table.count == model.sessions.count, "seed \(seed), step \(step)")
+      try #require(table.outcomeCount == model.outcomeCount, "seed \(seed), step \(step)")
       if step % 97 == 0 {
         let restored = try SessionTable(decoding: table.encode())
         #expect(restored == table && restored.encode() == table.encode(), "seed \(seed), step \(step)")

@@ -44,6 +44,7 @@ final class Partition: GroupMachine {
   var stoppedSince: Moment?
   /// Up to which version this replica knows every write.
   var closed = ClosedVersion()
+  var acknowledgements = Acknowledgements()
 
   init(
     node: Node, group: GroupID, replicaID: ReplicaID, directory: String, arc: Arc, store: PartitionStore,
@@ -71,6 +72,10 @@ final class Partition: GroupMachine {
     guard !entry.payload.isEmpty else { return writes.endOvertaken(by: entry, in: self) }
     guard !SplitCommand.isOne(entry.payload) else {
       apply(splitIn: entry)
+      return writes.endOvertaken(by: entry, in: self)
+    }
+    guard !AcknowledgementCommand.isOne(entry.payload) else {
+      apply(acknowledgementsIn: entry)
       return writes.endOvertaken(by: entry, in: self)
     }
     if let mark = CheckMark(payload: entry.payload) {
@@ -119,6 +124,7 @@ final class Partition: GroupMachine {
   func tick() {
     writes.expire(now: node.now, in: self)
     noticePressure()
+    proposeAcknowledgements()
     if store.needsFlush { flush() }
     beginChildIfDue()
     campaignIfNew()
@@ -127,7 +133,7 @@ final class Partition: GroupMachine {
 
   var needsTicks: Bool {
     writes.count > 0 || stoppedSince != nil || campaignsUntil != nil || split.isUnderWay || store.needsFlush
-      || node.planner.moving.contains(group)
+      || !acknowledgements.isEmpty || node.planner.moving.contains(group)
   }
 
   /// Whether the replica has been filled: it knows its own membership.

@@ -39,6 +39,8 @@ struct PartitionCommand {
     /// `SplitCommand`.
     case split = 3
     case batch = 4
+    /// `AcknowledgementCommand`.
+    case acknowledgement = 5
   }
 
   /// The cluster format from which on logs may hold batches.
@@ -103,7 +105,7 @@ struct PartitionCommand {
     var reader = ByteReader(payload)
     switch (try? reader.u8()).flatMap(Kind.init(rawValue:)) {
     case .writes, .batch: return (try? reader.u64()).map(Version.init(rawValue:))
-    case .check, .split, nil: return nil
+    case .check, .split, .acknowledgement, nil: return nil
     }
   }
 
@@ -120,7 +122,7 @@ struct PartitionCommand {
       return try decodeWrites(from: &reader, first: Version(rawValue: try reader.u64()), where: isDone, each: each)
     case .batch:
       return try decodeBatch(from: &reader, version: Version(rawValue: try reader.u64()), where: isDone, each: each)
-    case .check, .split, nil:
+    case .check, .split, .acknowledgement, nil:
       throw .malformed(offset: 0, expected: "a partition command of kind 1 or 4", found: "kind \(code)")
     }
   }

@@ -37,6 +37,9 @@ struct SessionTable: Equatable {
   /// The number of sessions kept.
   var count: Int { sessions.count }
 
+  /// The number of outcomes kept.
+  private(set) var outcomeCount = 0
+
   /// What is known of a request id.
   func lookup(_ id: RequestID, digest: UInt64) -> Lookup {
     guard let session = sessions[id.session] else { return .new }
@@ -50,12 +53,25 @@ struct SessionTable: Equatable {
   mutating func record(_ write: PartitionCommand.Identity, version: Version) {
     let now = version.milliseconds
     let session = write.id.session
-    let lastUse = sessions[session, default: Session()].add(
+    let (lastUse, dropped) = sessions[session, default: Session()].add(
       Outcome(sequence: write.id.sequence, digest: write.digest, version: version), acknowledged: write.acknowledged,
       at: now)
+    outcomeCount += 1 - dropped
     let minute = now.dividedIntoMinutes
     if lastUse == 0 || lastUse.dividedIntoMinutes != minute { note(session, minute: minute) }
     expire(now: now)
+  }
+
+  /// Whether the outcome of a sequence up to this one is kept.
+  func keeps(_ session: SessionID, upTo sequence: UInt64) -> Bool {
+    sessions[session]?.outcomes.first.map { $0.sequence <= sequence } ?? false
+  }
+
+  /// Drops the outcomes of a session of which its client has heard. The session stays until it expires: what comes late
+  /// of it is known as such.
+  mutating func acknowledge(_ session: SessionID, through sequence: UInt64) {
+    outcomeCount -= sessions[session]?.acknowledge(through: sequence) ?? 0
+    sessions[session]?.trim()
   }
 
   private mutating func note(_ session: SessionID, minute: UInt64) {
@@ -78,6 +94,7 @@ struct SessionTable: Equatable {
     while let oldest = minutes.first, (oldest.minute + 1) * 60_000 + Limits.requestIDMilliseconds < now {
       for id in oldest.sessions {
         if let session = sessions[id], session.lastMilliseconds.dividedIntoMinutes <= oldest.minute {
+          outcomeCount -= session.outcomes.count
           sessions[id] = nil
         }
       }
@@ -103,21 +120,23 @@ extension SessionTable.Session {
     return low
   }
 
-  /// Gives when the session was last used before, 0 if it is new.
+  /// Gives when the session was last used before, 0 if it is new, and how many outcomes were dropped.
   fileprivate mutating func add(
     _ outcome: SessionTable.Outcome, acknowledged: UInt64, at milliseconds: UInt64
-  ) -> UInt64 {
+  ) -> (lastUse: UInt64, dropped: Int) {
     defer { lastMilliseconds = milliseconds }
-    acknowledge(through: min(acknowledged, outcome.sequence &- 1))
+    let dropped = acknowledge(through: min(acknowledged, outcome.sequence &- 1))
     insert(outcome)
-    return lastMilliseconds
+    return (lastMilliseconds, dropped)
   }
 
-  private mutating func acknowledge(through sequence: UInt64) {
-    guard sequence > acknowledged else { return }
+  /// Gives how many outcomes were dropped.
+  fileprivate mutating func acknowledge(through sequence: UInt64) -> Int {
+    guard sequence > acknowledged else { return 0 }
     acknowledged = sequence
-    let keep = lowerBound(sequence + 1)
-    if keep > 0 { outcomes.removeFirst(keep) }
+    let heard = outcomes.prefix { $0.sequence <= sequence }.count
+    if heard > 0 { outcomes.removeFirst(heard) }
+    return heard
   }
 
   fileprivate mutating func insert(_ outcome: SessionTable.Outcome) {
@@ -172,6 +191,7 @@ extension SessionTable {
           Outcome(
             sequence: try reader.varint(), digest: try reader.u64(), version: Version(rawValue: try reader.u64())))
       }
+      outcomeCount += session.outcomes.count
       sessions[id] = session
       order.append((session.lastMilliseconds.dividedIntoMinutes, id))
     }

@@ -59,6 +59,8 @@ extension Node {
       router.route(request, to: .catalog, deadline: deadline, reply: reply)
     case .oldestRead(let request):
       reply(.oldestRead(oldestRead(request)))
+    case .acknowledge(let request):
+      serve(request, reply: reply)
     case .clock:
       reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
     case .pulse(let pulse):
@@ -104,7 +106,8 @@ extension Node {
       (.client(_, let canAdminister), .leave), (.client(_, let canAdminister), .split),
       (.client(_, let canAdminister), .moveRate):
       canAdminister ? nil : "this needs a certificate of role admin"
-    case (.client(let canWrite, _), .write), (.client(let canWrite, _), .batch):
+    case (.client(let canWrite, _), .write), (.client(let canWrite, _), .batch),
+      (.client(let canWrite, _), .acknowledge):
       canWrite ? nil : "this needs a certificate of role writer or admin"
     case (.client, _): nil
     }

@@ -104,6 +104,7 @@ extension Node {
         }
       status.lastVersion = partition.lastVersion.rawValue
       status.sessions = UInt64(partition.sessions.count)
+      status.outcomes = UInt64(partition.sessions.outcomeCount)
       if replica.leads { status.add(backgroundChecks.result(of: replica.group)) }
     }
     return status

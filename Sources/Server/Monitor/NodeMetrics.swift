@@ -71,6 +71,8 @@ extension MonitorSnapshot {
     text.gauge(
       "kv_request_sessions", "Clients whose request ids partitions here remember, once for each partition.",
       sum(\.sessions))
+    text.gauge(
+      "kv_request_outcomes", "Outcomes of writes that partitions here remember by request id.", sum(\.outcomes))
     text.gauge("kv_log_bytes", "The log's segments in use.", status.logBytes)
     text.gauge("kv_memtable_bytes", "Records in memory that are not flushed yet.", sum(\.memtableBytes))
     text.gauge("kv_table_bytes", "Tables of current records.", sum(\.tableBytes))

@@ -52,6 +52,16 @@ enum Requests {
     }
   }
 
+  static func acknowledgement(session: [UInt8], through sequence: UInt64) -> WireRequest {
+    .with {
+      $0.timeoutMs = timeoutMilliseconds
+      $0.acknowledge = .with {
+        $0.session = .init(session)
+        $0.through = sequence
+      }
+    }
+  }
+
   private static func write(_ value: [UInt8]?, _ condition: Intent.Condition, key: [UInt8]) -> WireWriteRequest {
     .with {
       $0.key = .init(key)

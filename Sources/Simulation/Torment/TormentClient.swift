@@ -63,7 +63,14 @@ final class TormentClient {
 
   private func pause() {
     isBusy = false
+    if sequence % 16 == 0 { tell() }
     world.at(world.time + UInt64.random(in: thinking, using: &random) * 1_000) { [weak self] in self?.next() }
+  }
+
+  /// Tells all nodes that this client asks for none of its writes so far again.
+  private func tell() {
+    let request = Requests.acknowledgement(session: session, through: sequence)
+    for node in world.hosts.keys.sorted() { world.send(request, to: node) { _ in } }
   }
 
   private func someNode() -> NodeID? { world.hosts.keys.sorted().randomElement(using: &random) }

@@ -237,6 +237,14 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .batch(newValue)}
   }
 
+  public var acknowledge: WireAcknowledgeRequest {
+    get {
+      if case .acknowledge(let v)? = _storage._body {return v}
+      return WireAcknowledgeRequest()
+    }
+    set {_uniqueStorage()._body = .acknowledge(newValue)}
+  }
+
   public var leave: WireLeaveRequest {
     get {
       if case .leave(let v)? = _storage._body {return v}
@@ -397,6 +405,7 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case pulse(WirePulseRequest)
     /// Answered as `write` is.
     case batch(WireBatchRequest)
+    case acknowledge(WireAcknowledgeRequest)
     case leave(WireLeaveRequest)
     case plan(WirePlanRequest)
     case split(WireSplitRequest)
@@ -600,6 +609,14 @@ public nonisolated struct WireResponse: @unchecked Sendable {
     set {_uniqueStorage()._body = .pulse(newValue)}
   }
 
+  public var acknowledge: WireAcknowledgeResponse {
+    get {
+      if case .acknowledge(let v)? = _storage._body {return v}
+      return WireAcknowledgeResponse()
+    }
+    set {_uniqueStorage()._body = .acknowledge(newValue)}
+  }
+
   public var leave: WireLeaveResponse {
     get {
       if case .leave(let v)? = _storage._body {return v}
@@ -743,6 +760,7 @@ public nonisolated struct WireResponse: @unchecked Sendable {
     case oldestRead(WireOldestReadResponse)
     case clock(WireClockResponse)
     case pulse(WirePulseResponse)
+    case acknowledge(WireAcknowledgeResponse)
     case leave(WireLeaveResponse)
     case plan(WirePlanResponse)
     case split(WireSplitResponse)
@@ -996,6 +1014,33 @@ public nonisolated struct WireWriteResponse: Sendable {
 
   /// The version of the write. 0: a delete found no value and wrote nothing.
   public var version: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// The client has heard of all its writes up to a number: the partitions that the node leads may forget their outcomes.
+public nonisolated struct WireAcknowledgeRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The 16 bytes of the session's UUIDv7.
+  public var session: Data = Data()
+
+  /// The highest sequence up to which all of the session are answered.
+  public var through: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireAcknowledgeResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1583,6 +1628,12 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
     public var sessions: UInt64 {
       get {_storage._sessions}
       set {_uniqueStorage()._sessions = newValue}
+    }
+
+    /// The outcomes of their writes that it remembers.
+    public var outcomes: UInt64 {
+      get {_storage._outcomes}
+      set {_uniqueStorage()._outcomes = newValue}
     }
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -2519,7 +2570,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{1}batch\0\u{2}\u{7}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{1}batch\0\u{1}acknowledge\0\u{2}\u{6}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -2741,6 +2792,19 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._body = .batch(v)
+          }
+        }()
+        case 24: try {
+          var v: WireAcknowledgeRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .acknowledge(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .acknowledge(v)
           }
         }()
         case 30: try {
@@ -3107,6 +3171,10 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .batch(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
       }()
+      case .acknowledge?: try {
+        guard case .acknowledge(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+      }()
       case .verify?: try {
         guard case .verify(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
@@ -3221,7 +3289,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{8}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{2}\u{2}rotate\0\u{1}moved\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{2}acknowledge\0\u{2}\u{6}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{2}\u{2}rotate\0\u{1}moved\0\u{c}\u{2}\u{7}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -3437,6 +3505,19 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
           if let v = v {
             if hadOneofValue {try decoder.handleConflictingOneOf()}
             _storage._body = .pulse(v)
+          }
+        }()
+        case 24: try {
+          var v: WireAcknowledgeResponse?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .acknowledge(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .acknowledge(v)
           }
         }()
         case 30: try {
@@ -3784,6 +3865,10 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
         guard case .pulse(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
       }()
+      case .acknowledge?: try {
+        guard case .acknowledge(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+      }()
       case .verify?: try {
         guard case .verify(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
@@ -4088,6 +4173,60 @@ nonisolated extension WireWriteResponse: SwiftProtobuf.Message, SwiftProtobuf._M
 
   public static func ==(lhs: WireWriteResponse, rhs: WireWriteResponse) -> Bool {
     if lhs.version != rhs.version {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAcknowledgeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AcknowledgeRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}through\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.session) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.session.isEmpty {
+      try visitor.visitSingularBytesField(value: self.session, fieldNumber: 1)
+    }
+    if self.through != 0 {
+      try visitor.visitSingularUInt64Field(value: self.through, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireAcknowledgeRequest, rhs: WireAcknowledgeRequest) -> Bool {
+    if lhs.session != rhs.session {return false}
+    if lhs.through != rhs.through {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireAcknowledgeResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AcknowledgeResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireAcknowledgeResponse, rhs: WireAcknowledgeResponse) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4971,7 +5110,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{1}sessions\0\u{4}\u{12}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{1}sessions\0\u{1}outcomes\0\u{4}\u{11}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
 
   fileprivate class _StorageClass {
     var _group: UInt32 = 0
@@ -4999,6 +5138,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
     var _checkedMs: UInt64 = 0
     var _checkOutcome: WireCheckedReplica.Outcome = .notChecked
     var _sessions: UInt64 = 0
+    var _outcomes: UInt64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -5034,6 +5174,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       _checkedMs = source._checkedMs
       _checkOutcome = source._checkOutcome
       _sessions = source._sessions
+      _outcomes = source._outcomes
     }
   }
 
@@ -5074,6 +5215,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         case 30: try { try decoder.decodeSingularUInt64Field(value: &_storage._checkedMs) }()
         case 31: try { try decoder.decodeSingularEnumField(value: &_storage._checkOutcome) }()
         case 32: try { try decoder.decodeSingularUInt64Field(value: &_storage._sessions) }()
+        case 33: try { try decoder.decodeSingularUInt64Field(value: &_storage._outcomes) }()
         case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivedBytes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingBytes) }()
         case 52: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingMs) }()
@@ -5151,6 +5293,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       if _storage._sessions != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._sessions, fieldNumber: 32)
       }
+      if _storage._outcomes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._outcomes, fieldNumber: 33)
+      }
       if _storage._arrivedBytes != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._arrivedBytes, fieldNumber: 50)
       }
@@ -5194,6 +5339,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         if _storage._checkedMs != rhs_storage._checkedMs {return false}
         if _storage._checkOutcome != rhs_storage._checkOutcome {return false}
         if _storage._sessions != rhs_storage._sessions {return false}
+        if _storage._outcomes != rhs_storage._outcomes {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -10,41 +10,46 @@ extension Client {
     // A range needs a map: the request for the version brings one along.
     loadMap()
     hasAsked = true
-    if query.consistency != .strong, query.at == nil, let (version, freshness) = try closedVersion(),
+    let end = deadline
+    if query.consistency != .strong, query.at == nil, let (version, freshness) = try closedVersion(until: end),
       query.consistency.accepts(freshness)
     {
       return RangeStream(self, query, at: version, freshness: freshness)
     }
     let version: Version
-    if let at = query.at { version = at } else { version = try latestVersion() }
+    if let at = query.at { version = at } else { version = try latestVersion(until: end) }
     return RangeStream(self, query, at: version)
   }
 
   /// The newest version at which replicas nearby can read all partitions, and how old it is; nil where one of them can't
-  /// say.
-  private func closedVersion() throws(ClientError) -> (Version, Freshness)? {
+  /// say. So much time is left that the leaders can be asked instead.
+  private func closedVersion(until deadline: UInt64) throws(ClientError) -> (Version, Freshness)? {
     let map = if let youngMap { youngMap } else { try freshMap(until: deadline) }
-    var groups: [String: [GroupID]] = [:]
+    var parts: [String: [ClusterMap.Part]] = [:]
     for part in map.parts {
       guard let holder = nearestHolder(of: part, in: map) else { return nil }
-      groups[holder, default: []].append(part.group)
+      parts[holder, default: []].append(part)
     }
+    let end = surroundings.now + answerTime(until: deadline)
     var oldest: (Version, Freshness)?
-    for (address, groups) in groups.sorted(by: { $0.key < $1.key }) {
-      guard let answer = askClosedVersion(address, groups) else { return nil }
+    for (address, parts) in parts.sorted(by: { $0.key < $1.key }) {
+      guard let answer = askClosedVersion(of: parts, at: address, until: end) else { return nil }
       if answer.0 < oldest?.0 ?? .max { oldest = answer }
     }
     return oldest
   }
 
-  private func askClosedVersion(_ address: String, _ groups: [GroupID]) -> (Version, Freshness)? {
+  private func askClosedVersion(
+    of parts: [ClusterMap.Part], at address: String, until end: UInt64
+  ) -> (Version, Freshness)? {
     let request = WireRangeRequest.with {
-      $0.groups = groups.map(\.rawValue)
+      $0.groups = parts.map(\.group.rawValue)
+      $0.arcBits = parts.map { UInt32($0.arc.bits) }
       $0.limit = 1
       $0.credit = 1
       $0.keysOnly = true
     }
-    let answer = try? call(.range(request), Attempts("range"), until: deadline, preferred: { address }) { body in
+    let answer = try? call(.range(request), Attempts("range"), until: end, preferred: { address }) { body in
       if case .range(let answer) = body, answer.at > 0 { answer } else { nil }
     }
     return answer.map { (Version(rawValue: $0.at), Freshness($0)) }

@@ -85,8 +85,10 @@ extension Client {
   }
 
   /// A version at or above every one given out before the call: what a range of the latest reads at.
-  public func latestVersion() throws(ClientError) -> Version {
-    try call(.now(WireNowRequest()), Attempts("asking for the latest version")) { body in
+  public func latestVersion() throws(ClientError) -> Version { try latestVersion(until: deadline) }
+
+  func latestVersion(until end: UInt64) throws(ClientError) -> Version {
+    try call(.now(WireNowRequest()), Attempts("asking for the latest version"), until: end) { body in
       if case .now(let answer) = body, answer.version > 0 { Version(rawValue: answer.version) } else { nil }
     }
   }

@@ -109,27 +109,35 @@ public final class RangeStream {
 }
 
 extension RangeStream {
-  /// Makes sources for parts of the ring and asks them; waits for leaders where there are none.
+  /// Makes sources for parts of the ring and asks them.
   private func route(
     _ parts: [ClusterMap.Part], of map: ClusterMap, rest: RangeQuery, _ effort: inout RangeEffort
   ) throws(ClientError) {
     var (parts, map) = (parts, map)
-    while !asksReplicas, let orphan = parts.first(where: { $0.leader == nil }) {
-      _ = effort.attempts.record(.lost("has no leader"), at: "partition \(orphan.group)")
+    while let orphan = parts.first(where: { holder(of: $0, in: map, effort) == nil }) {
+      _ = effort.attempts.record(.lost("has no replica that is known"), at: "partition \(orphan.group)")
       try effort.rest()
       map = try effort.map()
       parts = try successors(of: parts, in: map)
     }
     var byAddress: [String: [ClusterMap.Part]] = [:]
     for part in parts {
-      let holder = asksReplicas ? client.nearestHolder(of: part, in: map) : part.leader.flatMap { map.address(of: $0) }
-      if let holder { byAddress[holder, default: []].append(part) }
+      if let holder = holder(of: part, in: map, effort) { byAddress[holder, default: []].append(part) }
     }
     for (address, parts) in byAddress.sorted(by: { $0.key < $1.key }) {
       let source = RangeSource(client, address: address, parts: parts, rest: rest, at: version)
       sources.append(source)
       source.ask(limit: share(of: source, map.parts.count), until: effort.deadline)
     }
+  }
+
+  /// The address of whom to ask for a part: its leader. Where none is known, or it gave nothing, one replica after the
+  /// other: it may lead, or know enough of a version of the past, which needs no leader.
+  private func holder(of part: ClusterMap.Part, in map: ClusterMap, _ effort: RangeEffort) -> String? {
+    if asksReplicas { return client.nearestHolder(of: part, in: map) }
+    let holders = ((part.leader.map { [$0] } ?? []) + map.holders(of: part)).compactMap { map.address(of: $0) }
+    guard !holders.isEmpty else { return nil }
+    return holders.first { !effort.tried.contains($0) } ?? holders[effort.round % holders.count]
   }
 
   /// Waits until every source has a head or has ended. True where they are still the same sources.
@@ -168,6 +176,7 @@ extension RangeStream {
     let source = sources.remove(at: place)
     source.withdraw()
     asksReplicas = false
+    effort.tried.insert(source.address)
     try effort.rest()
     let map = try effort.map()
     try route(try successors(of: source.parts, in: map), of: map, rest: source.rest, &effort)
@@ -209,6 +218,10 @@ extension RangeStream {
 struct RangeEffort {
   var attempts = Attempts("range")
   private(set) var deadline: UInt64
+  /// How often it has rested.
+  private(set) var round = 0
+  /// Who gave nothing since.
+  var tried: Set<String> = []
   private let client: Client
   private var nextRest: UInt64 = 0
 
@@ -224,6 +237,7 @@ struct RangeEffort {
   mutating func rest() throws(ClientError) {
     guard client.surroundings.now + nextRest < deadline else { throw attempts.expired(after: client.timeout) }
     if nextRest > 0 { client.surroundings.sleep(milliseconds: nextRest) }
+    round += 1
     nextRest = min(max(2 * nextRest, ClientLimits.firstRest), ClientLimits.longestRest)
   }
 

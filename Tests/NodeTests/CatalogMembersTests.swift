@@ -41,6 +41,19 @@ struct CatalogMembersTests {
     }
   }
 
+  @Test("of a partition's replicas alone one is to lead it: whoever gave its replica away is asked for nothing any more")
+  func preferred() throws {
+    var state = try catalog().state
+    state.partitions[0].preferred = 2
+    state.partitions[1].preferred = 2
+    state.partitions[1].replicas.removeAll { ReplicaID(rawValue: $0.id).node.rawValue == 2 }
+    let catalog = try Catalog(state)
+    let groups = state.partitions.map { GroupID(rawValue: $0.group) }
+    #expect(groups.prefix(3).map(catalog.preferredLeader) == [NodeID(rawValue: 2), nil, nil])
+    let replica = ReplicaID(rawValue: state.partitions[0].replicas[1].id)
+    #expect(groups.prefix(2).map { catalog.holds(replica, of: $0) } == [true, false])
+  }
+
   @Test("who leaves stays a member until nothing is left on it; who is lost is refused at once")
   func departures() throws {
     var catalog = try catalog()

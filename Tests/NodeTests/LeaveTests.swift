@@ -69,6 +69,40 @@ struct LeaveTests {
     }
   }
 
+  @Test(
+    "who writes through a node that leaves, after another, waits no longer than for an election",
+    arguments: 1...4 as ClosedRange<UInt64>)
+  func writesMeanwhile(seed: UInt64) throws {
+    let world = try cluster(of: 5, seed: 100 + seed, partitions: 32)
+    let (first, second, other) = (NodeID(rawValue: 1), NodeID(rawValue: 2), NodeID(rawValue: 5))
+    let big = String(repeating: "x", count: 20_000)
+    for id in 1...100 as ClosedRange<UInt64> { #expect(world.put("big\(id)", big, id: id) != nil) }
+    guard case .leave? = leave(world, first.rawValue, of: other) else {
+      Issue.record("seed \(seed): refused")
+      return
+    }
+    world.run(milliseconds: 60_000) { !world.nodes.contains(first) }
+    // Slow enough that it is seen.
+    world.hosts[other]?.node.limitMoves(bytesPerSecond: 256 << 10)
+    guard case .leave? = leave(world, second.rawValue, of: other) else {
+      Issue.record("seed \(seed): refused")
+      return
+    }
+    var (id, longest) = (UInt64(100_000), UInt64(0))
+    while world.hosts[second] != nil, world.nodes.contains(second) {
+      id += 1
+      var request = SimulatedWorld.write("k\(id)", "v", id: id)
+      request.timeoutMs = 30_000
+      let began = world.time
+      var isAnswered = false
+      world.send(request, to: second) { _ in isAnswered = true }
+      world.run(milliseconds: 40_000) { isAnswered || world.hosts[second] == nil }
+      longest = max(longest, world.time - began)
+    }
+    #expect(id > 100_010 && longest < 2_000_000_000, "seed \(seed): \(longest / 1_000_000) ms")
+    #expect(world.settle(), "seed \(seed)")
+  }
+
   @Test("three nodes become two and one; the last can't leave")
   func downToOne() throws {
     let world = try cluster(of: 3, seed: 11)

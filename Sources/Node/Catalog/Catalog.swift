@@ -74,9 +74,16 @@ struct Catalog {
   /// The member with this id.
   func node(_ id: NodeID) -> WireCatalogNode? { state.nodes.first { $0.id == id.rawValue } }
 
-  /// The node that should lead a group; nil: whichever.
+  /// The node that should lead a group, of those that hold it; nil: whichever.
   func preferredLeader(of group: GroupID) -> NodeID? {
-    partition(group).flatMap { $0.preferred == 0 ? nil : NodeID(rawValue: $0.preferred) }
+    guard let partition = partition(group) else { return nil }
+    let preferred = NodeID(rawValue: partition.preferred)
+    return partition.replicas.contains { ReplicaID(rawValue: $0.id).node == preferred } ? preferred : nil
+  }
+
+  /// Whether a replica is one of a partition's.
+  func holds(_ replica: ReplicaID, of group: GroupID) -> Bool {
+    partition(group)?.replicas.contains { $0.id == replica.rawValue } ?? false
   }
 
   /// Whether files of a replica are known to be damaged.

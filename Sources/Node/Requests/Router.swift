@@ -238,10 +238,13 @@ final class Router {
   /// `tried` yet: whom the catalog prefers may be dead.
   private func leader(of group: GroupID, rather tried: inout Set<NodeID>) -> NodeID? {
     if let replica = node.replicas[group], replica.core.leader != .none { return replica.core.leader.node }
-    // That this node itself leads is what others believed before its replica was fenced, or moved away.
-    if let hint = hints[group], hint != node.id { return hint }
-    if node.replicas[group] != nil { return nil }
-    guard let catalog = node.catalog.catalog else { return nil }
+    let catalog = node.catalog.catalog
+    // That this node itself leads is what others believed before its replica was fenced, or moved away; and who has left
+    // since answers nobody.
+    if let hint = hints[group], hint != node.id, catalog?.node(hint) != nil { return hint }
+    guard let catalog else { return nil }
+    // A replica that was taken out hears of no leader any more.
+    if let replica = node.replicas[group], group == .catalog || catalog.holds(replica.id, of: group) { return nil }
     var holders = catalog.living.map { NodeID(rawValue: $0.id) }
     if group != .catalog {
       let voters = catalog.map.lookup(group)?.voters.map(\.node) ?? []

@@ -101,10 +101,23 @@ public enum Server {
     }
   }
 
+  private static func refuseHalfJoined(_ directory: String, on disk: any Disk) throws(ServerError) {
+    do throws(NodeError) {
+      guard try NodeDirectory.joiningKey(directory, on: disk) != nil else { return }
+      throw .foreign(
+        path: directory,
+        words: "kv join was begun here and did not end: do it again with the same token; if it is too old for that, have "
+          + "what kv status shows of this node removed by kv leave --lost, and join from an empty directory")
+    } catch {
+      throw .node(error)
+    }
+  }
+
   /// Makes a cluster in an empty directory, and checks that the flags fit a directory that is a node's.
   private static func prepare(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
     switch try kind(options.directory, on: disk) {
     case .empty:
+      try refuseHalfJoined(options.directory, on: disk)
       let listen = try Address.choose(options.listen)
       let address = try Address.advertised(options.advertise, listen: listen)
       try check(listen, options)

@@ -42,6 +42,36 @@ extension NodeDirectory {
       catalog: nil, log: log)
   }
 
+  /// Notes in a directory, before the cluster is asked for a certificate of it, the key that a member is to have here: a
+  /// join that is repeated with its token gets the same answer for the same key.
+  public static func beginJoining(_ directory: String, key: [UInt8], on disk: any Disk) throws(NodeError) {
+    do throws(DiskError) {
+      try disk.replace(joiningMark(directory), with: key)
+    } catch {
+      throw .disk(error)
+    }
+  }
+
+  /// The key of a join that was begun and has not ended; nil where none was.
+  public static func joiningKey(_ directory: String, on disk: any Disk) throws(NodeError) -> [UInt8]? {
+    guard disk.exists(joiningMark(directory)) else { return nil }
+    do throws(DiskError) {
+      return try disk.contents(of: joiningMark(directory), limit: 64 << 10)
+    } catch {
+      throw .disk(error)
+    }
+  }
+
+  /// Notes that a join has ended: this is a member's directory, or the cluster has refused it.
+  public static func endJoining(_ directory: String, on disk: any Disk) throws(NodeError) {
+    do throws(DiskError) {
+      try disk.remove(joiningMark(directory))
+      try disk.syncDirectory(directory)
+    } catch {
+      throw .disk(error)
+    }
+  }
+
   private static func identity(
     cluster: String, node: NodeID, address: String, listen: String, members: [WireMember]
   ) -> WireNodeIdentity {

@@ -15,6 +15,7 @@ import Wire
 ///     log/            the shared Raft log (kv-log(5))
 ///     partitions/N/   the store of partition N (kv-sstable(5))
 ///     RECOVERING      there while a recovery that was begun has not ended
+///     JOINING         there while a join that was begun has not ended
 ///     reserve         zeros that give their room when the disk is full
 ///     identity/       keys and certificates, which `Server` keeps
 public enum NodeDirectory {
@@ -33,6 +34,7 @@ public enum NodeDirectory {
   static func fenceMark(_ partition: String) -> String { partition + "/FENCED" }
   /// The mark of a recovery that was begun: the node doesn't start before it has ended.
   static func recoveryMark(_ directory: String) -> String { directory + "/RECOVERING" }
+  static func joiningMark(_ directory: String) -> String { directory + "/JOINING" }
   static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
 
   /// What a directory is.
@@ -86,7 +88,7 @@ public enum NodeDirectory {
   /// What a crash while a directory was being made can leave; the next start makes it anew.
   private static let leftovers = [
     "node", "node.tmp", "catalog", "catalog.tmp", "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv",
-    "cluster.kv.tmp",
+    "cluster.kv.tmp", "JOINING", "JOINING.tmp",
   ]
 
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster

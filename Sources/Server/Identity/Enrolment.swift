@@ -7,26 +7,25 @@ import Wire
 
 /// Becoming a member: a key is made here, its certificate by the cluster.
 enum Enrolment {
-  /// Enrols and writes the directory. The token is spent when this returns.
+  /// Enrols and writes the directory. The token is spent when this returns. Where it was cut off before, the same token
+  /// brings it to its end.
   static func enrol(
     _ token: JoinToken, listen: HostPort, address: String, _ options: ServeOptions, on disk: any Disk
   ) throws(ServerError) {
-    let key: PrivateKey
-    let request: [UInt8]
-    do throws(TLSError) {
-      key = try PrivateKey.generate()
-      request = try SigningRequest(key: key).der
-    } catch {
-      throw .tls(error)
-    }
+    let (key, isNew) = try key(of: options.directory, on: disk)
     let answer: WireEnrolResponse
-    do throws(ClientError) {
+    do {
       answer = try Client.enrol(
-        token: token.encode(), signingRequest: request, address: address, zone: options.zone ?? "",
-        weight: options.weight,
-        format: NodeDirectory.format)
-    } catch {
+        token: token.encode(), signingRequest: try SigningRequest(key: key).der, address: address,
+        zone: options.zone ?? "", weight: options.weight, format: NodeDirectory.format)
+    } catch let error as ClientError {
+      // Else the cluster may count on a node here.
+      if isNew, error.isCertainRefusal { try end(options, on: disk) }
       throw .enrolment(error)
+    } catch let error as TLSError {
+      throw .tls(error)
+    } catch {
+      throw .identity(path: options.directory, words: "\(error)")
     }
     let node = NodeID(rawValue: answer.node)
     try credentials(answer, key: key, node: node, of: token).save(to: options.directory, on: disk)
@@ -34,6 +33,31 @@ enum Enrolment {
       try NodeDirectory.createMember(
         options.directory, on: disk, cluster: token.cluster, node: node, address: address, listen: "\(listen)",
         members: answer.members)
+    } catch {
+      throw .node(error)
+    }
+    try end(options, on: disk)
+  }
+
+  /// The key of a join that was cut off here, or a new one, which the directory keeps from here on.
+  private static func key(of directory: String, on disk: any Disk) throws(ServerError) -> (PrivateKey, isNew: Bool) {
+    do {
+      if let kept = try NodeDirectory.joiningKey(directory, on: disk) { return (try PrivateKey(der: kept), false) }
+      let key = try PrivateKey.generate()
+      try NodeDirectory.beginJoining(directory, key: try key.der(), on: disk)
+      return (key, true)
+    } catch let error as NodeError {
+      throw .node(error)
+    } catch let error as TLSError {
+      throw .tls(error)
+    } catch {
+      throw .identity(path: directory, words: "\(error)")
+    }
+  }
+
+  private static func end(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
+    do throws(NodeError) {
+      try NodeDirectory.endJoining(options.directory, on: disk)
     } catch {
       throw .node(error)
     }
@@ -54,6 +78,16 @@ enum Enrolment {
           ? try NodeTrust(answer.trust) : NodeTrust(try Certificate(der: answer.authority.array)))
     } catch {
       throw .tls(error)
+    }
+  }
+}
+
+extension ClientError {
+  /// Whether the cluster has said no, and knows nothing of a node that asked.
+  fileprivate var isCertainRefusal: Bool {
+    switch self {
+    case .refused, .notThisCluster, .invalid: true
+    default: false
     }
   }
 }

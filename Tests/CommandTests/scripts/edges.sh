@@ -127,6 +127,16 @@ for number in 2 3; do
   read -ra words <<<"$(kv invite)"
   kv "${words[@]:1}" -d "joiner$number" --listen "127.0.0.1:$(free_port)" --enrol-only --quiet
 done
+# One that is cut off is brought to its end by its token, and nothing else is made of its directory until then.
+read -ra words <<<"$(kv invite)"
+words+=(-d cut --listen "127.0.0.1:$(free_port)" --enrol-only --quiet)
+for time in 0.02 0.04 0.06 0.08 0.1 0.12 0.15; do
+  [ ! -e cut/FORMAT ] || break
+  timeout -s KILL "$time" "$KV" "${words[@]:1}" 2>/dev/null || true
+  [ ! -e cut/JOINING ] || [ -e cut/FORMAT ] || status 78 kv serve -d cut
+done
+[ -e cut/FORMAT ] || kv "${words[@]:1}"
+same 5 "$(kv status --json | grep -o '"node":[0-9]*,"address"' | wc -l)"
 sleep 3
 status 0 kv put while-waiting 1
 grep -q ", 2 partitions," <(kv status 2>/dev/null || true)

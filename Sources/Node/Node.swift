@@ -43,8 +43,9 @@ public final class Node {
   /// Where others reach the node, as its directory says.
   let address: String
   var isTellingAddress = false
-  /// When the members are told next that this node has moved.
+  /// When members are told next where this node is, and who was heard from since they were told last.
   var nextMoved = Moment(rawValue: 0)
+  var heardFrom: Set<NodeID> = []
   private(set) lazy var closedVersions = ClosedVersions(node: self)
   private(set) lazy var changeWaits = ChangeWaits(node: self)
   /// The number of partitions whose tables are being looked through for changes.
@@ -160,6 +161,7 @@ public final class Node {
   public func receive(_ frame: PeerFrame, from sender: NodeID) {
     // Whoever was struck out may come back with an old directory, and believe in its old groups.
     guard catalog.catalog?.isStruckOut(sender) != true else { return }
+    heardFrom.insert(sender)
     switch frame {
     case .batch(let batch):
       for i in batch.indices { receive(batch[i], from: sender) }

@@ -106,8 +106,8 @@ public enum Server {
       guard try NodeDirectory.joiningKey(directory, on: disk) != nil else { return }
       throw .foreign(
         path: directory,
-        words: "kv join was begun here and did not end: do it again with the same token; if it is too old for that, have "
-          + "what kv status shows of this node removed by kv leave --lost, and join from an empty directory")
+        words: "kv join was begun here and did not end: do it again with the same token; if that is too old, have what kv "
+          + "status shows of this node removed by kv leave --lost, and join from an empty directory")
     } catch {
       throw .node(error)
     }

@@ -28,6 +28,15 @@ struct HealthTests {
     #expect(ClusterHealth(reports).problems == ["partition 5 has no leader"])
   }
 
+  @Test("A node whose replicas hear of no leader is named, though they are hardly behind")
+  func stray() {
+    let reports = Self.reports { status in
+      guard status.node == 3 else { return }
+      for index in status.groups.indices { status.groups[index].leader = 0 }
+    }
+    #expect(ClusterHealth(reports).problems == ["node 3: 2 replicas hear of no leader"])
+  }
+
   @Test("A leader of an older term than a replica has seen counts for nothing")
   func deposed() {
     let reports = Self.reports { status in
@@ -113,6 +122,7 @@ struct HealthTests {
         replica.replica = ReplicaID(node: NodeID(rawValue: node), incarnation: 1).rawValue
         replica.role = node == 1 ? .leader : .follower
         replica.term = 3
+        replica.leader = ReplicaID(node: NodeID(rawValue: 1), incarnation: 1).rawValue
         replica.voters = (1...nodes).map { ReplicaID(node: NodeID(rawValue: $0), incarnation: 1).rawValue }
         return replica
       }

@@ -33,6 +33,7 @@ struct ClusterHealth {
         continue
       }
       problems += status.problems.map { "node \(status.node): \($0)" }
+      if let words = ClusterHealth.strays(status) { problems.append(words) }
       for group in status.groups { replicas[group.group, default: []].append(group) }
     }
     let staying = reports.filter { $0.member.departure == 0 }
@@ -47,6 +48,13 @@ struct ClusterHealth {
     }
     if replicas.isEmpty, problems.isEmpty { problems.append("no node holds a replica") }
     self.problems = problems
+  }
+
+  /// The replicas of a node that have a vote and hear of no leader: others lead, and don't reach them.
+  private static func strays(_ status: WireStatusResponse) -> String? {
+    let strays = status.groups.count { $0.leader == 0 && $0.role != .leader && $0.voters.contains($0.replica) }
+    guard strays > 0 else { return nil }
+    return "node \(status.node): \(strays == 1 ? "one replica hears" : "\(strays) replicas hear") of no leader"
   }
 
   private static func problems(

@@ -2,20 +2,23 @@ import Bytes
 import Environment
 import Wire
 
-// Where a node is that was told to be elsewhere than the catalog says.
+// Where a node is, for those who look for it elsewhere.
 extension Node {
-  /// Tells the catalog, and the other members too: nobody finds the node at its former address, not even a leader whose
-  /// majority it is part of.
+  /// Tells the catalog, where that says otherwise, and the other members too: nobody finds the node at its former
+  /// address, not even a leader whose majority it is part of. Who is silent may look for it where it was for a moment,
+  /// and what it knows of the catalog itself may be old.
   func tellAddressIfDue() {
-    guard let catalog = catalog.catalog, let known = catalog.node(id)?.address, known != address else { return }
+    guard let catalog = catalog.catalog, let known = catalog.node(id)?.address else { return }
     if now >= nextMoved {
       nextMoved = now.advanced(milliseconds: Limits.movedMilliseconds)
       let deadline = now.advanced(milliseconds: Limits.oracleMilliseconds)
       for member in catalog.nodes.map({ NodeID(rawValue: $0.id) }) where member != id && calls.hasRoom {
+        guard known != address || !heardFrom.contains(member) else { continue }
         call(member, .with { $0.moved = .with { $0.address = address } }, deadline: deadline) { _ in }
       }
+      heardFrom.removeAll(keepingCapacity: true)
     }
-    guard !isTellingAddress, router.leader(of: .catalog) != nil else { return }
+    guard known != address, !isTellingAddress, router.leader(of: .catalog) != nil else { return }
     isTellingAddress = true
     proposeToCatalog(
       .with {

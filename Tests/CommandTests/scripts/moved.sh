@@ -22,6 +22,22 @@ three_nodes
 kv put a 1 >/dev/null
 move 3
 same 1 "$(kv get a)"
+# For a moment elsewhere and back, before the catalog has heard: the others don't go on looking for it there.
+here=$(kv status --json | grep -o '"node":3,"address":"[^"]*"' | sed -n '1s/.*:"//;1s/"$//p')
+for pause in 0.2 0.25; do
+  kill -KILL "${nodes[2]}"
+  sleep 0.2
+  start node3 serve -d node3 --listen "127.0.0.1:$(free_port)"
+  sleep "$pause"
+  kill -KILL "$started"
+  sleep 0.2
+  start node3 serve -d node3 --listen "$here"
+  nodes[2]=$started
+  for key in $(seq 40); do printf 'm/%s\t%s\n' "$key" "$pause"; done | kv put --quiet --from tsv
+  sleep 1
+  await_healthy
+  kv verify --timeout 20s >/dev/null
+done
 kv leave 3 >/dev/null 2>&1
 wait "${nodes[2]}"
 await_healthy

@@ -106,8 +106,8 @@ public enum Server {
       guard try NodeDirectory.joiningKey(directory, on: disk) != nil else { return }
       throw .foreign(
         path: directory,
-        words: "kv join was begun here and did not end: do it again with the same token; if that is too old, have what kv "
-          + "status shows of this node removed by kv leave --lost, and join from an empty directory")
+        words: "kv join was begun here and did not end: do it again with the same token; if that is too old, have what "
+          + "kv status shows of this node removed by kv leave --lost, and join from an empty directory")
     } catch {
       throw .node(error)
     }
@@ -147,18 +147,21 @@ public enum Server {
   /// Notes in a node's directory that it listens, or is reached, elsewhere from now on; the node tells the catalog.
   private static func moveIfAsked(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
     guard options.listen != nil || options.advertise != nil else { return }
-    var identity: WireNodeIdentity
+    let known: WireNodeIdentity
     do throws(NodeError) {
-      identity = try NodeIdentity.read(from: options.directory, on: disk).stored
+      known = try NodeIdentity.read(from: options.directory, on: disk).stored
     } catch {
       throw .node(error)
     }
+    var identity = known
     let listen = try Address.moved(from: identity.listen, to: options.listen)
     if "\(listen)" != identity.listen { try Address.check(listen) }
     if options.advertise != nil || "\(listen)" != identity.listen {
       identity.address = try Address.advertised(options.advertise, listen: listen)
     }
     identity.listen = "\(listen)"
+    // A full disk takes no writes, and the node starts all the same.
+    guard identity != known else { return }
     do throws(NodeError) {
       try NodeIdentity.write(identity, to: options.directory, on: disk)
     } catch {

@@ -25,7 +25,8 @@ leave() {
 }
 trap leave EXIT
 
-start node serve -d "$disk/node" --listen "127.0.0.1:$(free_port)" --partitions 2
+listen=127.0.0.1:$(free_port)
+start node serve -d "$disk/node" --listen "$listen" --partitions 2
 node=$started
 export KV_CLUSTER=$disk/node/cluster.kv
 await_healthy
@@ -54,6 +55,19 @@ kv delete key1 >/dev/null
 status 1 kv get key1
 kv get key2 | cmp - value
 kill -0 "$node" || fail "the node ended"
+
+# A disk without a single block left keeps no node from starting.
+kill -KILL "$node"
+wait "$node" 2>/dev/null || true
+dd if=/dev/zero of="$disk/rest" bs=4k 2>/dev/null || true
+start node serve -d "$disk/node" --listen "$listen"
+node=$started
+for try in $(seq 100); do
+  [ "$(kv get greeting --timeout 1s 2>/dev/null)" != hello ] || break
+  [ "$try" -lt 100 ] || fail "it did not start: $(cat node.log)"
+  sleep 0.1
+done
+rm "$disk/rest"
 
 # Room again: nobody has to do anything.
 rm "$disk/hog"

@@ -72,7 +72,7 @@ struct Attempts {
       return record(failure, at: peer)
     case .answered(.write(let answer)) where answer.version == 0 && isMaybeApplied:
       note(peer, "found no value to delete", .broken)
-      return .failed(unknown())
+      return .failed(unsettled())
     case .answered(let body):
       return .done(body)
     }
@@ -88,6 +88,8 @@ struct Attempts {
       return .again(leader: nil)
     case .spansPartitions where !isMaybeApplied:
       return .done(.failure(failure))
+    case .conditionFalse where isMaybeApplied:
+      return .failed(unsettled())
     case .spansPartitions, .conditionFalse, .invalid, .refused, .notRetained, .futureVersion, .damaged, .diskFull,
       .internal:
       return .failed(isMaybeApplied ? unknown() : error(failure, at: peer))
@@ -142,6 +144,11 @@ struct Attempts {
   private func unknown() -> ClientError {
     guard let write else { return .internal("\(what): a read has no unknown outcome\(listed)") }
     return .unknownOutcome("\(what): perhaps applied, nobody could say\(listed)", write)
+  }
+
+  private func unsettled() -> ClientError {
+    guard let write else { return unknown() }
+    return .unsettled("\(what): an attempt was perhaps applied, or will be; another was not\(listed)", write)
   }
 
   private mutating func note(_ peer: String, _ words: String, _ kind: ChannelFailure.Kind) {

@@ -94,7 +94,7 @@ extension ClientError {
   /// Whether a write may have been applied in spite of the error.
   var isUnknown: Bool {
     switch self {
-    case .unknownOutcome, .internal: true
+    case .unknownOutcome, .unsettled, .internal: true
     default: false
     }
   }

@@ -22,6 +22,9 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   case unavailable(String)
   /// The write was perhaps applied; repeating it with the same request id is safe.
   case unknownOutcome(String, RequestID)
+  /// The same of a write that a node would not make now, its condition being false or nothing there to delete, while
+  /// another attempt of it may have been applied, or may be yet.
+  case unsettled(String, RequestID)
   /// Stored bytes that the answer needs are damaged.
   case damaged(String)
   /// The disk of the nodes is full; nothing was written, reads go on.
@@ -41,7 +44,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unavailable: 69
     case .internal: 70
     case .diskFull: 74
-    case .unknownOutcome: 75
+    case .unknownOutcome, .unsettled: 75
     case .notThisCluster: 76
     case .refused, .futureVersion: 77
     case .configuration: 78
@@ -55,7 +58,8 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .conditionOfBatchFalse(let write, let current):
       "\(ClientError.conditionFalse(current: current)), of write \(write) of its batch"
     case .notRetained(let floor): "this version is no longer retained: the oldest still readable is \(floor)"
-    case .unknownOutcome(let words, let id): "\(words); to retry safely, use --request-id \(id)"
+    case .unknownOutcome(let words, let id), .unsettled(let words, let id):
+      "\(words); to retry safely, use --request-id \(id)"
     case .futureVersion(let words), .invalid(let words), .refused(let words), .notThisCluster(let words),
       .unavailable(let words), .damaged(let words), .diskFull(let words),
       .configuration(let words), .internal(let words):

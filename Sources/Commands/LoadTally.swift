@@ -71,7 +71,7 @@ final class LoadTally {
         refuse(place, "not written, for \(unit) \(number) of its partition", .absent)
       }
       note(cause, .failure(.conditionFalse(current: current)))
-    case .failure(.unknownOutcome(let words, _)):
+    case .failure(.unknownOutcome(let words, _)), .failure(.unsettled(let words, _)):
       for place in part.places {
         refuse(place, "\(words); kv get one of its keys shows it, and to load it again is safe", .unknownOutcome)
       }
@@ -134,7 +134,7 @@ extension ClientError {
   /// Whether the next write may well succeed.
   var concernsOneWrite: Bool {
     switch self {
-    case .conditionFalse, .conditionOfBatchFalse, .invalid: true
+    case .conditionFalse, .conditionOfBatchFalse, .unsettled, .invalid: true
     default: false
     }
   }

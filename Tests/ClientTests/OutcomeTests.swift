@@ -12,7 +12,7 @@ import Wire
   }
 
   enum End: Equatable, Sendable {
-    case done, stillTrying, withoutPeer, unavailable, unknown, conditionFalse, invalid, refused, notThisCluster,
+    case done, stillTrying, withoutPeer, unavailable, unknown, unsettled, conditionFalse, invalid, refused, notThisCluster,
       diskFull, damaged, notRetained, future, internalBug, configuration
   }
 
@@ -62,18 +62,18 @@ import Wire
     .write(.says(.damaged), end: .damaged),
     .write(.says(.internal), end: .internalBug),
     // The same after an attempt that is open: it may be applied yet, so nothing but a version settles it.
-    .write(.lost, .says(.conditionFalse), end: .unknown),
+    .write(.lost, .says(.conditionFalse), end: .unsettled),
     .write(.lost, .says(.invalid), end: .unknown),
     .write(.lost, .says(.refused), end: .unknown),
     .write(.lost, .says(.diskFull), end: .unknown),
     .write(.lost, .says(.damaged), end: .unknown),
     .write(.lost, .says(.internal), end: .unknown),
-    .write(.lost, .absent, end: .unknown),
+    .write(.lost, .absent, end: .unsettled),
     .write(.lost, .foreign, end: .unknown),
     .write(.lost, .refused, end: .unknown),
     .write(.lost, .local, end: .unknown),
-    .write(.says(.unknownOutcome), .says(.conditionFalse), end: .unknown),
-    .write(.says(.unknownOutcome), .absent, end: .unknown),
+    .write(.says(.unknownOutcome), .says(.conditionFalse), end: .unsettled),
+    .write(.says(.unknownOutcome), .absent, end: .unsettled),
     // Peers that aren't of the cluster, or don't want us.
     .write(.foreign, end: .notThisCluster),
     .write(.refused, end: .refused),
@@ -149,6 +149,7 @@ import Wire
     case .notThisCluster: .notThisCluster
     case .unavailable: .unavailable
     case .unknownOutcome: .unknown
+    case .unsettled: .unsettled
     case .damaged: .damaged
     case .diskFull: .diskFull
     case .configuration: .configuration
@@ -200,7 +201,7 @@ import Wire
     let codes: [(ClientError, Int32)] = [
       (.conditionFalse(current: nil), 1), (.damaged(""), 2), (.notRetained(floor: .zero), 3), (.invalid(""), 65),
       (.futureVersion(""), 77), (.unavailable(""), 69), (.internal(""), 70), (.diskFull(""), 74),
-      (.unknownOutcome("", id), 75), (.notThisCluster(""), 76), (.refused(""), 77), (.configuration(""), 78),
+      (.unknownOutcome("", id), 75), (.unsettled("", id), 75), (.notThisCluster(""), 76), (.refused(""), 77), (.configuration(""), 78),
     ]
     for (error, code) in codes { #expect(error.exitCode == code, "\(error)") }
   }

@@ -37,7 +37,7 @@ import Wire
     #expect(applied.count <= 1, "seed \(seed): applied twice")
     switch result {
     case .success(let version): #expect(applied == (version.map { [$0] } ?? []), "seed \(seed)")
-    case .failure(.unknownOutcome(_, let told)): #expect(told == id, "seed \(seed)")
+    case .failure(.unknownOutcome(_, let told)), .failure(.unsettled(_, let told)): #expect(told == id, "seed \(seed)")
     case .failure(let error): #expect(applied.isEmpty, "seed \(seed): \(error)")
     }
   }

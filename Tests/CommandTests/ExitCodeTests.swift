@@ -32,6 +32,15 @@ struct ExitCodeTests {
     #expect(ExitCode.allCases.map(\.rawValue) == [0, 1, 2, 3, 64, 65, 66, 69, 70, 74, 75, 76, 77, 78])
   }
 
+  @Test("A record of which one attempt is open and another was refused doesn't end a load")
+  func unsettled() throws {
+    let id = try #require(RequestID(parsing: "0192f3a4-0000-7000-8000-000000000000/7"))
+    let tally = LoadTally(.delete, json: false, unit: "line")
+    tally.add(1, Key("k"))
+    tally.note(0, .failure(.unsettled("open", id)))
+    #expect(tally.worst == .unknownOutcome && !tally.isStopped && tally.failed == 1)
+  }
+
   @Test("A load's code is that of its first failure, but an unknown outcome goes before all")
   func load() throws {
     let id = try #require(RequestID(parsing: "0192f3a4-0000-7000-8000-000000000000/7"))

@@ -145,7 +145,7 @@ final class HistoryClients: Sendable {
       guard case .write = intent else { return nil }
       switch error {
       case .conditionFalse(let current): return .conditionFalse(current ?? .zero)
-      case .unknownOutcome, .internal: return .unknown
+      case .unknownOutcome, .unsettled, .internal: return .unknown
       default: return .notDone
       }
     }

@@ -11,6 +11,8 @@ extension Client {
     _ body: WireRequest.OneOf_Body, _ attempts: Attempts, until end: UInt64? = nil, preferred: () -> String? = { nil },
     _ read: (WireResponse.OneOf_Body) -> Answer?
   ) throws(ClientError) -> Answer {
+    // It may know members that the cluster file doesn't.
+    loadMap()
     var attempts = attempts
     var route = Route()
     var hint: String?

@@ -12,8 +12,8 @@ import Wire
   }
 
   enum End: Equatable, Sendable {
-    case done, stillTrying, withoutPeer, unavailable, unknown, unsettled, conditionFalse, invalid, refused, notThisCluster,
-      diskFull, damaged, notRetained, future, internalBug, configuration
+    case done, stillTrying, withoutPeer, unavailable, unknown, unsettled, conditionFalse, invalid, refused,
+      notThisCluster, diskFull, damaged, notRetained, future, internalBug, configuration
   }
 
   struct Row: Sendable, CustomTestStringConvertible {
@@ -201,7 +201,8 @@ import Wire
     let codes: [(ClientError, Int32)] = [
       (.conditionFalse(current: nil), 1), (.damaged(""), 2), (.notRetained(floor: .zero), 3), (.invalid(""), 65),
       (.futureVersion(""), 77), (.unavailable(""), 69), (.internal(""), 70), (.diskFull(""), 74),
-      (.unknownOutcome("", id), 75), (.unsettled("", id), 75), (.notThisCluster(""), 76), (.refused(""), 77), (.configuration(""), 78),
+      (.unknownOutcome("", id), 75), (.unsettled("", id), 75), (.notThisCluster(""), 76), (.refused(""), 77),
+      (.configuration(""), 78),
     ]
     for (error, code) in codes { #expect(error.exitCode == code, "\(error)") }
   }

@@ -27,6 +27,15 @@ import Testing
     #expect(stat(directory.path + "/state/kv/test", &facts) == 0 && facts.st_mode & 0o777 == 0o700)
   }
 
+  @Test("where no node of the cluster file is a member any more, the stored map names others for every command")
+  func departed() throws {
+    _ = try cluster.client(state: state).put(key, [1])
+    let stray = cluster.client(timeout: 1000, nodes: [9])
+    #expect(throws: ClientError.self) { try stray.latestVersion() }
+    #expect(try cluster.client(state: state, nodes: [9]).latestVersion() > .zero)
+    #expect(try cluster.client(state: state, nodes: [9]).map().epoch == 1)
+  }
+
   @Test("a stored map that is wrong costs a detour, never an error, and is replaced")
   func staleMap() throws {
     cluster.leaders = cluster.leaders.map { _ in 3 }

@@ -94,7 +94,7 @@ final class DiskSpace {
     if node.planner.handOver(replica, except: []) {
       return (.unavailable, "node \(node.id): its disk is full, and another node takes the partition over; try again")
     }
-    return (.diskFull, problem ?? "")
+    return (.diskFull, problem.map { "node \(node.id): \($0)" } ?? "")
   }
 
   /// What an operator should know.
@@ -102,6 +102,6 @@ final class DiskSpace {
     guard isFull else { return nil }
     let room = free.map { " (\(ByteCount.bytes(Int(clamping: $0))) free)" } ?? ""
     let taken = node.pipeline.isStalled ? "nothing is written" : "no writes but deletions are taken"
-    return "node \(node.id): the disk is full\(room): \(taken) until there is room"
+    return "the disk is full\(room): \(taken) until there is room"
   }
 }

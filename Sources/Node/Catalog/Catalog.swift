@@ -10,21 +10,6 @@ struct Catalog {
   /// The partition map that the state holds.
   var map: PartitionMap
 
-  /// Why a command changed nothing.
-  enum Refusal: Error, Equatable {
-    /// The command was decided on an older state; decide again.
-    case stale(String)
-    case unknownToken
-    case tooMany(String)
-    case malformed(String)
-    /// The command asks for what must not be.
-    case forbidden(String)
-    /// A snapshot of this name is of another version.
-    case nameTaken(String)
-    /// The version is no longer kept; the floor.
-    case notRetained(floor: Version)
-  }
-
   /// A catalog with this state, checked.
   init(_ state: WireCatalogState) throws(RingError) {
     self.state = state

@@ -73,6 +73,9 @@ extension Node {
       if request.hasWeight { $0.weight = min(request.weight, Limits.weight) }
     }
     catalog.propose(.with { $0.addNode = node }) { [self] outcome in
+      if case .refused(.stale) = outcome {
+        return reply(WireFailure.because(.unavailable, "another node joined at this moment; try again"))
+      }
       guard case .applied = outcome else { return reply(outcome.body) }
       host.log(.info, "node \(number) joined from \(request.address)")
       answerEnrolment(request, number, reply)

@@ -3,7 +3,7 @@ import Bytes
 import Client
 
 /// `kv delete`: deletes keys. Their history stays readable as long as it is retained.
-struct DeleteCommand: Executable {
+struct DeleteCommand: TakesKeys {
   static let configuration = CommandConfiguration(
     commandName: "delete", abstract: "Delete keys.",
     usage: "kv delete KEY ... [options]\nkv delete --from FORMAT [FILE|-]")

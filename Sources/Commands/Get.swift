@@ -3,7 +3,7 @@ import Bytes
 import Client
 
 /// `kv get`: reads values.
-struct GetCommand: Executable {
+struct GetCommand: TakesKeys {
   static let configuration = CommandConfiguration(
     commandName: "get", abstract: "Read the values of keys.",
     usage: "kv get KEY ... [options]\nkv get --from FORMAT [FILE|-] [options]")

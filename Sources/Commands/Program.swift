@@ -36,7 +36,8 @@ public enum Program {
   static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
     if let command = plainCommand(arguments) { return try command.execute(output) }
     do {
-      var command = try KVCommand.parseAsRoot(respelled(arguments))
+      let keys = ManyKeys(respelled(arguments))
+      var command = keys.restored(try KVCommand.parseAsRoot(keys.arguments))
       if let command = command as? any Executable { return try command.execute(output) }
       try command.run()
       return .done

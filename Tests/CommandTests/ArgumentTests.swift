@@ -78,6 +78,32 @@ struct ArgumentTests {
     #expect(CommandLineFault(line).words == words)
   }
 
+  @Test(
+    "Of very many keys the parser sees few, and the command gets all of them in their order",
+    arguments: [
+      ([], ["--format", "tsv"], []), (["--cluster", "f"], ["--json"], []), (["-q"], ["--format", "tsv", "--"], []),
+      (["--timeout", "1s"], ["--at=-5m", "--format", "json"], ["--", "-x", "--json"]),
+    ] as [([String], [String], [String])])
+  func manyKeys(_ before: [String], _ options: [String], _ after: [String]) throws {
+    let keys = (0..<20_000).map { ArgumentBytes.encode([0xC3, 0xA9] + Array("\($0)".utf8)) }
+    for name in ["get", "delete"] {
+      let own = name == "get" ? options : options.filter { $0 == "--" || $0 == "--json" }
+      let line = before + [name] + keys.prefix(10_000) + own + keys.dropFirst(10_000) + after
+      let many = ManyKeys(line)
+      #expect(many.arguments.count < 60)
+      let command = try #require(many.restored(try KVCommand.parseAsRoot(many.arguments)) as? any TakesKeys)
+      #expect(command.operands == (keys + after.filter { $0 != "--" }).map { ArgumentBytes(argument: $0) })
+    }
+  }
+
+  @Test("A line of few words, or of another command, is shown to the parser as it is")
+  func fewKeys() {
+    let words = (0..<100).map { "\($0)" }
+    for line in [["get", "a", "b"], ["range"] + words, ["help", "get"] + words, ["get"] + words.prefix(15), []] {
+      #expect(ManyKeys(line).arguments == line)
+    }
+  }
+
   private func described(_ command: Any) -> String {
     var text = ""
     dump(command, to: &text)

@@ -6,7 +6,8 @@ struct CommandLineFault {
   /// What the command and those above it take, by the options' names: whether a value follows.
   private let options: [String: Bool]
   private let rest: ArraySlice<String>
-  private let command: any ParsableCommand.Type
+  /// The command that is named, or the last of its groups.
+  let command: any ParsableCommand.Type
 
   /// What every command takes, though its help doesn't say so.
   private static let hidden = ["--help", "--help-hidden", "-h", "--version", "--generate-completion-script"]

@@ -20,7 +20,7 @@ struct DeleteCommand: TakesKeys {
   @Option(help: ArgumentHelp("The id of the deletion, to retry one safely.", valueName: "id"))
   var requestID: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"))
+  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"), completion: .file())
   var operands: [ArgumentBytes] = []
 
   mutating func validate() throws {

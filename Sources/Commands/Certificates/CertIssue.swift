@@ -35,7 +35,8 @@ struct CertIssueCommand: Executable {
   var to: ArgumentBytes
 
   @Option(
-    help: ArgumentHelp("Ask the node whose directory this is, by its right, with no cluster file.", valueName: "dir"))
+    help: ArgumentHelp("Ask the node whose directory this is, by its right, with no cluster file.", valueName: "dir"),
+    completion: .directory)
   var directory: ArgumentBytes?
 
   @Argument(help: ArgumentHelp("The client's name: letters, digits, '.', '_', '-'.", valueName: "name"))

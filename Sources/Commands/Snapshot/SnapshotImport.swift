@@ -15,7 +15,7 @@ struct SnapshotImportCommand: Executable {
   @Option(help: ArgumentHelp("Only keys that begin with this.", valueName: "prefix"))
   var prefix: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The file, and those of what changed after it.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The file, and those of what changed after it.", valueName: "file"), completion: .file())
   var files: [ArgumentBytes]
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {

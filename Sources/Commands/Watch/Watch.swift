@@ -18,7 +18,9 @@ struct WatchCommand: Executable {
   @Option(help: ArgumentHelp("Run a shell command for each change, its value on standard input.", valueName: "command"))
   var exec: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("Keep in this file how far the watch has come, and go on there.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Keep in this file how far the watch has come, and go on there.", valueName: "file"),
+    completion: .file())
   var checkpoint: ArgumentBytes?
 
   @Option(help: ArgumentHelp("End after so many changes.", valueName: "count"))

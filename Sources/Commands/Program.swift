@@ -38,6 +38,7 @@ public enum Program {
     do {
       let keys = ManyKeys(respelled(arguments))
       var command = keys.restored(try KVCommand.parseAsRoot(keys.arguments))
+      if let words = RepeatedOption.words(in: keys.arguments) { throw CommandError.usage(printable(words)) }
       if let command = command as? any Executable { return try command.execute(output) }
       try command.run()
       return .done
@@ -79,6 +80,7 @@ public enum Program {
       if let strange = accidentalHelp(in: arguments) {
         throw .usage("unknown option '\(printable(strange))'; what begins with a dash and is no option comes behind --")
       }
+      if let fault = CommandLineFault.ofHelp(respelled(arguments)) { throw .usage(printable(fault)) }
       try output.line(text)
       return .done
     }

@@ -27,6 +27,18 @@ struct CommandLineFault {
   /// What is wrong, in a line; nil where that is for the parser to say.
   var words: String? { unknownOption ?? unknownCommand }
 
+  /// What is wrong with a command line for which the parser prints help: that it is asked about a word that is no command.
+  /// nil if nothing is.
+  static func ofHelp(_ arguments: [String]) -> String? {
+    guard arguments.contains(where: { ["help", "--help", "--help-hidden", "-h"].contains($0) }) else { return nil }
+    let fault = CommandLineFault(arguments)
+    guard fault.command == KVCommand.self, fault.operands.first == "help" else { return fault.unknownCommand }
+    var topic = arguments
+    if let place = topic.firstIndex(of: "help") { topic.remove(at: place) }
+    let words = CommandLineFault(topic)
+    return words.operands.first == "help" ? nil : words.unknownCommand
+  }
+
   /// Takes the name of a subcommand off the front, with the options before it, and gives the subcommand.
   private static func step(
     from command: any ParsableCommand.Type, _ options: [String: Bool], _ arguments: inout ArraySlice<String>

@@ -59,7 +59,7 @@ struct DemoCommand: Executable {
     _ cluster: DemoCluster, _ stop: StopSignals, _ output: OutputStream
   ) throws(CommandError) -> ExitCode {
     var progress = ProgressLine(quiet: global.quiet)
-    global.say("starting \(nodes == 1 ? "a node" : "\(nodes) nodes") in \(cluster.directory)")
+    global.say("starting \(counted(nodes, "node")) in \(cluster.directory)")
     try cluster.start(&progress)
     progress.clear()
     global.say("the cluster is healthy; its nodes: \(try cluster.addresses().joined(separator: ", "))")

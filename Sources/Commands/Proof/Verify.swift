@@ -153,7 +153,8 @@ struct CheckTally {
     }
     sayNotChecked()
     if damaged.isEmpty, notChecked.isEmpty {
-      global.say("\(equal.count) partitions are equal\(records > 0 ? ": \(records) records" : "")")
+      let found = records > 0 ? ": \(counted(records, "record"))" : ""
+      global.say("\(counted(equal.count, "partition")) \(equal.count == 1 ? "is" : "are") equal\(found)")
     }
   }
 }

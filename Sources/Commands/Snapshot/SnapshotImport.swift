@@ -156,6 +156,9 @@ enum SnapshotFiles {
     var facts = stat()
     let isStream = path == "-" || stat(path, &facts) == 0 && facts.st_mode & S_IFMT != S_IFREG
     guard isStream else { return }
+    guard path == "-" || facts.st_mode & S_IFMT != S_IFDIR else {
+      throw .usage("\(path) is a directory: name the snapshot's file in it")
+    }
     throw .usage("\(path): a snapshot is not read in one go, from its beginning to its end: put it into a file first")
   }
 }

@@ -36,7 +36,7 @@ struct WatchCommand: Executable {
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
     if prefix != nil, key != nil { throw ValidationError("--prefix excludes a key") }
     if exec != nil, format != nil || global.json {
-      throw ValidationError("--exec prints nothing: it excludes --format")
+      throw ValidationError("--exec prints nothing: it excludes \(format == nil ? "--json" : "--format")")
     }
     if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on") }
   }

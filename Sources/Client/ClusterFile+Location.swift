@@ -3,12 +3,13 @@ import TLS
 
 extension ClusterFile {
   /// Where the cluster file is: what `--cluster` says, else `$KV_CLUSTER`, else the user's configuration directory,
-  /// else the system's. A place that was named and has no file is an error, never passed over.
+  /// else the system's. A place that was named and has no file is an error, never passed over; an empty variable names
+  /// none.
   public static func locate(
     explicit: String?, environment: [String: String]
   ) throws(ClusterFileError) -> String {
     if let explicit { return try existing(explicit, origin: "--cluster") }
-    if let named = environment["KV_CLUSTER"] { return try existing(named, origin: "$KV_CLUSTER") }
+    if let named = environment["KV_CLUSTER"], !named.isEmpty { return try existing(named, origin: "$KV_CLUSTER") }
     let usual = usualPlaces(environment)
     for path in usual where exists(path) { return path }
     throw .noneFound(tried: usual)

@@ -3,7 +3,7 @@ import Bytes
 import Client
 
 /// `kv delete`: deletes keys. Their history stays readable as long as it is retained.
-struct DeleteCommand: Executable {
+struct DeleteCommand: TakesKeys {
   static let configuration = CommandConfiguration(
     commandName: "delete", abstract: "Delete keys.",
     usage: "kv delete KEY ... [options]\nkv delete --from FORMAT [FILE|-]")
@@ -20,7 +20,7 @@ struct DeleteCommand: Executable {
   @Option(help: ArgumentHelp("The id of the deletion, to retry one safely.", valueName: "id"))
   var requestID: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"))
+  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"), completion: .file())
   var operands: [ArgumentBytes] = []
 
   mutating func validate() throws {

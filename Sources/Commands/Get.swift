@@ -3,7 +3,7 @@ import Bytes
 import Client
 
 /// `kv get`: reads values.
-struct GetCommand: Executable {
+struct GetCommand: TakesKeys {
   static let configuration = CommandConfiguration(
     commandName: "get", abstract: "Read the values of keys.",
     usage: "kv get KEY ... [options]\nkv get --from FORMAT [FILE|-] [options]")
@@ -13,13 +13,13 @@ struct GetCommand: Executable {
   @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
   var at: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
+  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"), completion: .file())
   var file: ArgumentBytes?
 
   @Flag(help: "With --file: print a proof that the record is in the snapshot.")
   var proof = false
 
-  @Option(help: ArgumentHelp("Write the output into this file; - prints it.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the output into this file; - prints it.", valueName: "file"), completion: .file())
   var to: ArgumentBytes?
 
   @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
@@ -32,7 +32,7 @@ struct GetCommand: Executable {
     help: ArgumentHelp("Read the keys of records in this format: keys, tsv, json, nul, cdb.", valueName: "format"))
   var from: RecordFormat?
 
-  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"))
+  @Argument(help: ArgumentHelp("The keys; or, with --from, the file.", valueName: "key"), completion: .file())
   var operands: [ArgumentBytes] = []
 
   mutating func validate() throws {

@@ -15,7 +15,7 @@ struct HistoryCommand: Executable {
   @Option(help: ArgumentHelp("Only versions before a version or time.", valueName: "time"))
   var before: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
+  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"), completion: .file())
   var file: ArgumentBytes?
 
   @Option(help: ArgumentHelp("At most so many versions, the newest.", valueName: "count"))

@@ -36,7 +36,9 @@ public enum Program {
   static func carryOut(_ arguments: [String], _ output: OutputStream) throws(CommandError) -> ExitCode {
     if let command = plainCommand(arguments) { return try command.execute(output) }
     do {
-      var command = try KVCommand.parseAsRoot(respelled(arguments))
+      let keys = ManyKeys(respelled(arguments))
+      var command = keys.restored(try KVCommand.parseAsRoot(keys.arguments))
+      if let words = RepeatedOption.words(in: keys.arguments) { throw CommandError.usage(printable(words)) }
       if let command = command as? any Executable { return try command.execute(output) }
       try command.run()
       return .done
@@ -78,6 +80,7 @@ public enum Program {
       if let strange = accidentalHelp(in: arguments) {
         throw .usage("unknown option '\(printable(strange))'; what begins with a dash and is no option comes behind --")
       }
+      if let fault = CommandLineFault.ofHelp(respelled(arguments)) { throw .usage(printable(fault)) }
       try output.line(text)
       return .done
     }

@@ -26,7 +26,8 @@ struct PutCommand: Executable {
   @Option(help: ArgumentHelp("The id of the write, to retry one safely.", valueName: "id"))
   var requestID: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The key and its value; or, with --from, the file.", valueName: "key"))
+  @Argument(
+    help: ArgumentHelp("The key and its value; or, with --from, the file.", valueName: "key"), completion: .file())
   var operands: [ArgumentBytes] = []
 
   mutating func validate() throws {

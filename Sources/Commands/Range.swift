@@ -15,7 +15,7 @@ struct RangeCommand: Executable {
   @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
   var at: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"))
+  @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"), completion: .file())
   var file: ArgumentBytes?
   @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
   var consistency: ConsistencyArgument?

@@ -104,6 +104,8 @@ import Testing
     #expect(try ClusterFile.locate(explicit: a, environment: environment) == a)
     #expect(try ClusterFile.locate(explicit: nil, environment: environment) == b)
     #expect(try ClusterFile.locate(explicit: nil, environment: ["XDG_CONFIG_HOME": directory.path]) == c)
+    let empty = ["KV_CLUSTER": "", "XDG_CONFIG_HOME": directory.path]
+    #expect(try ClusterFile.locate(explicit: nil, environment: empty) == c)
     let home = directory.file("home/.config/kv/cluster")
     #expect(try ClusterFile.locate(explicit: nil, environment: ["HOME": directory.path + "/home"]) == home)
     // A relative base directory is ignored.
@@ -118,7 +120,6 @@ import Testing
     let absent = directory.path + "/absent"
     for (explicit, environment) in [
       (absent, ["KV_CLUSTER": existing]), ("", ["KV_CLUSTER": existing]), (nil, ["KV_CLUSTER": absent]),
-      (nil, ["KV_CLUSTER": ""]),
     ] as [(String?, [String: String])] {
       let error = #expect(throws: ClusterFileError.self) {
         try ClusterFile.locate(explicit: explicit, environment: environment)

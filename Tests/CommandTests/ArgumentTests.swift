@@ -78,6 +78,62 @@ struct ArgumentTests {
     #expect(CommandLineFault(line).words == words)
   }
 
+  @Test(
+    "Of very many keys the parser sees few, and the command gets all of them in their order",
+    arguments: [
+      ([], ["--format", "tsv"], []), (["--cluster", "f"], ["--json"], []), (["-q"], ["--format", "tsv", "--"], []),
+      (["--timeout", "1s"], ["--at=-5m", "--format", "json"], ["--", "-x", "--json"]),
+    ] as [([String], [String], [String])])
+  func manyKeys(_ before: [String], _ options: [String], _ after: [String]) throws {
+    let keys = (0..<20_000).map { ArgumentBytes.encode([0xC3, 0xA9] + Array("\($0)".utf8)) }
+    for name in ["get", "delete"] {
+      let own = name == "get" ? options : options.filter { $0 == "--" || $0 == "--json" }
+      let line = before + [name] + keys.prefix(10_000) + own + keys.dropFirst(10_000) + after
+      let many = ManyKeys(line)
+      #expect(many.arguments.count < 60)
+      let command = try #require(many.restored(try KVCommand.parseAsRoot(many.arguments)) as? any TakesKeys)
+      #expect(command.operands == (keys + after.filter { $0 != "--" }).map { ArgumentBytes(argument: $0) })
+    }
+  }
+
+  @Test("A line of few words, or of another command, is shown to the parser as it is")
+  func fewKeys() {
+    let words = (0..<100).map { "\($0)" }
+    for line in [["get", "a", "b"], ["range"] + words, ["help", "get"] + words, ["get"] + words.prefix(15), []] {
+      #expect(ManyKeys(line).arguments == line)
+    }
+  }
+
+  @Test(
+    "Of a line that asks for help, a word that is no command is named",
+    arguments: [
+      (["help", "nosuch"], "'nosuch' is no command of kv: kv --help lists them"),
+      (["-q", "help", "cert", "lst"], "'lst' is no command of kv cert: kv cert --help lists them"),
+      (["nosuch", "--help"], "'nosuch' is no command of kv: kv --help lists them"),
+      (["snapshot", "-h", "exprot"], "'exprot' is no command of kv snapshot: kv snapshot --help lists them"),
+      (["help"], nil), (["--help"], nil), (["help", "get"], nil), (["help", "cert", "list"], nil),
+      (["help", "help"], nil),
+      (["get", "-h", "k"], nil), (["cert", "--help"], nil), (["--generate-completion-script", "bash"], nil),
+    ] as [([String], String?)])
+  func help(_ line: [String], _ words: String?) {
+    #expect(CommandLineFault.ofHelp(line) == words)
+  }
+
+  @Test(
+    "An option that takes one value is given once",
+    arguments: [
+      (["range", "--file", "a", "--file=b"], "--file"),
+      (["--cluster", "a", "get", "k", "--cluster", "b"], "--cluster"),
+      (["serve", "-d", "a", "--directory", "b"], "--directory"), (["leave", "-d", "a", "-d", "b"], "--directory"),
+      (["verify"], nil), (["verify", "--file", "a", "--file", "b"], nil), (["get", "-q", "-q", "k"], nil),
+      (["recover", "plan", "-d", "a", "--from", "b", "--from", "c"], nil), (["get", "--", "--at", "--at"], nil),
+      (["repair", "--partition", "1", "--partition", "2"], nil), (["plan", "--leave", "1", "--leave", "2"], nil),
+      (["serve", "--from", "a", "--from", "b"], nil), (["get", "--at=5", "--format", "tsv", "--from", "json"], nil),
+    ] as [([String], String?)])
+  func repeated(_ line: [String], _ option: String?) {
+    #expect(RepeatedOption.words(in: line) == option.map { "\($0) is given twice: it takes one value" })
+  }
+
   private func described(_ command: Any) -> String {
     var text = ""
     dump(command, to: &text)
@@ -108,7 +164,8 @@ struct ArgumentTests {
       ["serve", "--partitions", "3"], ["serve", "extra"], ["join"], ["invite", "--ttl", "soon"],
       ["demo", "--nodes", "0"], ["demo", "--nodes", "2", "--tour"], ["demo", "--records", "5"], ["bench"],
       ["bench", "swim"], ["bench", "put", "--clients", "0"], ["bench", "put", "--key-size", "3"],
-      ["bench", "put", "--total", "1", "--seconds", "1"], ["version", "extra"],
+      ["bench", "put", "--total", "1", "--seconds", "1"], ["version", "extra"], ["help", "nosuch"],
+      ["range", "--file", "a", "--file", "b"],
     ])
   func wrong(line: [String]) {
     let arguments = ArgumentBytes.joiningValues(line.map { ArgumentBytes.encode($0.utf8) })

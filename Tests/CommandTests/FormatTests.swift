@@ -64,7 +64,6 @@ struct FormatTests {
     #expect(JSONFormat.decode(Array(deletion.utf8)) == .key(Key("k")))
     #expect(JSONFormat.decode(Array(#"{"kind":"delete","key":"k","value":"v"}"#.utf8)).isMalformed)
     #expect(JSONFormat.decode(Array(#"{"kind":"put","key":"k","value":"v"}"#.utf8)) == .record(Key("k"), [118]))
-    #expect(JSONFormat.decode(Array(#"{"kind":{},"key":"k","value":"v"}"#.utf8)) == .record(Key("k"), [118]))
     #expect(JSONFormat.decode(Array(#"{"key":"k"}"#.utf8)).isMalformed)
     #expect(JSONFormat.decode(Array(#"{"key":"k"}"#.utf8), needsValue: false) == .key(Key("k")))
   }
@@ -161,6 +160,21 @@ struct FormatTests {
     ])
   func jsonRefuses(line: String) {
     #expect(JSONFormat.decode(Array(line.utf8)).isMalformed)
+  }
+
+  @Test(
+    "json refuses a kind that is neither put nor delete, in words that say which it takes",
+    arguments: [
+      (#""deleted""#, #""deleted""#), (#""DELETE""#, #""DELETE""#), (#""""#, #""""#), ("7", "7"), ("null", "null"),
+      (#"["delete"]"#, #"["delete"]"#), (#"{"delete": {}}"#, #"{"delete": {}}"#),
+      ("\"\(String(repeating: "x", count: 100))\"", "\"\(String(repeating: "x", count: 59))…"),
+    ])
+  func jsonKinds(kind: String, shown: String) {
+    for rest in [#","value":"v"}"#, "}"] {
+      let line = #"{"kind": \#(kind),"key":"k""# + rest
+      let words = #"expected "put" or "delete" in the member kind, found \#(shown)"#
+      #expect(JSONFormat.decode(Array(line.utf8)) == .malformed(words))
+    }
   }
 
   @Test("Keys and values beyond the limits are refused by every format")

@@ -88,12 +88,24 @@ struct HealthTests {
     var reports = Self.reports()
     reports[1] = NodeReport(member: reports[1].member, status: nil, error: "timed out")
     let lines = StatusTable(reports).text.split(separator: "\n")
-    #expect(lines[0] == "cluster test: 3 nodes, 1 partitions, version 0")
+    #expect(lines[0] == "cluster test: 3 nodes, 1 partition, version 0")
     #expect(lines[2].hasPrefix("1     127.0.0.1:1"))
     #expect(lines[3].contains("no answer"))
     #expect(lines[5] == "problem: node 2 at 127.0.0.1:2: timed out")
     let object = String(decoding: StatusTable(reports).object.finished, as: UTF8.self)
     #expect(object.hasPrefix(#"{"cluster":"test","healthy":false,"problems":["node 2"#))
+  }
+
+  @Test("A column is as wide as its widest cell shows on a terminal")
+  func widths() {
+    let rows = [["ZONE", "N"], ["東京", "1"], ["e\u{301}té", "2"], ["🗼", "3"], ["rack", "4"], ["-", "5"]]
+    #expect(
+      TextTable.aligned(rows) == ["ZONE  N", "東京  1", "e\u{301}té   2", "🗼    3", "rack  4", "-     5"])
+  }
+
+  @Test("What is counted is in the singular if it is one")
+  func singular() {
+    #expect([0, 1, 2].map { counted($0, "node") } == ["0 nodes", "1 node", "2 nodes"])
   }
 
   @Test("Sizes and times are short")

@@ -57,6 +57,15 @@ struct ManualTests {
     }
   }
 
+  @Test("No example writes what a read printed that may have failed")
+  func safeExamples() throws {
+    for file in try FileManager.default.contentsOfDirectory(atPath: Self.directory.path) where file.hasPrefix("kv") {
+      for line in try Self.page(file).split(separator: "\n") where line.contains("| kv put") {
+        #expect(!line.contains("kv get"), "\(file): \(line)")
+      }
+    }
+  }
+
   private static func page(_ name: String) throws -> String {
     try String(contentsOf: directory.appending(path: name), encoding: .utf8)
   }

@@ -6,7 +6,8 @@ struct CommandLineFault {
   /// What the command and those above it take, by the options' names: whether a value follows.
   private let options: [String: Bool]
   private let rest: ArraySlice<String>
-  private let command: any ParsableCommand.Type
+  /// The command that is named, or the last of its groups.
+  let command: any ParsableCommand.Type
 
   /// What every command takes, though its help doesn't say so.
   private static let hidden = ["--help", "--help-hidden", "-h", "--version", "--generate-completion-script"]
@@ -25,6 +26,18 @@ struct CommandLineFault {
 
   /// What is wrong, in a line; nil where that is for the parser to say.
   var words: String? { unknownOption ?? unknownCommand }
+
+  /// What is wrong with a command line for which the parser prints help: that it is asked about a word that is no command.
+  /// nil if nothing is.
+  static func ofHelp(_ arguments: [String]) -> String? {
+    guard arguments.contains(where: { ["help", "--help", "--help-hidden", "-h"].contains($0) }) else { return nil }
+    let fault = CommandLineFault(arguments)
+    guard fault.command == KVCommand.self, fault.operands.first == "help" else { return fault.unknownCommand }
+    var topic = arguments
+    if let place = topic.firstIndex(of: "help") { topic.remove(at: place) }
+    let words = CommandLineFault(topic)
+    return words.operands.first == "help" ? nil : words.unknownCommand
+  }
 
   /// Takes the name of a subcommand off the front, with the options before it, and gives the subcommand.
   private static func step(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Client
+import Glibc
 import Server
 import TLS
 
@@ -35,7 +36,8 @@ struct CertIssueCommand: Executable {
   var to: ArgumentBytes
 
   @Option(
-    help: ArgumentHelp("Ask the node whose directory this is, by its right, with no cluster file.", valueName: "dir"))
+    help: ArgumentHelp("Ask the node whose directory this is, by its right, with no cluster file.", valueName: "dir"),
+    completion: .directory)
   var directory: ArgumentBytes?
 
   @Argument(help: ArgumentHelp("The client's name: letters, digits, '.', '_', '-'.", valueName: "name"))
@@ -52,6 +54,7 @@ struct CertIssueCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    try refuseToReplace()
     let client = try asker()
     let file = try ClusterFile.made(at: to.bytes == Array("-".utf8) ? nil : to.text, output) {
       () throws(CommandError) in
@@ -72,6 +75,17 @@ struct CertIssueCommand: Executable {
 }
 
 extension CertIssueCommand {
+  /// What a file of this name holds may be somebody's only key, an administrator's even.
+  private func refuseToReplace() throws(CommandError) {
+    var facts = stat()
+    guard stat(to.text, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG, facts.st_size > 0,
+      to.bytes != Array("-".utf8)
+    else { return }
+    throw .client(
+      .refused(
+        "\(to.text) is there already, and may hold a key that nobody else has: name another file, or remove it first"))
+  }
+
   private func asker() throws(CommandError) -> Client {
     guard let directory else { return try global.client() }
     do throws(ServerError) {

@@ -5,7 +5,7 @@ import Client
 /// `kv cert list`: the certificates that the cluster's authority has signed.
 struct CertListCommand: Executable {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List the certificates that are valid still, and revoked ones.")
+    commandName: "list", abstract: "List the certificates that the authority has signed, with what they are good for.")
 
   @OptionGroup var global: GlobalOptions
 

@@ -23,7 +23,7 @@ struct DebugDumpCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The file.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The file.", valueName: "file"), completion: .file())
   var file: ArgumentBytes
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {

@@ -10,7 +10,7 @@ struct DebugLogCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The directory of the log.", valueName: "dir"))
+  @Argument(help: ArgumentHelp("The directory of the log.", valueName: "dir"), completion: .directory)
   var directory: ArgumentBytes
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {

@@ -14,7 +14,7 @@ struct DebugManifestCommand: Executable {
   @Flag(help: "Read every table and compare its SHA-256 with the manifest's.")
   var check = false
 
-  @Argument(help: ArgumentHelp("The directory of the partition.", valueName: "dir"))
+  @Argument(help: ArgumentHelp("The directory of the partition.", valueName: "dir"), completion: .directory)
   var directory: ArgumentBytes
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
@@ -80,7 +80,7 @@ struct DebugFindCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The directory of the partition.", valueName: "dir"))
+  @Argument(help: ArgumentHelp("The directory of the partition.", valueName: "dir"), completion: .directory)
   var directory: ArgumentBytes
 
   @Argument(help: ArgumentHelp("The key.", valueName: "key"))

@@ -10,7 +10,8 @@ struct DemoCommand: Executable {
   @OptionGroup var global: GlobalOptions
 
   @Option(
-    name: [.short, .long], help: ArgumentHelp("Where the nodes keep their data; else a new one.", valueName: "dir"))
+    name: [.short, .long], help: ArgumentHelp("Where the nodes keep their data; else a new one.", valueName: "dir"),
+    completion: .directory)
   var directory: ArgumentBytes?
 
   @Option(help: ArgumentHelp("How many nodes.", valueName: "count"))
@@ -58,21 +59,17 @@ struct DemoCommand: Executable {
     _ cluster: DemoCluster, _ stop: StopSignals, _ output: OutputStream
   ) throws(CommandError) -> ExitCode {
     var progress = ProgressLine(quiet: global.quiet)
-    global.say("starting \(nodes) nodes in \(cluster.directory)")
+    global.say("starting \(counted(nodes, "node")) in \(cluster.directory)")
     try cluster.start(&progress)
     progress.clear()
-    global.say("the cluster is healthy: \(nodes) nodes on 127.0.0.1, ports \(portsText(cluster))")
+    global.say("the cluster is healthy; its nodes: \(try cluster.addresses().joined(separator: ", "))")
     if tour {
       return try Tour(cluster: cluster, global: global, most: records).run(output)
     }
     explain(cluster)
-    repeat { try cluster.check() } while !stop.came(within: 500)
+    try cluster.keepRunning(global)
     global.say("stopping")
     return .done
-  }
-
-  private func portsText(_ cluster: DemoCluster) -> String {
-    cluster.ports.map { "\($0)" }.joined(separator: ", ")
   }
 
   private func explain(_ cluster: DemoCluster) {
@@ -92,7 +89,7 @@ struct DemoCommand: Executable {
     guard let directory else { return try DirectoryTree.makeTemporary("kv-demo-") }
     let path = directory.text
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .file(operation: "create", path: path, code: errno) }
-    guard DirectoryTree.isEmpty(path) || access("\(path)/node1/identity", F_OK) == 0 else {
+    guard DemoCluster.mayUse(path) else {
       throw .usage("\(path) holds something else than a demo of before: name an empty directory")
     }
     // The nodes' directories outlive the working directory of whoever reads this path in a message.

@@ -8,9 +8,11 @@ final class DemoCluster {
   let directory: String
   /// The nodes' processes, in the order of their directories.
   private(set) var nodes: [ChildProcess] = []
-  /// Where the nodes listen, on 127.0.0.1.
+  /// Where new nodes are to listen, on 127.0.0.1.
   let ports: [Int]
   private let stop: StopSignals
+  /// Of each node how often it has ended, once the demo keeps them running.
+  private var restarts: [NodeRestarts] = []
 
   /// How long a node may take to start, and a cluster to become healthy, in milliseconds.
   private static let startMilliseconds: UInt64 = 60_000
@@ -36,6 +38,9 @@ final class DemoCluster {
   func client() throws(CommandError) -> Client {
     Client(try loadClusterFile(), timeoutMilliseconds: HealthWait.lookMilliseconds)
   }
+
+  /// Where the members listen, once the cluster is started.
+  func addresses() throws(CommandError) -> [String] { try loadClusterFile().addresses }
 
   private func loadClusterFile() throws(CommandError) -> ClusterFile {
     do throws(ClusterFileError) {
@@ -103,30 +108,60 @@ final class DemoCluster {
     }
   }
 
-  /// Stops every node, the last one first, and tells whether all ended well.
+  /// Starts nodes again that end, until somebody interrupts; gives up on one that keeps ending.
+  func keepRunning(_ global: GlobalOptions) throws(CommandError) {
+    restarts = nodes.map { _ in NodeRestarts(startedAt: ProcessFacts.steadyMilliseconds) }
+    repeat {
+      for index in nodes.indices where !nodes[index].isRunning { try keepRunning(index, global) }
+    } while !stop.came(within: 200)
+  }
+
+  private func keepRunning(_ index: Int, _ global: GlobalOptions) throws(CommandError) {
+    let now = ProcessFacts.steadyMilliseconds
+    if let due = restarts[index].dueAt {
+      guard now >= due else { return }
+      try restartNode(index)
+      restarts[index].started(at: now)
+      global.say("node \(index + 1) runs again, as process \(nodes[index].pid)")
+    } else {
+      guard restarts[index].ended(at: now, hasLeft: hasLeft(index)) else { throw .child(end(of: index)) }
+      let next = hasLeft(index) ? "and the others go on without it" : "and is started again in a second"
+      StandardError.say(end(of: index, next))
+    }
+  }
+
+  /// Whether a node that was a member has ended because the cluster takes it in no more.
+  private func hasLeft(_ index: Int) -> Bool {
+    nodes[index].status == Int32(ExitCode.refused.rawValue) && !isNew(index)
+  }
+
+  /// What is told of a node that has ended, and what comes of it.
+  private func end(of index: Int, _ next: String? = nil) -> String {
+    let status = "node \(index + 1) of the demo has ended with status \(nodes[index].status ?? 0)"
+    return "\(status)\(next.map { " \($0)" } ?? ""); its log: \(log(index))\(lastWords(index))"
+  }
+
+  /// Stops every node, the last one first, and tells whether all ended well of whose end nothing was told before.
   func stopAll() -> Bool {
     for node in nodes.reversed() { node.signal(SIGTERM) }
     let deadline = ProcessFacts.steadyMilliseconds + DemoCluster.stopMilliseconds
     var allWell = true
-    for node in nodes {
+    for (index, node) in nodes.enumerated() {
       let now = ProcessFacts.steadyMilliseconds
       if node.wait(milliseconds: deadline > now ? deadline - now : 0) == nil {
         node.signal(SIGKILL)
         node.wait()
       }
-      allWell = allWell && node.status == 0
+      let wasTold = index < restarts.count && restarts[index].dueAt != nil
+      allWell = allWell && (node.status == 0 || wasTold)
     }
     return allWell
   }
 
-  /// Gives up if a node has ended by itself, or somebody interrupts.
+  /// Gives up if a node has ended by itself that has not left, or somebody interrupts.
   func check() throws(CommandError) {
     try checkInterrupt()
-    for (index, node) in nodes.enumerated() where !node.isRunning {
-      throw .child(
-        "node \(index + 1) of the demo has ended with status \(node.status ?? 0); its log: \(log(index))\(lastWords(index))"
-      )
-    }
+    for index in nodes.indices where !nodes[index].isRunning && !hasLeft(index) { throw .child(end(of: index)) }
   }
 
   /// Gives up if somebody interrupts.
@@ -183,6 +218,13 @@ final class DemoCluster {
 }
 
 extension DemoCluster {
+  /// Whether a directory is empty, or holds a demo of before, or what is left of one that didn't come to start.
+  static func mayUse(_ directory: String) -> Bool {
+    let leftovers = (1...9).flatMap { ["node\($0)", "node\($0).log"] }
+    return access("\(directory)/node1/identity", F_OK) == 0
+      || DirectoryTree.entries(directory).allSatisfy { leftovers.contains($0.name) }
+  }
+
   /// The place of the node that leads the most partitions, by its process id.
   func busiestLeader() throws(CommandError) -> Int? {
     let client = try client()

@@ -25,12 +25,15 @@ enum JSONFormat {
     }
   }
 
+  /// The words for what a write did.
+  private static let kinds = [Record.Kind.value.word, Record.Kind.tombstone.word]
+
   /// Reads key and value out of an object; of a deletion as `watch` prints it (`"kind":"delete"`) the key. Other members,
   /// such as `version`, say nothing about a write.
   static func decode(_ line: [UInt8], needsValue: Bool = true) -> DecodedRecord {
     do throws(JSONError) {
       var reader = JSONReader(line)
-      let members = try reader.members(wanted: ["key", "key_b64", "value", "value_b64"], others: ["kind"])
+      let members = try reader.members(wanted: ["key", "key_b64", "value", "value_b64"], choices: ["kind": kinds])
       let key = try bytes(of: "key", in: members)
       let hasValue = members["value"] != nil || members["value_b64"] != nil
       let isDeletion = members["kind"] == Array(Record.Kind.tombstone.word.utf8)

@@ -13,15 +13,17 @@ struct JSONReader {
 
   /// How deep a member that is passed over may nest: what reads it calls itself.
   private static let deepest = 64
+  /// How many bytes of a value an error shows.
+  private static let longestShown = 60
 
   init(_ text: [UInt8]) {
     self.text = text
   }
 
-  /// The wanted members of the object, which must be all that the text holds; and the others of those names that are
-  /// strings.
+  /// The wanted members of the object, which must be all that the text holds. A member that `choices` names must be one
+  /// of those words.
   mutating func members(
-    wanted: Set<String>, others: Set<String> = []
+    wanted: Set<String>, choices: [String: [String]] = [:]
   ) throws(JSONError) -> [String: [UInt8]] {
     guard Escaping.isUTF8(text) else { throw JSONError(words: "expected JSON in UTF-8, found other bytes") }
     var found: [String: [UInt8]] = [:]
@@ -30,8 +32,9 @@ struct JSONReader {
       repeat {
         let name = String(decoding: try string(), as: UTF8.self)
         try expect(":")
-        if wanted.contains(name) || others.contains(name) && isAtString {
-          guard found.updateValue(try string(), forKey: name) == nil else {
+        if wanted.contains(name) || choices[name] != nil {
+          let value = if let words = choices[name] { try choice(words, name) } else { try string() }
+          guard found.updateValue(value, forKey: name) == nil else {
             throw JSONError(words: "expected each member once, found \(name) twice")
           }
         } else {
@@ -49,11 +52,20 @@ struct JSONReader {
     while at < text.count, [0x20, 0x09, 0x0a, 0x0d].contains(text[at]) { at += 1 }
   }
 
-  private var isAtString: Bool {
-    mutating get {
-      skipSpace()
-      return at < text.count && text[at] == UInt8(ascii: "\"")
+  /// A member's value, which must be one of these words.
+  private mutating func choice(_ words: [String], _ name: String) throws(JSONError) -> [UInt8] {
+    skipSpace()
+    let start = at
+    if at < text.count, text[at] == UInt8(ascii: "\"") {
+      let found = try string()
+      if words.contains(where: { found == Array($0.utf8) }) { return found }
+    } else {
+      try skipValue(depth: 0)
     }
+    let (found, possible) = (text[start..<at], words.map { "\"\($0)\"" }.joined(separator: " or "))
+    let shown = Escaping.text(Array(found.prefix(JSONReader.longestShown)))
+    throw JSONError(
+      words: "expected \(possible) in the member \(name), found \(shown)\(shown.utf8.count < found.count ? "…" : "")")
   }
 
   private mutating func skip(_ sign: Unicode.Scalar) -> Bool {

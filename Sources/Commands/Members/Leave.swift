@@ -11,7 +11,9 @@ struct LeaveCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The node whose directory this is.", valueName: "dir"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The node whose directory this is.", valueName: "dir"),
+    completion: .directory)
   var directory: ArgumentBytes?
 
   @Flag(help: "The node never comes back: replace what it held from the other nodes.")

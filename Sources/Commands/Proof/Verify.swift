@@ -32,10 +32,13 @@ struct VerifyCommand: Executable {
 
   @Option(
     parsing: .singleValue,
-    help: ArgumentHelp("Check this snapshot's file instead; again for changes after it.", valueName: "file"))
+    help: ArgumentHelp("Check this snapshot's file instead; again for changes after it.", valueName: "file"),
+    completion: .file())
   var file: [ArgumentBytes] = []
 
-  @Option(help: ArgumentHelp("Check a proof that kv get --proof printed; - for standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Check a proof that kv get --proof printed; - for standard input.", valueName: "file"),
+    completion: .file())
   var proof: ArgumentBytes?
 
   @Option(help: ArgumentHelp("The root that the proof must lead to; without it, a signed one.", valueName: "root"))
@@ -150,7 +153,8 @@ struct CheckTally {
     }
     sayNotChecked()
     if damaged.isEmpty, notChecked.isEmpty {
-      global.say("\(equal.count) partitions are equal\(records > 0 ? ": \(records) records" : "")")
+      let found = records > 0 ? ": \(counted(records, "record"))" : ""
+      global.say("\(counted(equal.count, "partition")) \(equal.count == 1 ? "is" : "are") equal\(found)")
     }
   }
 }

@@ -17,7 +17,9 @@ struct RecoverCommand: ParsableCommand {
 
 /// The options of its steps.
 struct RecoverOptions: ParsableArguments {
-  @Option(name: [.short, .long], help: ArgumentHelp("The directory of the stopped node.", valueName: "dir"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The directory of the stopped node.", valueName: "dir"),
+    completion: .directory)
   var directory: ArgumentBytes
 }
 
@@ -25,7 +27,8 @@ struct RecoverOptions: ParsableArguments {
 struct RecoverSources: ParsableArguments {
   @Option(
     name: .customLong("from"),
-    help: ArgumentHelp("Another stopped node's directory, for what this one lacks; may be repeated.", valueName: "dir"))
+    help: ArgumentHelp("Another stopped node's directory, for what this one lacks; may be repeated.", valueName: "dir"),
+    completion: .directory)
   var others: [ArgumentBytes] = []
 }
 

@@ -18,7 +18,8 @@ struct ServeCommand: Executable {
 
   @Option(
     parsing: .singleValue,
-    help: ArgumentHelp("Make a new cluster of this snapshot's file; again for changes after it.", valueName: "file"))
+    help: ArgumentHelp("Make a new cluster of this snapshot's file; again for changes after it.", valueName: "file"),
+    completion: .file())
   var from: [ArgumentBytes] = []
 
   @Flag(help: "Print a unit for systemd that runs the node with these settings, and end.")

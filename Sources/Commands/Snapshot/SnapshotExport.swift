@@ -27,7 +27,7 @@ struct SnapshotExportCommand: Executable {
   @Flag(help: "Go on with an export of the same file that was interrupted.")
   var resume = false
 
-  @Argument(help: ArgumentHelp("The file, or - for standard output.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The file, or - for standard output.", valueName: "file"), completion: .file())
   var file: ArgumentBytes
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {

@@ -15,7 +15,7 @@ struct SnapshotImportCommand: Executable {
   @Option(help: ArgumentHelp("Only keys that begin with this.", valueName: "prefix"))
   var prefix: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The file, and those of what changed after it.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The file, and those of what changed after it.", valueName: "file"), completion: .file())
   var files: [ArgumentBytes]
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
@@ -156,6 +156,9 @@ enum SnapshotFiles {
     var facts = stat()
     let isStream = path == "-" || stat(path, &facts) == 0 && facts.st_mode & S_IFMT != S_IFREG
     guard isStream else { return }
+    guard path == "-" || facts.st_mode & S_IFMT != S_IFDIR else {
+      throw .usage("\(path) is a directory: name the snapshot's file in it")
+    }
     throw .usage("\(path): a snapshot is not read in one go, from its beginning to its end: put it into a file first")
   }
 }

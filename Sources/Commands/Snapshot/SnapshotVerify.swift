@@ -14,13 +14,16 @@ struct SnapshotVerifyCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Option(help: ArgumentHelp("A proof that kv get --proof printed; - for standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A proof that kv get --proof printed; - for standard input.", valueName: "file"),
+    completion: .file())
   var proof: ArgumentBytes?
 
   @Option(help: ArgumentHelp("The root that the proof must lead to; without it, a signed one.", valueName: "root"))
   var root: ArgumentBytes?
 
-  @Argument(help: ArgumentHelp("The files; several must follow one on the other.", valueName: "file"))
+  @Argument(
+    help: ArgumentHelp("The files; several must follow one on the other.", valueName: "file"), completion: .file())
   var files: [ArgumentBytes] = []
 
   mutating func validate() throws {

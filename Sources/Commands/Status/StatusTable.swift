@@ -41,7 +41,8 @@ struct StatusTable {
     ]
     rows += reports.map(row)
     let partitions = Set(reports.compactMap(\.status).flatMap(\.groups).map(\.group)).subtracting([0]).count
-    var lines = ["cluster \(cluster): \(reports.count) nodes, \(partitions) partitions, version \(latest)"]
+    let size = "\(counted(reports.count, "node")), \(counted(partitions, "partition"))"
+    var lines = ["cluster \(cluster): \(size), version \(latest)"]
     lines += TextTable.aligned(rows)
     lines += arrivals
     if let checks = checksLine(partitions) { lines.append(checks) }

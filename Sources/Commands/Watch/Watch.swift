@@ -18,7 +18,9 @@ struct WatchCommand: Executable {
   @Option(help: ArgumentHelp("Run a shell command for each change, its value on standard input.", valueName: "command"))
   var exec: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("Keep in this file how far the watch has come, and go on there.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Keep in this file how far the watch has come, and go on there.", valueName: "file"),
+    completion: .file())
   var checkpoint: ArgumentBytes?
 
   @Option(help: ArgumentHelp("End after so many changes.", valueName: "count"))
@@ -34,7 +36,7 @@ struct WatchCommand: Executable {
     if global.json, format != nil, format != .json { throw ValidationError("--json excludes another --format") }
     if prefix != nil, key != nil { throw ValidationError("--prefix excludes a key") }
     if exec != nil, format != nil || global.json {
-      throw ValidationError("--exec prints nothing: it excludes --format")
+      throw ValidationError("--exec prints nothing: it excludes \(format == nil ? "--json" : "--format")")
     }
     if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on") }
   }

@@ -36,6 +36,16 @@ status 77 kv --cluster bob.kv snapshot export --resume new.kvs
 ! grep -q 'resume' stderr || fail "$(cat stderr)"
 same old "$(cat old.kvs)"
 same '' "$(find . -maxdepth 1 -name '*.part*')"
+# No file is replaced, which may hold the only key of somebody.
+cp alice.kv alice.before
+status 77 kv cert issue carol --role admin --to alice.kv
+grep -q '^kv: alice.kv is there already' stderr
+cmp alice.kv alice.before
+status 1 grep -q client/carol <(kv cert list)
+: >empty.kv
+chmod 644 empty.kv
+status 0 kv cert issue carol --role reader --to empty.kv
+same 600 "$(stat -c %a empty.kv)"
 status 64 kv cert issue 'a b' --role reader --to x.kv
 status 64 kv cert issue carol --role king --to x.kv
 same 'node/1 node/2 node/3' "$(kv cert list | awk '/^node/ { print $1 }' | sort -u | xargs)"

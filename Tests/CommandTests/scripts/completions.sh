@@ -23,6 +23,23 @@ complete_after kv status --w | grep -e '--wait' >/dev/null
 complete_after kv put --from '' | grep tsv >/dev/null
 same '' "$(complete_after kv put --from '' | grep keys || true)"
 
+# Files and directories are offered where one is wanted.
+mkdir files.d
+touch file.tsv
+for line in 'put --from tsv' 'get --from keys' 'get --to' 'delete --from json' 'get --file' 'range --file' \
+  'history --file' 'watch --checkpoint' 'verify --file' 'verify --proof' 'verify --resume' 'serve --from' \
+  'serve --config' 'snapshot verify' 'snapshot verify --proof' 'snapshot import' 'snapshot export' 'debug dump' \
+  'cert issue --to' 'status --cluster'; do
+  read -ra words <<<"$line"
+  complete_after kv "${words[@]}" fil >offered
+  grep -x 'file.tsv' offered >/dev/null || fail "kv $line: $(cat offered)"
+done
+for line in 'serve -d' 'demo -d' 'leave -d' 'recover plan -d' 'recover plan --from' 'debug log' 'debug find' \
+  'cert issue --directory'; do
+  read -ra words <<<"$line"
+  same files.d "$(complete_after kv "${words[@]}" fil)"
+done
+
 # The unit is one that systemd reads.
 kv serve --print-unit --zone 'rack 1' -d data >kv.unit
 grep -q '^ExecStart=.* --zone "rack 1"$' kv.unit

@@ -78,6 +78,31 @@ same -1h "$(kv get limit)"
 same 11 "$(kv range --prefix k1 --limit 9223372036854775807 --format keys | wc -l)"
 same 11 "$(kv range --prefix k1 --limit 9223372036854775807 --reverse --format keys | wc -l)"
 
+# An option that takes one value is given once; help is of commands that there are.
+status 64 kv get anchor --cluster "$KV_CLUSTER" --cluster "$KV_CLUSTER"
+grep -q '^kv: --cluster is given twice: it takes one value' stderr
+status 64 kv help nosuch
+grep -q "^kv: 'nosuch' is no command of kv: kv --help lists them" stderr
+status 0 kv help cert list
+
+# An empty variable names no cluster file.
+mkdir -p config/kv
+cp "$KV_CLUSTER" config/kv/cluster
+same "$(kv get anchor)" "$(KV_CLUSTER='' kv get anchor)"
+rm -r config
+
+# Very many keys are read and deleted, in their order.
+mapfile -t many < <(seq 1000 2999)
+printf '%s\n' "${many[@]}" | sed 's/.*/&\t&/' | kv put --from tsv 2>/dev/null
+same "$(printf '%s\n' "${many[@]}")" "$(kv get "${many[@]}" --format keys --timeout 30s)"
+status 0 kv delete "${many[@]}" --json --timeout 30s
+same 2000 "$(wc -l <stdout)"
+status 1 kv get 2999
+
+# A directory is no snapshot's file.
+status 64 kv verify --file "$work"
+grep -q "is a directory: name the snapshot's file in it" stderr
+
 # A record that is too large fails alone, in every format.
 { printf '+2,1:p1->b\n+5000,1:' && head -c 5000 /dev/zero | tr '\0' x && printf -- '->v\n+2,1:p3->c\n\n'; } >records
 status 65 kv put --from cdb records

@@ -36,6 +36,13 @@ grep -q "\"value\":\"one\"}$" objects || fail "$(cat objects)"
 # The value before the last, as the manual says.
 version=$(kv history key --limit 3 | tail -n 1 | cut -f 1)
 same "$(printf 'tab\there')" "$(kv get key --at "$version")"
+bring_back() { kv get copy --at "$1" --to copy.old && kv put copy - <copy.old; }
+old=$(kv put copy one)
+kv put copy two >/dev/null
+bring_back "$old" >/dev/null
+same one "$(kv get copy)"
+status 1 bring_back "$((old - 1))"
+same one "$(kv get copy)"
 
 # A leader's end changes nothing.
 stop "${nodes[0]}"

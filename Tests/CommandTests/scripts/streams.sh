@@ -82,7 +82,11 @@ same "$(kv range --prefix m/)" "$(kv --cluster other/cluster.kv range)"
 status 65 kv put --from json --atomic changes
 grep -q 'line 3: a deletion; nothing was written' stderr
 printf '{"key":"m/second","kind":"delete"}\n' | status 65 kv put --from json --if-absent
-printf '{"key":"m/9","value":"9","kind":7}\n' | status 0 kv put --from json
+for kind in 7 '"deleted"' '{"put":"delete"}'; do
+  printf '{"key":"m/9","value":"9","kind":%s}\n' "$kind" | status 65 kv put --from json
+  grep -qF "line 1: expected \"put\" or \"delete\" in the member kind, found $kind" stderr
+  status 1 kv get m/9
+done
 
 # Who holds a lock releases that one, and never the next holder's.
 mine=$(kv put lock me --if-absent)

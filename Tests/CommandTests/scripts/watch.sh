@@ -37,6 +37,7 @@ status 0 kv watch key7 --timeout 300ms
 [ ! -s stdout ] || fail "a watch without changes printed $(cat stdout)"
 status 64 kv watch key7 --prefix key
 status 64 kv watch --exec true --json
+grep -q -e '--exec prints nothing: it excludes --json' stderr
 status 3 kv watch --after 1
 echo nonsense >broken
 status 65 kv watch --checkpoint broken

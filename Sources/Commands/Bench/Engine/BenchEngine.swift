@@ -16,7 +16,8 @@ struct BenchEngineCommand: Executable {
 
   @Option(
     name: [.short, .long],
-    help: ArgumentHelp("Where the store is made; it is removed at the end. Else a temporary place.", valueName: "dir"))
+    help: ArgumentHelp("Where the store is made; it is removed at the end. Else a temporary place.", valueName: "dir"),
+    completion: .directory)
   var directory: ArgumentBytes?
 
   @Flag(help: "Leave the store where it is, for another run to read.")

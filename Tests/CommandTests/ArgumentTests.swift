@@ -123,7 +123,7 @@ struct ArgumentTests {
     "An option that takes one value is given once",
     arguments: [
       (["range", "--file", "a", "--file=b"], "--file"),
-      (["--cluster", "a", "get", "k", "--cluster", "b"], "--cluster"),
+      (["--cluster", "a", "get", "k", "--cluster", "b"], nil), (["get", "k", "--at", "1", "--at", "2"], "--at"),
       (["serve", "-d", "a", "--directory", "b"], "--directory"), (["leave", "-d", "a", "-d", "b"], "--directory"),
       (["verify"], nil), (["verify", "--file", "a", "--file", "b"], nil), (["get", "-q", "-q", "k"], nil),
       (["recover", "plan", "-d", "a", "--from", "b", "--from", "c"], nil), (["get", "--", "--at", "--at"], nil),

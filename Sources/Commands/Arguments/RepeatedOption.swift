@@ -34,10 +34,14 @@ enum RepeatedOption {
     for argument in dump.command.arguments ?? [] where argument.kind == "option" && !argument.isRepeating {
       let names = (argument.names ?? []).map { Substring(($0.kind == "short" ? "-" : "--") + $0.name) }
       guard let longest = names.max(by: { $0.utf8.count < $1.utf8.count }) else { continue }
+      guard !overridable.contains(longest) else { continue }
       for name in names { options[name] = longest }
     }
     return options
   }
+
+  /// What an alias or a wrapper may have given: the last one counts.
+  private static let overridable: Set<Substring> = ["--cluster", "--timeout"]
 
   /// What the parser knows of a command, as far as it is wanted.
   private struct Dump: Decodable {

@@ -79,8 +79,9 @@ same 11 "$(kv range --prefix k1 --limit 9223372036854775807 --format keys | wc -
 same 11 "$(kv range --prefix k1 --limit 9223372036854775807 --reverse --format keys | wc -l)"
 
 # An option that takes one value is given once; help is of commands that there are.
-status 64 kv get anchor --cluster "$KV_CLUSTER" --cluster "$KV_CLUSTER"
-grep -q '^kv: --cluster is given twice: it takes one value' stderr
+status 64 kv get anchor --at -1s --at -0s
+grep -q '^kv: --at is given twice: it takes one value' stderr
+status 0 kv --cluster none get anchor --cluster "$KV_CLUSTER"
 status 64 kv help nosuch
 grep -q "^kv: 'nosuch' is no command of kv: kv --help lists them" stderr
 status 0 kv help cert list

@@ -41,7 +41,7 @@ struct CatalogMembersTests {
     }
   }
 
-  @Test("of a partition's replicas alone one is to lead it: whoever gave its replica away is asked for nothing any more")
+  @Test("of a partition's replicas alone one is to lead it: whoever gave its replica away is asked for nothing")
   func preferred() throws {
     var state = try catalog().state
     state.partitions[0].preferred = 2

@@ -20,7 +20,7 @@ done
 await_healthy
 kv snapshot create kept >/dev/null
 for number in $(seq 100); do echo "key$(printf %04d "$number")	changed"; done | kv put --from tsv >/dev/null 2>&1
-kv verify >/dev/null 2>&1 || fail "the replicas differ before anything is lost"
+kv verify >verdict 2>&1 || fail "the replicas differ before anything is lost: $(grep -v ': equal' verdict)"
 sleep 1
 
 kill -KILL "${nodes[@]}"

@@ -110,6 +110,26 @@ struct VerifyTests {
     #expect(split > 20)
   }
 
+  @Test("where leadership goes before anything is compared the report says so, and the next check is whole")
+  func duringHandovers() throws {
+    let world = try cluster(12)
+    fill(world)
+    var lost = 0
+    for _ in 0..<40 {
+      let leader = try #require(world.leader(of: 1))
+      let replica = try #require(world.hosts[leader]?.node.replicas[GroupID(rawValue: 1)])
+      let other = try #require(replica.core.membership.voters.first { $0 != replica.id })
+      replica.transferLeadership(to: other)
+      if let report = world.verify(1, of: leader)?.report {
+        if report.leaderChanged { lost += 1 }
+        #expect(report.outcomes.isSubset(of: report.leaderChanged ? [.notChecked] : [.equal, .notChecked]))
+      }
+      #expect(world.settle())
+      #expect(world.verify(1)?.report.outcomes == [.equal])
+    }
+    #expect(lost > 0)
+  }
+
   @Test("leaders compare by themselves, and say what came of it in their status")
   func background() throws {
     var options = NodeOptions()

@@ -86,7 +86,7 @@ struct PartitionCheck {
     while true {
       let answer = try client.verify(request)
       if answer.done {
-        guard answer.hasReport else { return nil }
+        guard answer.hasReport, !answer.report.leaderChanged else { return nil }
         guard answer.report.at == request.at else {
           return .failed("the release of its leader's node can't check what there was at a version")
         }

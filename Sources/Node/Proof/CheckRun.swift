@@ -64,6 +64,7 @@ final class CheckRun {
   /// What waits for the next tick.
   private var deferred: [() -> Void] = []
   private let ended: (WireCheckReport) -> Void
+  private var hasLostLeadership = false
 
   init(node: Node, number: UInt64, question: Question, voters: [ReplicaID], ended: @escaping (WireCheckReport) -> Void)
   {
@@ -108,7 +109,10 @@ final class CheckRun {
   private func mark() {
     guard let replica = node.replicas[question.group], replica.leads,
       (try? replica.propose(CheckMark(check: number).encode())) != nil
-    else { return failAll("the partition's leader changed") }
+    else {
+      hasLostLeadership = true
+      return failAll("the partition's leader changed")
+    }
     enter(.marking)
   }
 
@@ -294,6 +298,7 @@ final class CheckRun {
     let roots = Set(voters.compactMap(\.root))
     var report = WireCheckReport()
     report.group = question.group.rawValue
+    report.leaderChanged = hasLostLeadership
     report.index = voters.map(\.answer.index).max() ?? 0
     report.floor = voters.map(\.answer.floor).max() ?? 0
     report.replicas = voters.map { voter in

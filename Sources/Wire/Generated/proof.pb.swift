@@ -122,6 +122,9 @@ public nonisolated struct WireCheckReport: Sendable {
   /// As asked for: an older release leaves it out, and has compared all that is retained.
   public var at: UInt64 = 0
 
+  /// Nothing was compared: the node that was to lead the check led the partition no more. It can be begun anew.
+  public var leaderChanged: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -656,7 +659,7 @@ nonisolated extension WireVerifyResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CheckReport"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}index\0\u{1}floor\0\u{1}replicas\0\u{1}differences\0\u{3}more_differences\0\u{1}wrong\0\u{1}undecided\0\u{3}exchanged_bytes\0\u{1}quick\0\u{1}at\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}index\0\u{1}floor\0\u{1}replicas\0\u{1}differences\0\u{3}more_differences\0\u{1}wrong\0\u{1}undecided\0\u{3}exchanged_bytes\0\u{1}quick\0\u{1}at\0\u{3}leader_changed\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -675,6 +678,7 @@ nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.exchangedBytes) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.quick) }()
       case 11: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
+      case 12: try { try decoder.decodeSingularBoolField(value: &self.leaderChanged) }()
       default: break
       }
     }
@@ -714,6 +718,9 @@ nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.at != 0 {
       try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 11)
     }
+    if self.leaderChanged != false {
+      try visitor.visitSingularBoolField(value: self.leaderChanged, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -729,6 +736,7 @@ nonisolated extension WireCheckReport: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.exchangedBytes != rhs.exchangedBytes {return false}
     if lhs.quick != rhs.quick {return false}
     if lhs.at != rhs.at {return false}
+    if lhs.leaderChanged != rhs.leaderChanged {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

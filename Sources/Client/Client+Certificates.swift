@@ -57,7 +57,7 @@ extension Client {
     }
   }
 
-  /// The certificates that the authority has signed and that have not expired. Needs the role admin.
+  /// The certificates that the authority has signed; expired ones stay until it signs the next. Needs the role admin.
   public func certificates() throws(ClientError) -> WireCertificatesResponse {
     try call(.certificates(WireCertificatesRequest()), Attempts("cert list")) { body in
       if case .certificates(let answer) = body { answer } else { nil }

@@ -3,7 +3,7 @@ import Wire
 
 // The certificates that the cluster's authority has signed: what an administrator may list and take back.
 extension Catalog {
-  /// Those that are valid still, revoked ones among them.
+  /// Those that were signed, revoked ones among them; expired ones stay until the next is signed.
   var certificates: [WireCertificate] { state.certificates }
 
   /// The serial numbers of those that were revoked.

@@ -636,7 +636,7 @@ public nonisolated struct WireCatalogState: @unchecked Sendable {
     set {_uniqueStorage()._authority = newValue}
   }
 
-  /// Certificates that are valid still, revoked ones among them.
+  /// Certificates that were signed, revoked ones among them; expired ones stay until the next is signed.
   public var certificates: [WireCertificate] {
     get {_storage._certificates}
     set {_uniqueStorage()._certificates = newValue}

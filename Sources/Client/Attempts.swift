@@ -28,7 +28,7 @@ enum Verdict {
 ///
 /// A write whose attempt was lost, or answered with "unknown", may be applied later yet: a copy of it may wait in a
 /// queue or on a broken link. A later "no" by another node, even a false condition, says only that it wasn't applied
-/// so far. So after such an attempt nothing but a recorded outcome, a version, settles a write.
+/// so far. So after such an attempt nothing but a recorded outcome, a version or a refusal, settles a write.
 struct Attempts {
   /// The request in a word or two: `put`, `range`.
   let what: String
@@ -39,6 +39,8 @@ struct Attempts {
   private let isRepetition: Bool
   /// Whether an attempt of the write was perhaps applied, or will be.
   private(set) var isMaybeApplied = false
+  /// Whether a copy of the request may be on its way when the next attempt is made.
+  var mustSettle: Bool { isMaybeApplied || isRepetition }
   private var troubles: [Trouble] = []
 
   private struct Trouble {
@@ -70,7 +72,7 @@ struct Attempts {
       return .again(leader: nil)
     case .answered(.failure(let failure)):
       return record(failure, at: peer)
-    case .answered(.write(let answer)) where answer.version == 0 && isMaybeApplied:
+    case .answered(.write(let answer)) where answer.version == 0 && isMaybeApplied && !answer.recorded:
       note(peer, "found no value to delete", .broken)
       return .failed(unsettled())
     case .answered(let body):
@@ -89,7 +91,7 @@ struct Attempts {
     case .spansPartitions where !isMaybeApplied:
       return .done(.failure(failure))
     case .conditionFalse where isMaybeApplied:
-      return .failed(unsettled())
+      return .failed(failure.recorded ? error(failure, at: peer) : unsettled())
     case .spansPartitions, .conditionFalse, .invalid, .refused, .notRetained, .futureVersion, .damaged, .diskFull,
       .internal:
       return .failed(isMaybeApplied ? unknown() : error(failure, at: peer))

@@ -13,7 +13,7 @@ extension Client {
   ) throws(ClientError) -> Answer {
     // It may know members that the cluster file doesn't.
     loadMap()
-    var attempts = attempts
+    var (body, attempts) = (body, attempts)
     var route = Route()
     var hint: String?
     let deadline = end ?? self.deadline
@@ -23,6 +23,7 @@ extension Client {
       }
       guard surroundings.now + stop.rest < deadline else { throw attempts.expired(after: timeout) }
       if stop.rest > 0 { surroundings.sleep(milliseconds: stop.rest) }
+      if attempts.mustSettle { body.mustSettle() }
       var answer: Answer?
       var outcome = attempt(body, at: stop.address, until: deadline)
       if case .answered(let body) = outcome, !body.isFailure {

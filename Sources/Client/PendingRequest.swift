@@ -8,7 +8,7 @@ final class PendingRequest {
   let key: Key
   /// The request id of a write; nil for a read.
   let id: RequestID?
-  let body: WireRequest.OneOf_Body
+  var body: WireRequest.OneOf_Body
   /// The size of key and value.
   let bytes: Int
   /// When to give up.

@@ -133,6 +133,7 @@ extension Pipeline {
     }
     let now = client.surroundings.now
     let time = client.answerTime(until: pending.deadline, from: now)
+    if pending.attempts.mustSettle { pending.body.mustSettle() }
     let request = client.request(pending.body, time: time)
     // The first request on a link that rests is sent at once; later ones are gathered while it is under way.
     let isFirst = !link.isBusy

@@ -43,6 +43,10 @@ final class FakeCluster {
   /// What nodes were told of the writes that the client has heard of.
   private(set) var acknowledged: [(node: UInt32, session: SessionID?, through: UInt64)] = []
   private var versions: [RequestID: Version] = [:]
+  /// What was refused for good, by request id.
+  private(set) var refusals: [RequestID: WireResponse.OneOf_Body] = [:]
+  /// Whether nodes record refusals where they are asked to: older ones don't.
+  var records = true
   private var lastVersion: UInt64 = 1 << 40
   /// At most so many records in one answer.
   var chunk = 7
@@ -176,6 +180,23 @@ final class FakeCluster {
     return .failure(FakeCluster.failure(.notLeader, leader: leader))
   }
 
+  /// The answer to a write that is not made; recorded where it asks for that.
+  private func refuse(_ id: RequestID, settle: Bool, _ body: WireResponse.OneOf_Body) -> WireResponse.OneOf_Body {
+    guard settle, records else { return body }
+    var body = body
+    switch body {
+    case .write(var answer):
+      answer.recorded = true
+      body = .write(answer)
+    case .failure(var failure):
+      failure.recorded = true
+      body = .failure(failure)
+    default: break
+    }
+    refusals[id] = body
+    return body
+  }
+
   private func write(_ write: WireWriteRequest) -> WireResponse.OneOf_Body {
     guard let session = SessionID(write.session.array), write.sequence > write.acknowledged else {
       return .failure(FakeCluster.failure(.invalid))
@@ -186,6 +207,7 @@ final class FakeCluster {
       response.version = known.rawValue
       return .write(response)
     }
+    if let refusal = refusals[id] { return refusal }
     let key = Key(write.key.array)
     let current = store[key]
     let isTrue =
@@ -197,9 +219,9 @@ final class FakeCluster {
     guard isTrue else {
       var failure = FakeCluster.failure(.conditionFalse)
       failure.version = current?.version.rawValue ?? 0
-      return .failure(failure)
+      return refuse(id, settle: write.settle, .failure(failure))
     }
-    if write.tombstone && current == nil { return .write(response) }
+    if write.tombstone && current == nil { return refuse(id, settle: write.settle, .write(response)) }
     let version = nextVersion()
     store[key] = write.tombstone ? nil : Record(key: key, version: version, value: write.value.array)
     applied.append((id, version))
@@ -218,6 +240,7 @@ final class FakeCluster {
       response.version = known.rawValue
       return .write(response)
     }
+    if let refusal = refusals[id] { return refusal }
     guard Set(batch.writes.map { place(of: Key($0.key.array)) }).count == 1 else {
       return .failure(FakeCluster.failure(.spansPartitions))
     }
@@ -226,7 +249,7 @@ final class FakeCluster {
       var failure = FakeCluster.failure(.conditionFalse)
       failure.version = present.version.rawValue
       failure.write = UInt32(number + 1)
-      return .failure(failure)
+      return refuse(id, settle: batch.settle, .failure(failure))
     }
     let version = nextVersion()
     for write in batch.writes {

@@ -7,7 +7,7 @@ import Wire
 /// What a write's or a read's attempts come to, one after the other: the whole of promise P6.
 @Suite struct OutcomeTests {
   enum Step: Sendable {
-    case unsent, foreign, refused, local, lost, done, absent, wrongAnswer
+    case unsent, foreign, refused, local, lost, done, absent, wrongAnswer, falseForGood, absentForGood
     case says(WireFailure.Code)
   }
 
@@ -61,7 +61,7 @@ import Wire
     .write(.says(.diskFull), end: .diskFull),
     .write(.says(.damaged), end: .damaged),
     .write(.says(.internal), end: .internalBug),
-    // The same after an attempt that is open: it may be applied yet, so nothing but a version settles it.
+    // The same after an attempt that is open: it may be applied yet, so nothing but what is recorded settles it.
     .write(.lost, .says(.conditionFalse), end: .unsettled),
     .write(.lost, .says(.invalid), end: .unknown),
     .write(.lost, .says(.refused), end: .unknown),
@@ -69,6 +69,10 @@ import Wire
     .write(.lost, .says(.damaged), end: .unknown),
     .write(.lost, .says(.internal), end: .unknown),
     .write(.lost, .absent, end: .unsettled),
+    .write(.falseForGood, end: .conditionFalse),
+    .write(.lost, .falseForGood, end: .conditionFalse),
+    .write(.says(.unknownOutcome), .says(.notLeader), .falseForGood, end: .conditionFalse),
+    .write(.lost, .absentForGood, end: .done),
     .write(.lost, .foreign, end: .unknown),
     .write(.lost, .refused, end: .unknown),
     .write(.lost, .local, end: .unknown),
@@ -127,6 +131,11 @@ import Wire
       write.version = 5
       return .answered(.write(write))
     case .absent: return .answered(.write(WireWriteResponse()))
+    case .absentForGood: return .answered(.write(.with { $0.recorded = true }))
+    case .falseForGood:
+      var failure = FakeCluster.failure(.conditionFalse)
+      failure.recorded = true
+      return .answered(.failure(failure))
     }
   }
 

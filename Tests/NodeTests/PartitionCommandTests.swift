@@ -56,15 +56,55 @@ struct PartitionCommandTests {
     #expect(writes.map(\.version.rawValue) == [7, 9] && last.rawValue == 9)
   }
 
-  @Test("whatever is cut off or changed, nothing is read beyond the bytes")
-  func damage() {
-    for end in 0..<Self.batch.count {
-      #expect(throws: ByteError.self) { _ = try read(Array(Self.batch[..<end])) }
+  private static let refusal = Refusal(write: 2, present: Version(rawValue: 0x0a0b))
+  /// A write, one that was refused, and a write.
+  private static let refused = PartitionCommand.encode(
+    [
+      .init(identity: identity, kind: .value, key: Key("a"), value: [1]),
+      .init(identity: identity, kind: .value, key: Key("bb"), value: [2, 2], refusal: refusal),
+      .init(identity: identity, kind: .tombstone, key: Key("c"), value: []),
+    ], first: Version(rawValue: 7))
+
+  @Test("the bytes of a write that was refused")
+  func refusedBytes() {
+    let payload = PartitionCommand.encode(
+      [.init(identity: Self.identity, kind: .value, key: Key("bb"), value: [2, 2], refusal: Self.refusal)],
+      first: Version(rawValue: 7))
+    let expected: [UInt8] = [
+      1, 7, 0, 0, 0, 0, 0, 0, 0, 1,
+      0x80, 0x70, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, 1, 0, 0, 0, 0, 0, 0, 0x90,
+      0xac, 0x02, 5, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+      2, 2, 0x62, 0x62, 2, 0x0b, 0x0a, 0, 0, 0, 0, 0, 0,
+    ]
+    #expect(payload == expected)
+  }
+
+  @Test("what was refused has its version, and is no write; of a key that isn't the partition's it is left out")
+  func refusedAmongWrites() throws {
+    let (writes, last) = try read(Self.refused)
+    #expect(writes.map(\.version.rawValue) == [7, 9] && last.rawValue == 9)
+    var found: [UInt64: Refusal] = [:]
+    for isOwn in [true, false] {
+      _ = try PartitionCommand.decode(Self.refused) { _ in
+        isOwn
+      } refused: { identity, refusal, version in
+        #expect(identity.id == Self.identity.id && isOwn)
+        found[version.rawValue] = refusal
+      } each: { _ in
+      }
     }
-    #expect(throws: ByteError.self) { _ = try read(Self.batch + [0]) }
-    for place in Self.batch.indices {
+    #expect(found == [8: Self.refusal])
+  }
+
+  @Test("whatever is cut off or changed, nothing is read beyond the bytes", arguments: [batch, refused])
+  func damage(_ command: [UInt8]) {
+    for end in 0..<command.count {
+      #expect(throws: ByteError.self) { _ = try read(Array(command[..<end])) }
+    }
+    #expect(throws: ByteError.self) { _ = try read(command + [0]) }
+    for place in command.indices {
       for bit in 0..<8 {
-        var changed = Self.batch
+        var changed = command
         changed[place] ^= 1 << UInt8(bit)
         _ = try? read(changed)
       }

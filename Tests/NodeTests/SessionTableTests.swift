@@ -19,10 +19,20 @@ struct SessionTableTests {
   func repetition() {
     var table = SessionTable()
     table.record(id(1, 1), acknowledged: 0, digest: 5, version: version(0))
-    #expect(table.lookup(id(1, 1), digest: 5) == .done(version(0)))
+    #expect(table.lookup(id(1, 1), digest: 5) == .done(.written(version(0))))
     #expect(table.lookup(id(1, 1), digest: 6) == .conflict)
     #expect(table.lookup(id(1, 2), digest: 5) == .new)
     #expect(table.lookup(id(2, 1), digest: 5) == .new)
+  }
+
+  @Test("what was refused for good stays so, with what was found")
+  func refused() throws {
+    var table = SessionTable()
+    let refusal = Refusal(write: 3, present: version(5))
+    table.record(id(1, 1), acknowledged: 0, digest: 5, version: version(9), refusal: refusal)
+    #expect(table.lookup(id(1, 1), digest: 5) == .done(.refused(refusal)))
+    #expect(table.lookup(id(1, 1), digest: 6) == .conflict)
+    #expect(try SessionTable(decoding: table.encode()) == table)
   }
 
   @Test("what the client has acknowledged is forgotten, and said to be")
@@ -33,14 +43,14 @@ struct SessionTableTests {
     }
     table.record(id(1, 6), acknowledged: 3, digest: 6, version: version(1))
     #expect((1...3).allSatisfy { table.lookup(id(1, $0), digest: $0) == .forgotten })
-    #expect(table.lookup(id(1, 4), digest: 4) == .done(version(0, 4)))
+    #expect(table.lookup(id(1, 4), digest: 4) == .done(.written(version(0, 4))))
   }
 
   @Test("no write acknowledges itself, nor a later one")
   func acknowledgesItself() {
     var table = SessionTable()
     table.record(id(1, 4), acknowledged: 9, digest: 1, version: version(0))
-    #expect(table.lookup(id(1, 4), digest: 1) == .done(version(0)))
+    #expect(table.lookup(id(1, 4), digest: 1) == .done(.written(version(0))))
     #expect(table.lookup(id(1, 3), digest: 1) == .forgotten)
     #expect(table.lookup(id(1, 5), digest: 1) == .new)
   }
@@ -52,10 +62,10 @@ struct SessionTableTests {
     table.record(id(2, 1), acknowledged: 0, digest: 1, version: version(0, 1))
     table.record(id(2, 2), acknowledged: 0, digest: 2, version: version(1_800_000))
     table.record(id(3, 1), acknowledged: 0, digest: 1, version: version(Limits.requestIDMilliseconds))
-    #expect(table.lookup(id(1, 1), digest: 1) == .done(version(0)))
+    #expect(table.lookup(id(1, 1), digest: 1) == .done(.written(version(0))))
     table.record(id(3, 2), acknowledged: 0, digest: 1, version: version(Limits.requestIDMilliseconds + 120_000))
     #expect(table.lookup(id(1, 1), digest: 1) == .new)
-    #expect(table.lookup(id(2, 1), digest: 1) == .done(version(0, 1)))
+    #expect(table.lookup(id(2, 1), digest: 1) == .done(.written(version(0, 1))))
     #expect(table.count == 2)
   }
 
@@ -64,15 +74,17 @@ struct SessionTableTests {
     struct Session {
       var acknowledged: UInt64 = 0
       var lastUse: UInt64 = 0
-      var outcomes: [UInt64: (digest: UInt64, version: Version)] = [:]
+      var outcomes: [UInt64: (digest: UInt64, result: SessionTable.Result)] = [:]
     }
     var sessions: [SessionID: Session] = [:]
 
-    mutating func record(_ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version) {
+    mutating func record(
+      _ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version, refusal: Refusal?
+    ) {
       var session = sessions[id.session] ?? Session()
       session.acknowledged = max(session.acknowledged, min(acknowledged, id.sequence - 1))
       session.lastUse = version.milliseconds
-      session.outcomes[id.sequence] = (digest, version)
+      session.outcomes[id.sequence] = (digest, refusal.map { .refused($0) } ?? .written(version))
       session.outcomes = session.outcomes.filter { $0.key > session.acknowledged }
       sessions[id.session] = session
       sessions = sessions.filter {
@@ -93,7 +105,7 @@ struct SessionTableTests {
       guard let session = sessions[id.session] else { return .new }
       guard id.sequence > session.acknowledged else { return .forgotten }
       guard let outcome = session.outcomes[id.sequence] else { return .new }
-      return outcome.digest == digest ? .done(outcome.version) : .conflict
+      return outcome.digest == digest ? .done(outcome.result) : .conflict
     }
   }
 
@@ -111,11 +123,15 @@ struct SessionTableTests {
       newest[session] = sequence
       let acknowledged = UInt64.random(in: 0...sequence, using: &random)
       let version = version(now, UInt64(step % 7))
-      table.record(id(session, sequence), acknowledged: acknowledged, digest: sequence % 5, version: version)
-      model.record(id(session, sequence), acknowledged: acknowledged, digest: sequence % 5, version: version)
+      let refusal =
+        step % 3 == 0 ? Refusal(write: UInt32(step % 4), present: step % 2 == 0 ? .zero : self.version(now)) : nil
+      let named = id(session, sequence)
+      let digest = sequence % 5
+      table.record(named, acknowledged: acknowledged, digest: digest, version: version, refusal: refusal)
+      model.record(named, acknowledged: acknowledged, digest: digest, version: version, refusal: refusal)
       let asked = id(UInt64.random(in: 1...41, using: &random), UInt64.random(in: 1...(sequence + 2), using: &random))
-      let digest = UInt64.random(in: 0...4, using: &random)
-      #expect(table.lookup(asked, digest: digest) == model.lookup(asked, digest: digest), "seed \(seed), step \(step)")
+      let other = UInt64.random(in: 0...4, using: &random)
+      #expect(table.lookup(asked, digest: other) == model.lookup(asked, digest: other), "seed \(seed), step \(step)")
       if step % 5 == 0 {
         let heard = SessionID(high: session, low: session &* 7)
         let through = UInt64.random(in: 0...sequence, using: &random)
@@ -134,7 +150,11 @@ struct SessionTableTests {
 }
 
 extension SessionTable {
-  fileprivate mutating func record(_ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version) {
-    record(PartitionCommand.Identity(id: id, acknowledged: acknowledged, digest: digest), version: version)
+  fileprivate mutating func record(
+    _ id: RequestID, acknowledged: UInt64, digest: UInt64, version: Version, refusal: Refusal? = nil
+  ) {
+    record(
+      PartitionCommand.Identity(id: id, acknowledged: acknowledged, digest: digest), version: version,
+      refusal: refusal)
   }
 }

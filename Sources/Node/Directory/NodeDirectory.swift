@@ -21,7 +21,7 @@ import Wire
 public enum NodeDirectory {
   /// The newest format that this release reads and writes, of directories as of log commands and messages: what came
   /// with each is in kv-operations(7).
-  public static let format: UInt32 = 3
+  public static let format: UInt32 = 4
   /// The format of the first release.
   static let oldestFormat: UInt32 = 1
 

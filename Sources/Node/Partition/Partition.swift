@@ -86,6 +86,8 @@ final class Partition: GroupMachine {
       let last = try PartitionCommand.decode(entry.payload) { key in
         // Proposed before its leader had applied a split: not done here, nor anywhere.
         owns(Position(ofBytes: entry.payload, range: key))
+      } refused: { identity, refusal, version in
+        sessions.record(identity, version: version, refusal: refusal)
       } each: { write in
         store.apply(
           payload: entry.payload, keyRange: write.key, valueRange: write.value, version: write.version, kind: write.kind

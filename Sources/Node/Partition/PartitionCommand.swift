@@ -5,7 +5,7 @@ import Bytes
 /// A follower applies it without reading anything: conditions and repeated ids were dealt with before.
 ///
 ///     kind u8 = 1 | first version u64 | writes varint | write …
-///     write: id | record kind u8 | record
+///     write: id | kind u8 | record
 ///
 /// The n-th write has the version `first + n`. A batch, from cluster format 2 on, has one id and one version:
 ///
@@ -29,6 +29,11 @@ struct PartitionCommand {
     let kind: Record.Kind
     let key: Key
     let value: [UInt8]
+    /// Why nothing is written, and this is the outcome of the id.
+    var refusal: Refusal?
+
+    /// The kind of a write of which the log holds the key and the refusal.
+    fileprivate static let refusedKind: UInt8 = 2
   }
 
   /// What the first byte of an entry of a partition's log says.
@@ -62,8 +67,15 @@ struct PartitionCommand {
     writer.varint(UInt64(writes.count))
     for write in writes {
       write.identity.encode(into: &writer)
-      writer.u8(write.kind.rawValue)
-      encode(write.key, write.value, into: &writer)
+      if let refusal = write.refusal {
+        writer.u8(Write.refusedKind)
+        writer.varint(UInt64(write.key.bytes.count))
+        writer.raw(write.key.bytes)
+        refusal.encode(into: &writer)
+      } else {
+        writer.u8(write.kind.rawValue)
+        encode(write.key, write.value, into: &writer)
+      }
     }
     return writer.bytes
   }
@@ -110,16 +122,20 @@ struct PartitionCommand {
   }
 
   /// Reads an encoded command, write by write, without copying keys and values. Gives the last version in it.
-  /// - Parameter isDone: whether a write of the key in that range of the payload is done. Single writes of other keys are
-  ///   left out, and so is a batch with one such key as a whole.
+  /// - Parameters:
+  ///   - isDone: whether a write of the key in that range of the payload is done. Single writes of other keys are left
+  ///     out, and so is a batch with one such key as a whole.
+  ///   - refused: takes what is not written, in its place between the writes.
   static func decode(
-    _ payload: [UInt8], where isDone: (Range<Int>) -> Bool = { _ in true }, each: (AppliedWrite) -> Void
+    _ payload: [UInt8], where isDone: (Range<Int>) -> Bool = { _ in true },
+    refused: (Identity, Refusal, Version) -> Void = { _, _, _ in }, each: (AppliedWrite) -> Void
   ) throws(ByteError) -> Version {
     var reader = ByteReader(payload)
     let code = try reader.u8()
     switch Kind(rawValue: code) {
     case .writes:
-      return try decodeWrites(from: &reader, first: Version(rawValue: try reader.u64()), where: isDone, each: each)
+      return try decodeWrites(
+        from: &reader, first: Version(rawValue: try reader.u64()), where: isDone, refused: refused, each: each)
     case .batch:
       return try decodeBatch(from: &reader, version: Version(rawValue: try reader.u64()), where: isDone, each: each)
     case .check, .split, .acknowledgement, nil:
@@ -128,14 +144,23 @@ struct PartitionCommand {
   }
 
   private static func decodeWrites(
-    from reader: inout ByteReader, first: Version, where isDone: (Range<Int>) -> Bool, each: (AppliedWrite) -> Void
+    from reader: inout ByteReader, first: Version, where isDone: (Range<Int>) -> Bool,
+    refused: (Identity, Refusal, Version) -> Void, each: (AppliedWrite) -> Void
   ) throws(ByteError) -> Version {
     let count = try reader.count(limit: Limits.writesPerEntry)
     for place in 0..<count {
       let identity = try Identity(from: &reader)
+      let version = first.advanced(by: UInt64(place))
       let kindOffset = reader.offset
-      guard let kind = Record.Kind(rawValue: try reader.u8()) else {
-        throw .malformed(offset: kindOffset, expected: "a record kind of 0 or 1", found: "another")
+      let code = try reader.u8()
+      guard code != Write.refusedKind else {
+        let key = try reader.range(try reader.count(limit: Limits.keyBytes.rawValue))
+        let refusal = try Refusal(from: &reader)
+        if isDone(key) { refused(identity, refusal, version) }
+        continue
+      }
+      guard let kind = Record.Kind(rawValue: code) else {
+        throw .malformed(offset: kindOffset, expected: "a kind of 0 to 2", found: "\(code)")
       }
       let (key, value) = try decodeRecord(from: &reader)
       guard isDone(key) else { continue }

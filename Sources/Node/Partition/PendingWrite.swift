@@ -6,11 +6,13 @@ import Wire
 /// A write, or a batch of writes, from its arrival at the leader to its answer.
 final class PendingWrite {
   /// The write as the log holds it; of a batch, its first.
-  let command: PartitionCommand.Write
+  private(set) var command: PartitionCommand.Write
   let condition: Condition
   /// The writes of a batch behind its first, each of another key; empty for a write by itself.
   let others: [Other]
   let deadline: Moment
+  /// Whether a copy of the request was perhaps applied, or will be: a refusal has to be recorded then.
+  private(set) var mustSettle: Bool
   private var reply: Reply?
   /// Whoever sent the same id again meanwhile.
   private var joined: [PendingWrite] = []
@@ -47,6 +49,7 @@ final class PendingWrite {
         digest: PendingWrite.digest(key: key, value: value, isDeletion: request.tombstone, condition: condition)),
       kind: request.tombstone ? .tombstone : .value, key: key, value: value)
     others = []
+    mustSettle = request.settle
     self.deadline = deadline
     self.reply = reply
   }
@@ -79,6 +82,7 @@ final class PendingWrite {
       identity: .init(id: id, acknowledged: request.acknowledged, digest: digest), kind: .value, key: first.key,
       value: first.value)
     others = parts
+    mustSettle = request.settle
     self.deadline = deadline
     self.reply = reply
   }
@@ -106,6 +110,9 @@ final class PendingWrite {
   /// Whether all its writes are made or none, with one version.
   var isBatch: Bool { !others.isEmpty }
 
+  /// Whether it takes a log entry by itself.
+  var isAlone: Bool { isBatch && command.refusal == nil }
+
   /// Whether something holds for each of its keys.
   func all(_ holds: (Key) -> Bool) -> Bool { holds(key) && others.allSatisfy { holds($0.key) } }
 
@@ -128,6 +135,7 @@ final class PendingWrite {
   /// Lets a repetition of the write share its answer; false where it is another write under the same id.
   func join(_ repetition: PendingWrite) -> Bool {
     guard repetition.digest == digest else { return false }
+    mustSettle = mustSettle || repetition.mustSettle
     joined.append(repetition)
     return true
   }
@@ -141,8 +149,35 @@ final class PendingWrite {
     joined.removeAll()
   }
 
+  /// Has the log record why it is not made.
+  func refuse(_ refusal: Refusal) { command.refusal = refusal }
+
+  /// Answers that the write is in the log, with that version or as refused.
   func done(_ version: Version) {
+    if let refusal = command.refusal { return refused(refusal, isRecorded: true) }
     reply(.write(.with { $0.version = version.rawValue }))
+  }
+
+  /// Answers with the outcome that its id has.
+  func done(_ result: SessionTable.Result) {
+    switch result {
+    case .written(let version): done(version)
+    case .refused(let refusal): refused(refusal, isRecorded: true)
+    }
+  }
+
+  /// Answers that nothing is written, which a copy of the request may contradict yet unless it is recorded.
+  func refused(_ refusal: Refusal, isRecorded: Bool) {
+    guard !isDeletion || condition != .none else { return reply(.write(.with { $0.recorded = isRecorded })) }
+    reply(
+      .failure(
+        .with {
+          $0.code = .conditionFalse
+          $0.version = refusal.present.rawValue
+          $0.message = refusal.present > .zero ? "the key has version \(refusal.present)" : "the key is absent"
+          $0.write = refusal.write
+          $0.recorded = isRecorded
+        }))
   }
 
   func failed(_ code: WireFailure.Code, _ message: String) {

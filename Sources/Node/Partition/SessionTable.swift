@@ -7,7 +7,13 @@ struct SessionTable: Equatable {
   struct Outcome: Equatable {
     let sequence: UInt64
     let digest: UInt64
-    let version: Version
+    let result: Result
+  }
+
+  enum Result: Equatable {
+    case written(Version)
+    /// Nothing was written, nor will be by any copy of the request.
+    case refused(Refusal)
   }
 
   fileprivate struct Session: Equatable {
@@ -20,7 +26,7 @@ struct SessionTable: Equatable {
   /// What a lookup finds.
   enum Lookup: Equatable {
     case new
-    case done(Version)
+    case done(Result)
     /// The id was used for another payload.
     case conflict
     /// The client had said that it would not ask again.
@@ -46,15 +52,17 @@ struct SessionTable: Equatable {
     guard id.sequence > session.acknowledged else { return .forgotten }
     guard let place = session.place(of: id.sequence) else { return .new }
     let outcome = session.outcomes[place]
-    return outcome.digest == digest ? .done(outcome.version) : .conflict
+    return outcome.digest == digest ? .done(outcome.result) : .conflict
   }
 
-  /// Notes the outcome of an applied write and drops what its client has acknowledged and what has expired.
-  mutating func record(_ write: PartitionCommand.Identity, version: Version) {
+  /// Notes the outcome of an applied entry's write, at the version that it has or would have had, and drops what its
+  /// client has acknowledged and what has expired.
+  mutating func record(_ write: PartitionCommand.Identity, version: Version, refusal: Refusal? = nil) {
     let now = version.milliseconds
+    let result = refusal.map { Result.refused($0) } ?? .written(version)
     let session = write.id.session
     let (lastUse, dropped) = sessions[session, default: Session()].add(
-      Outcome(sequence: write.id.sequence, digest: write.digest, version: version), acknowledged: write.acknowledged,
+      Outcome(sequence: write.id.sequence, digest: write.digest, result: result), acknowledged: write.acknowledged,
       at: now)
     outcomeCount += 1 - dropped
     let minute = now.dividedIntoMinutes
@@ -170,7 +178,7 @@ extension SessionTable {
       for outcome in session.outcomes {
         writer.varint(outcome.sequence)
         writer.u64(outcome.digest)
-        writer.u64(outcome.version.rawValue)
+        outcome.result.encode(into: &writer)
       }
     }
     return writer.bytes
@@ -188,8 +196,7 @@ extension SessionTable {
       session.lastMilliseconds = try reader.varint()
       for _ in 0..<(try reader.count(limit: bytes.count)) {
         session.insert(
-          Outcome(
-            sequence: try reader.varint(), digest: try reader.u64(), version: Version(rawValue: try reader.u64())))
+          Outcome(sequence: try reader.varint(), digest: try reader.u64(), result: try Result(from: &reader)))
       }
       outcomeCount += session.outcomes.count
       sessions[id] = session
@@ -197,5 +204,22 @@ extension SessionTable {
     }
     try reader.finish()
     for (minute, id) in order.sorted(by: { ($0.minute, $0.id) < ($1.minute, $1.id) }) { note(id, minute: minute) }
+  }
+}
+
+// A version, or 0 and the refusal.
+extension SessionTable.Result {
+  fileprivate func encode(into writer: inout ByteWriter) {
+    switch self {
+    case .written(let version): writer.u64(version.rawValue)
+    case .refused(let refusal):
+      writer.u64(0)
+      refusal.encode(into: &writer)
+    }
+  }
+
+  fileprivate init(from reader: inout ByteReader) throws(ByteError) {
+    let version = Version(rawValue: try reader.u64())
+    self = version > .zero ? .written(version) : .refused(try Refusal(from: &reader))
   }
 }

@@ -49,7 +49,7 @@ final class WriteQueue {
       return first.join(write) ? () : write.failed(.refused, WriteQueue.reused)
     }
     switch partition.sessions.lookup(write.id, digest: write.digest) {
-    case .done(let version): return write.done(version)
+    case .done(let result): return write.done(result)
     case .conflict: return write.failed(.refused, WriteQueue.reused)
     case .forgotten:
       return write.failed(.refused, "the request id was acknowledged before: its outcome is no longer kept")
@@ -81,15 +81,13 @@ final class WriteQueue {
     partition.node.versions.wanted(by: partition)
   }
 
-  /// Looks at the keys' present state; answers a write that changes nothing, and says whether it is to be made.
+  /// Looks at the keys' present state; answers a write that changes nothing, and says whether the log is to have it.
   private func decide(_ write: PendingWrite, in partition: Partition) -> Bool {
     do throws(StoreError) {
       if write.isDeletion || write.condition != .none {
         let present = try partition.value(of: write.key)
-        guard write.condition.holds(for: present) else { return refuse(write, 0, for: present, in: partition) }
-        guard !write.isDeletion || present != nil else {
-          changesNothing(write, in: partition) { write.done(.zero) }
-          return false
+        guard write.condition.holds(for: present), !write.isDeletion || present != nil else {
+          return refuse(write, 0, for: present, in: partition)
         }
       }
       for (place, other) in write.others.enumerated() where other.condition != .none {
@@ -103,29 +101,23 @@ final class WriteQueue {
     }
   }
 
-  /// Answers that a condition is false: of a batch, that of the write at a place. Gives false.
+  /// Refuses a write for what a key is: of a batch, that of the write at a place. Says whether the log is to record it.
   private func refuse(_ write: PendingWrite, _ place: Int, for present: Record?, in partition: Partition) -> Bool {
-    changesNothing(write, in: partition) {
-      write.reply(
-        .failure(
-          .with {
-            $0.code = .conditionFalse
-            $0.version = present?.version.rawValue ?? 0
-            $0.message = present.map { "the key has version \($0.version)" } ?? "the key is absent"
-            $0.write = write.isBatch ? UInt32(place + 1) : 0
-          }))
+    let refusal = Refusal(write: write.isBatch ? UInt32(place + 1) : 0, present: present?.version ?? .zero)
+    if write.mustSettle, partition.node.catalog.catalog?.format ?? 0 >= Refusal.format {
+      write.refuse(refusal)
+      return true
     }
-    return false
-  }
-
-  /// Answers a write that is not made for what its key is: that is a read, and a leader that was deposed unawares must
-  /// not answer it. What is made is proposed, which proves as much.
-  private func changesNothing(_ write: PendingWrite, in partition: Partition, answer: @escaping () -> Void) {
-    guard let replica = partition.replica else { return write.reply(partition.notLeader) }
+    // Not in the log, this is a read, and a leader that was deposed unawares must not answer it.
+    guard let replica = partition.replica else {
+      write.reply(partition.notLeader)
+      return false
+    }
     replica.confirmLeadership { leads in
       let serves = leads && write.all { partition.serves(Position(of: $0)) }
-      if serves { answer() } else { write.reply(partition.notLeader) }
+      if serves { write.refused(refusal, isRecorded: false) } else { write.reply(partition.notLeader) }
     }
+    return false
   }
 
   // MARK: Versions and the log
@@ -137,7 +129,7 @@ final class WriteQueue {
     var bytes = 0
     var count = 0
     while count < queue.count, count < Limits.writesPerEntry {
-      if count > 0, queue[count].isBatch || queue[0].isBatch { break }
+      if count > 0, queue[count].isAlone || queue[0].isAlone { break }
       bytes += queue[count].bytes
       if count > 0, bytes > maxBytes.rawValue { break }
       count += 1
@@ -167,11 +159,11 @@ final class WriteQueue {
       return end(batch.writes, in: partition) { $0.failed(.unavailable, "the oracle gave an old version") }
     }
     // A split may be in the log by now, behind which a batch would be parted.
-    if batch.writes[0].isBatch, !batch.writes[0].all({ partition.serves(Position(of: $0)) }) {
+    if batch.writes[0].isAlone, !batch.writes[0].all({ partition.serves(Position(of: $0)) }) {
       return end(batch.writes, in: partition) { $0.reply(partition.notLeader) }
     }
     let payload =
-      batch.writes[0].isBatch
+      batch.writes[0].isAlone
       ? batch.writes[0].batchCommand(at: first)
       : PartitionCommand.encode(batch.writes.lazy.map(\.command), first: first)
     do {

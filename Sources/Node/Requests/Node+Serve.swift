@@ -256,8 +256,8 @@ extension Node {
         let isParted = !pending.all { partition.owns(Position(of: $0)) } && partition.owns(Position(of: pending.key))
         if isParted, replica.leads {
           // Before a split it may have been carried out.
-          if case .done(let version) = partition.sessions.lookup(pending.id, digest: pending.digest) {
-            return pending.done(version)
+          if case .done(let result) = partition.sessions.lookup(pending.id, digest: pending.digest) {
+            return pending.done(result)
           }
           return pending.failed(.spansPartitions, "the keys of the batch lie in more than one partition")
         }

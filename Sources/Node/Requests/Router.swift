@@ -28,13 +28,13 @@ final class Router {
   private final class Routed {
     /// Where the key is, as far as the map says: a split moves it to another group.
     var group: GroupID
-    let request: WireRequest
+    private(set) var request: WireRequest
     let deadline: Moment
     let reply: Reply
     /// Its place among those that were passed on.
     var number: UInt64 = 0
     /// Whether an attempt may have been applied although its answer was lost.
-    var mayBeApplied = false
+    private(set) var mayBeApplied = false
     var lastObstacle = "no leader is known"
     /// Counts the attempts, so that the answer to one that was given up is not taken for that to the next.
     var attempt = 0
@@ -48,6 +48,12 @@ final class Router {
       self.request = request
       self.deadline = deadline
       self.reply = reply
+    }
+
+    /// Notes that an attempt may have been applied: a refusal of the next has to be recorded.
+    func noteMaybeApplied() {
+      mayBeApplied = true
+      request.mustSettle()
     }
 
     /// The key that it is about, if it is about one.
@@ -151,7 +157,7 @@ final class Router {
   }
 
   private func lost(_ routed: Routed, _ target: NodeID) {
-    routed.mayBeApplied = routed.mayBeApplied || routed.changesState
+    if routed.changesState { routed.noteMaybeApplied() }
     routed.tried.insert(target)
     routed.lastObstacle = "node \(target) did not answer"
     hints[routed.group] = nil
@@ -177,7 +183,7 @@ final class Router {
   private func settle(_ routed: Routed, _ body: WireResponse.OneOf_Body, from target: NodeID) {
     guard case .failure(let failure) = body else {
       if hints[routed.group] != target { hints[routed.group] = target }
-      if case .write(let answer) = body, answer.version == 0, routed.mayBeApplied {
+      if case .write(let answer) = body, answer.version == 0, !answer.recorded, routed.mayBeApplied {
         return routed.reply(Router.unsettled("no value was found to delete"))
       }
       return routed.reply(body)
@@ -189,9 +195,9 @@ final class Router {
       routed.tried.insert(target)
       park(routed)
     case .unknownOutcome where isRepeatable(routed.request):
-      routed.mayBeApplied = true
+      routed.noteMaybeApplied()
       park(routed)
-    case _ where routed.mayBeApplied:
+    case _ where routed.mayBeApplied && !failure.recorded:
       routed.reply(Router.unsettled(failure.message))
     default:
       routed.reply(body)
@@ -199,7 +205,7 @@ final class Router {
   }
 
   /// The answer where an attempt was lost and a later one was refused. The first may wait somewhere yet, and be applied
-  /// when the condition that was just found false holds: only a version settles a write.
+  /// when the condition that was just found false holds: only a recorded outcome settles a write.
   private static func unsettled(_ words: String) -> WireResponse.OneOf_Body {
     WireFailure.because(.unknownOutcome, "an attempt may have been applied, or will be; another found: \(words)")
   }

@@ -21,8 +21,10 @@ public final class ClusterScenario {
   /// The nodes that refused to start, and why.
   private(set) var refusals: [NodeID: String] = [:]
 
-  private init(nodes: Int, partitions: Int) throws {
-    world = try SimulatedWorld(seed: 1, partitions: partitions, options: Torment.options)
+  private init(nodes: Int, partitions: Int, format: UInt32?) throws {
+    var options = Torment.options
+    if let format { options.format = format }
+    world = try SimulatedWorld(seed: 1, partitions: partitions, options: options)
     for _ in 1..<max(1, nodes) { _ = try world.join() }
   }
 
@@ -43,7 +45,8 @@ public final class ClusterScenario {
           guard words.take("nodes") else { throw LineError("a scenario begins with `nodes`") }
           let nodes = Int(try words.number())
           let partitions = words.take("partitions") ? Int(try words.number()) : 1
-          let made = try ClusterScenario(nodes: nodes, partitions: partitions)
+          let format = words.take("format") ? UInt32(clamping: try words.number()) : nil
+          let made = try ClusterScenario(nodes: nodes, partitions: partitions, format: format)
           made.world.trace.keepsWords = trace != nil
           runner = made
           try made.settle()

@@ -101,12 +101,14 @@ final class TormentClient {
   }
 
   private func attempt(
-    _ request: WireRequest, _ intent: Intent, _ key: [UInt8], sent: UInt64, left: Int, mayBeDone: Bool
+    _ given: WireRequest, _ intent: Intent, _ key: [UInt8], sent: UInt64, left: Int, mayBeDone: Bool
   ) {
+    var request = given
+    if mayBeDone { request.mustSettle() }
     ask(request) { [self] body in
       var outcome = TormentClient.outcome(of: body, intent)
-      // An attempt before this one may be done yet, whatever this one says: only a version settles it.
-      if mayBeDone, !outcome.isDone { outcome = .unknown }
+      // An attempt before this one may be done yet, whatever this one says, unless it is recorded.
+      if mayBeDone, !outcome.isDone, !(body?.isRecorded ?? false) { outcome = .unknown }
       if outcome == .unknown, left > 0 {
         return attempt(request, intent, key, sent: sent, left: left - 1, mayBeDone: true)
       }
@@ -146,11 +148,13 @@ final class TormentClient {
   }
 
   private func attempt(
-    _ request: WireRequest, _ intent: Intent, keys: [[UInt8]], sent: UInt64, left: Int, mayBeDone: Bool
+    _ given: WireRequest, _ intent: Intent, keys: [[UInt8]], sent: UInt64, left: Int, mayBeDone: Bool
   ) {
+    var request = given
+    if mayBeDone { request.mustSettle() }
     ask(request) { [self] body in
       var outcome = TormentClient.outcome(of: body, intent)
-      if mayBeDone, !outcome.isDone { outcome = .unknown }
+      if mayBeDone, !outcome.isDone, !(body?.isRecorded ?? false) { outcome = .unknown }
       if outcome == .unknown, left > 0 {
         return attempt(request, intent, keys: keys, sent: sent, left: left - 1, mayBeDone: true)
       }
@@ -264,6 +268,17 @@ final class TormentClient {
       }
       world.send(request, to: NodeID(rawValue: leader)) { end($0) }
       world.after(milliseconds: UInt64(Requests.timeoutMilliseconds) + 500) { end(nil) }
+    }
+  }
+}
+
+extension WireResponse.OneOf_Body {
+  /// Whether it is the outcome for good that nothing was written.
+  fileprivate var isRecorded: Bool {
+    switch self {
+    case .write(let answer): answer.recorded
+    case .failure(let failure): failure.recorded
+    default: false
     }
   }
 }

@@ -807,6 +807,9 @@ public nonisolated struct WireFailure: Sendable {
   /// With CONDITION_FALSE of a batch: which of its writes, from 1.
   public var write: UInt32 = 0
 
+  /// With CONDITION_FALSE: the request id has this outcome for good, and no other copy of the request is applied.
+  public var recorded: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum Code: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -939,6 +942,9 @@ public nonisolated struct WireWriteRequest: Sendable {
 
   public var expected: UInt64 = 0
 
+  /// A copy of the request was perhaps applied, or will be: if nothing is to be written, that is to be recorded.
+  public var settle: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum Condition: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -1002,6 +1008,8 @@ public nonisolated struct WireBatchRequest: Sendable {
   /// Each of another key, none a deletion; they have no ids of their own. All conditions must hold.
   public var writes: [WireWriteRequest] = []
 
+  public var settle: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1014,6 +1022,9 @@ public nonisolated struct WireWriteResponse: Sendable {
 
   /// The version of the write. 0: a delete found no value and wrote nothing.
   public var version: UInt64 = 0
+
+  /// With version 0: as in a failure.
+  public var recorded: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3977,7 +3988,7 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Failure"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}message\0\u{1}leader\0\u{1}version\0\u{1}floor\0\u{1}write\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}message\0\u{1}leader\0\u{1}version\0\u{1}floor\0\u{1}write\0\u{1}recorded\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3991,6 +4002,7 @@ nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 4: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
       case 5: try { try decoder.decodeSingularFixed64Field(value: &self.floor) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.write) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.recorded) }()
       default: break
       }
     }
@@ -4015,6 +4027,9 @@ nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.write != 0 {
       try visitor.visitSingularUInt32Field(value: self.write, fieldNumber: 6)
     }
+    if self.recorded != false {
+      try visitor.visitSingularBoolField(value: self.recorded, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4025,6 +4040,7 @@ nonisolated extension WireFailure: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.version != rhs.version {return false}
     if lhs.floor != rhs.floor {return false}
     if lhs.write != rhs.write {return false}
+    if lhs.recorded != rhs.recorded {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4036,7 +4052,7 @@ nonisolated extension WireFailure.Code: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireWriteRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".WriteRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{1}acknowledged\0\u{1}key\0\u{1}value\0\u{1}tombstone\0\u{1}condition\0\u{1}expected\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{1}acknowledged\0\u{1}key\0\u{1}value\0\u{1}tombstone\0\u{1}condition\0\u{1}expected\0\u{1}settle\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4052,6 +4068,7 @@ nonisolated extension WireWriteRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 6: try { try decoder.decodeSingularBoolField(value: &self.tombstone) }()
       case 7: try { try decoder.decodeSingularEnumField(value: &self.condition) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self.expected) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.settle) }()
       default: break
       }
     }
@@ -4082,6 +4099,9 @@ nonisolated extension WireWriteRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.expected != 0 {
       try visitor.visitSingularFixed64Field(value: self.expected, fieldNumber: 8)
     }
+    if self.settle != false {
+      try visitor.visitSingularBoolField(value: self.settle, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4094,6 +4114,7 @@ nonisolated extension WireWriteRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.tombstone != rhs.tombstone {return false}
     if lhs.condition != rhs.condition {return false}
     if lhs.expected != rhs.expected {return false}
+    if lhs.settle != rhs.settle {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4105,7 +4126,7 @@ nonisolated extension WireWriteRequest.Condition: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension WireBatchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".BatchRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{1}acknowledged\0\u{1}writes\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{1}acknowledged\0\u{1}writes\0\u{1}settle\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4117,6 +4138,7 @@ nonisolated extension WireBatchRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.acknowledged) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.writes) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.settle) }()
       default: break
       }
     }
@@ -4135,6 +4157,9 @@ nonisolated extension WireBatchRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.writes.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.writes, fieldNumber: 4)
     }
+    if self.settle != false {
+      try visitor.visitSingularBoolField(value: self.settle, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4143,6 +4168,7 @@ nonisolated extension WireBatchRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.sequence != rhs.sequence {return false}
     if lhs.acknowledged != rhs.acknowledged {return false}
     if lhs.writes != rhs.writes {return false}
+    if lhs.settle != rhs.settle {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4150,7 +4176,7 @@ nonisolated extension WireBatchRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireWriteResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".WriteResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}recorded\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4159,6 +4185,7 @@ nonisolated extension WireWriteResponse: SwiftProtobuf.Message, SwiftProtobuf._M
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularFixed64Field(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.recorded) }()
       default: break
       }
     }
@@ -4168,11 +4195,15 @@ nonisolated extension WireWriteResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.version != 0 {
       try visitor.visitSingularFixed64Field(value: self.version, fieldNumber: 1)
     }
+    if self.recorded != false {
+      try visitor.visitSingularBoolField(value: self.recorded, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireWriteResponse, rhs: WireWriteResponse) -> Bool {
     if lhs.version != rhs.version {return false}
+    if lhs.recorded != rhs.recorded {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

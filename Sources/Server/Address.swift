@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import Transport
 
 /// Finding out where a node listens.
 enum Address {
@@ -55,14 +56,14 @@ enum Address {
     defer { freeaddrinfo(found) }
     let descriptor = socket(first.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
     guard descriptor >= 0 else {
-      throw .listen(address: "\(address)", words: String(cString: strerror(errno)))
+      throw .listen(address: "\(address)", words: TransportError.bindWords(errno))
     }
     defer { close(descriptor) }
     var one: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
     guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, Glibc.listen(descriptor, 1) == 0
     else {
-      throw .listen(address: "\(address)", words: String(cString: strerror(errno)))
+      throw .listen(address: "\(address)", words: TransportError.bindWords(errno))
     }
   }
 

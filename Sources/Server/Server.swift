@@ -202,6 +202,8 @@ public enum Server {
       }.wait()
     } catch let error as NodeError {
       throw .node(error)
+    } catch TransportError.bind(_, let why) {
+      throw .listen(address: "\(listen)", words: why)
     } catch {
       throw .listen(address: "\(listen)", words: "\(error)")
     }

@@ -49,7 +49,7 @@ public final class Listener: @unchecked Sendable {
         channel.eventLoop.makeCompletedFuture { try listener.accept(channel) }
       }
       .bind(host: host, port: port)
-      .flatMapErrorThrowing { throw TransportError.bind(address: "\(host):\(port)", why: "\($0)") }
+      .flatMapErrorThrowing { throw TransportError.bind(address: "\(host):\(port)", why: TransportError.bindWords($0)) }
       .map { channel in
         listener.channel = channel
         return listener

@@ -1,4 +1,6 @@
 public import Bytes
+import Glibc
+import NIOCore
 public import TLS
 
 /// Why a connection could not be made, or ended.
@@ -23,6 +25,18 @@ public enum TransportError: Error, Equatable, Sendable {
   case closedByPeer
   /// This side closed the connection.
   case closedHere
+
+  /// Why the system opens no listener, in words for whoever chose the address.
+  public static func bindWords(_ error: any Error) -> String {
+    guard let code = (error as? IOError)?.errnoCode else { return "\(error)" }
+    return bindWords(code)
+  }
+
+  /// What an error of bind(2) or listen(2) says.
+  public static func bindWords(_ code: Int32) -> String {
+    code == EADDRINUSE
+      ? "another program listens there; end it, or choose another port" : String(cString: strerror(code))
+  }
 }
 
 extension TransportError: CustomStringConvertible {

@@ -66,6 +66,26 @@ struct HealthTests {
         == ["partition 5 has 2 of 3 voters", "partition 5: the replica on node 3 is still a learner"])
   }
 
+  @Test("What is wrong with many partitions is said once, with all of their numbers")
+  func together() {
+    var findings = GroupFindings()
+    for group in [0, 1, 2, 3, 5, 8, 9] as [UInt32] {
+      findings.note(.unreported(NodeID(rawValue: 3)), of: group)
+      if group > 3 { findings.note(.noLeader, of: group) }
+      if group > 7 { findings.note(.missingVoters(2, wanted: 3), of: group) }
+      findings.note(.behind(NodeID(rawValue: 2)), of: group, entries: UInt64(1_000 + group % 8))
+    }
+    findings.note(.learner(NodeID(rawValue: 1)), of: 9)
+    #expect(
+      findings.words == [
+        "the catalog and partitions 1 to 3, 5, 8 to 9: the replicas on node 3 are not reported",
+        "the catalog and partitions 1 to 3, 5, 8 to 9: the replicas on node 2 are up to 1005 entries behind",
+        "partitions 5, 8 to 9 have no leader", "partitions 8 to 9 have 2 of 3 voters",
+        "partition 9: the replica on node 1 is still a learner",
+      ])
+    #expect(GroupFindings.name([0]) == "the catalog" && GroupFindings.name([7]) == "partition 7")
+  }
+
   @Test("Problems that nodes report, and partitions on the move, are named")
   func reported() {
     let reports = Self.reports { status in

@@ -38,9 +38,11 @@ struct ClusterHealth {
     }
     let staying = reports.filter { $0.member.departure == 0 }
     let takers = staying.count { $0.member.share > 0 }
+    var findings = GroupFindings()
     for (group, members) in replicas.sorted(by: { $0.key < $1.key }) {
-      problems += ClusterHealth.problems(ofGroup: group, members, nodes: group == 0 ? staying.count : takers)
+      ClusterHealth.judge(group, members, nodes: group == 0 ? staying.count : takers, &findings)
     }
+    problems += findings.words
     let moving = reports.compactMap(\.status?.moving).max() ?? 0
     if moving > 0 {
       problems.append(
@@ -57,34 +59,31 @@ struct ClusterHealth {
     return "node \(status.node): \(strays == 1 ? "one replica hears" : "\(strays) replicas hear") of no leader"
   }
 
-  private static func problems(
-    ofGroup group: UInt32, _ members: [WireStatusResponse.GroupStatus], nodes: Int
-  ) -> [String] {
-    let name = group == 0 ? "the catalog" : "partition \(group)"
+  private static func judge(
+    _ group: UInt32, _ members: [WireStatusResponse.GroupStatus], nodes: Int, _ findings: inout GroupFindings
+  ) {
     // A deposed leader may not know yet that it is one: the highest term is right.
     guard let leader = members.filter({ $0.role == .leader }).max(by: { $0.term < $1.term }),
       !members.contains(where: { $0.term > leader.term })
-    else { return ["\(name) has no leader"] }
-    var problems: [String] = []
+    else { return findings.note(.noLeader, of: group) }
     let wanted = group == 0 ? Limits.catalogVoters(ofNodes: nodes) : min(replicasWanted, nodes)
     if leader.voters.count < wanted {
-      problems.append("\(name) has \(leader.voters.count) of \(wanted) voters")
+      findings.note(.missingVoters(leader.voters.count, wanted: wanted), of: group)
     }
     // Every node holds the catalog; more than have a vote in it learn it for good.
     for learner in leader.learners where group > 0 || leader.voters.count < wanted {
-      problems.append("\(name): the replica on node \(ReplicaID(rawValue: learner).node) is still a learner")
+      findings.note(.learner(ReplicaID(rawValue: learner).node), of: group)
     }
     let known = Dictionary(members.map { ($0.replica, $0) }) { first, _ in first }
     for voter in leader.voters {
       let node = ReplicaID(rawValue: voter).node
       guard let replica = known[voter] else {
-        problems.append("\(name): the replica on node \(node) is not reported")
+        findings.note(.unreported(node), of: group)
         continue
       }
       if replica.applied + nearlyCaughtUp < leader.commit {
-        problems.append("\(name): the replica on node \(node) is \(leader.commit - replica.applied) entries behind")
+        findings.note(.behind(node), of: group, entries: leader.commit - replica.applied)
       }
     }
-    return problems
   }
 }

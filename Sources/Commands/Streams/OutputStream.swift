@@ -21,6 +21,12 @@ public final class OutputStream {
   /// Whether a person looks at it.
   public var isTerminal: Bool { isatty(descriptor) == 1 }
 
+  /// Whether somebody may read it yet: of a pipe or a terminal it is known when not (poll(2), POLLERR and POLLHUP).
+  public var hasReader: Bool {
+    var request = pollfd(fd: descriptor, events: 0, revents: 0)
+    return poll(&request, 1, 0) <= 0 || Int32(request.revents) & (POLLERR | POLLHUP) == 0
+  }
+
   /// Takes bytes, and writes when enough have gathered.
   public func write(_ bytes: some Collection<UInt8>) throws(CommandError) {
     pending.append(contentsOf: bytes)

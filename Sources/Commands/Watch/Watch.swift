@@ -52,7 +52,7 @@ struct WatchCommand: Executable {
     global.sayMore("watching behind version \(stream.position)")
     let follower = WatchFollower(
       stream: stream, signals: signals, checkpoint: checkpoint, savesEach: exec != nil, limit: limit,
-      milliseconds: global.timeout?.milliseconds, global: global)
+      milliseconds: global.timeout?.milliseconds, output: exec == nil ? output : nil, global: global)
     return try follower.follow { (change) throws(CommandError) in
       if let exec { return try ChangeCommand.run(exec.bytes, for: change) }
       try output.write { (bytes) throws(CommandError) in wantedFormat.append(change, namesKey: true, to: &bytes) }

@@ -11,6 +11,7 @@ final class WatchFollower {
   private let limit: Int?
   private let end: UInt64?
   private let global: GlobalOptions
+  private let output: OutputStream?
   private var count = 0
   private var troubledSince: UInt64?
 
@@ -19,10 +20,12 @@ final class WatchFollower {
   /// The cluster may be out of reach for so long before that is told, and then is told again.
   private static let patience: UInt64 = 10_000
 
-  /// - Parameter milliseconds: how long to watch; nil: without end.
+  /// - Parameters:
+  ///   - milliseconds: how long to watch; nil: without end.
+  ///   - output: where changes go; nil: nowhere. Without a reader the watch ends.
   init(
     stream: WatchStream, signals: StopSignals, checkpoint: Checkpoint?, savesEach: Bool, limit: Int?,
-    milliseconds: UInt64?, global: GlobalOptions
+    milliseconds: UInt64?, output: OutputStream?, global: GlobalOptions
   ) {
     self.stream = stream
     self.signals = signals
@@ -30,6 +33,7 @@ final class WatchFollower {
     self.savesEach = savesEach
     self.limit = limit
     end = milliseconds.map { ProcessFacts.steadyMilliseconds + $0 }
+    self.output = output
     self.global = global
   }
 
@@ -59,6 +63,7 @@ final class WatchFollower {
       let turn = min(WatchFollower.turn, end.map { $0 - now } ?? .max)
       guard let change = try asking({ () throws(ClientError) in try stream.next(within: turn) }) else {
         complain()
+        guard output?.hasReader ?? true else { throw .outputClosed }
         try checkpoint?.saveIfDue(stream.position, isChange: false)
         continue
       }

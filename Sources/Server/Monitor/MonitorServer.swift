@@ -2,6 +2,7 @@ import Bytes
 import Logging
 import NIOCore
 import NIOPosix
+import Transport
 
 /// The monitor's port: metrics, health and the status page of one node, read-only, in plain HTTP on loopback. It runs on
 /// a thread of its own; the node's is asked for nothing but a look.
@@ -50,7 +51,7 @@ final class MonitorServer: Sendable {
         .bind(host: address.host, port: address.port).wait()
       return channel.localAddress?.port ?? address.port
     } catch {
-      throw .listen(address: "\(address)", words: "\(error)")
+      throw .listen(address: "\(address)", words: TransportError.bindWords(error))
     }
   }
 

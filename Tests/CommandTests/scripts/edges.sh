@@ -132,7 +132,9 @@ grep -q 'client/gone *reader *revoked' <(kv cert list)
 taken=$(sed -n 's/^address .*://p' node/cluster.kv)
 status 74 kv serve -d other --listen "127.0.0.1:$taken" --partitions 4
 [ ! -e other/cluster.kv ] || fail 'a cluster was made'
+grep -q "can't listen on 127.0.0.1:$taken: another program listens there" stderr
 status 74 kv serve -d other --listen 127.0.0.1:0 --metrics "127.0.0.1:$taken" --partitions 4
+grep -q "can't listen on 127.0.0.1:$taken: another program listens there" stderr
 start other serve -d other --listen "127.0.0.1:$(free_port)" --partitions 4
 KV_CLUSTER=$work/other/cluster.kv await_healthy
 read -ra words <<<"$(kv invite)"

@@ -32,6 +32,10 @@ same 'put delete' "$(kv watch key7 --after "$begin" --limit 2 | cut -f 3 | paste
 same 11 "$(kv watch --prefix key1 --after "$begin" --limit 11 | wc -l)"
 kv watch key7 --after "$begin" --limit 2 --json >objects
 grep -q '"kind":"delete","key":"key7"}$' objects || fail "$(cat objects)"
+# Nobody reads it any more: it ends, though no change comes.
+code=0
+timeout 20 "$KV" watch --after "$(sed -n 20p versions)" | head -n 1 >/dev/null || code=$?
+same 74 "$code"
 status 69 kv watch key7 --limit 1 --timeout 300ms
 status 0 kv watch key7 --timeout 300ms
 [ ! -s stdout ] || fail "a watch without changes printed $(cat stdout)"

@@ -1,0 +1,65 @@
+import Bytes
+
+/// What is wrong with the catalog and with partitions: what holds of many of them is said once.
+struct GroupFindings {
+  /// What can be wrong with a group.
+  enum Finding: Hashable {
+    case noLeader
+    case missingVoters(Int, wanted: Int)
+    case learner(NodeID)
+    case unreported(NodeID)
+    case behind(NodeID)
+  }
+
+  /// In the order in which they were found.
+  private var order: [Finding] = []
+  private var groups: [Finding: [UInt32]] = [:]
+  /// How many log entries the replica is behind that is furthest so.
+  private var furthest: [Finding: UInt64] = [:]
+
+  /// Notes a finding of a group, which comes after those of lower number.
+  mutating func note(_ finding: Finding, of group: UInt32, entries: UInt64 = 0) {
+    if groups[finding] == nil { order.append(finding) }
+    groups[finding, default: []].append(group)
+    furthest[finding] = max(entries, furthest[finding] ?? 0)
+  }
+
+  /// Each in words.
+  var words: [String] {
+    order.map { finding in
+      let groups = groups[finding] ?? []
+      let (name, isOne) = (GroupFindings.name(groups), groups.count == 1)
+      let (replica, has) = (isOne ? "the replica" : "the replicas", isOne ? "has" : "have")
+      let (be, learners) = (isOne ? "is" : "are", isOne ? "a learner" : "learners")
+      return switch finding {
+      case .noLeader: "\(name) \(has) no leader"
+      case .missingVoters(let count, let wanted): "\(name) \(has) \(count) of \(wanted) voters"
+      case .learner(let node): "\(name): \(replica) on node \(node) \(be) still \(learners)"
+      case .unreported(let node): "\(name): \(replica) on node \(node) \(be) not reported"
+      case .behind(let node):
+        "\(name): \(replica) on node \(node) \(be)\(isOne ? "" : " up to") \(furthest[finding] ?? 0) entries behind"
+      }
+    }
+  }
+
+  /// Groups, ascending, by their names: `the catalog and partitions 1 to 4, 7`.
+  static func name(_ groups: [UInt32]) -> String {
+    var runs: [ClosedRange<UInt32>] = []
+    for group in groups where group > 0 {
+      if let last = runs.last, last.upperBound + 1 == group {
+        runs[runs.count - 1] = last.lowerBound...group
+      } else {
+        runs.append(group...group)
+      }
+    }
+    var names = groups.first == 0 ? ["the catalog"] : []
+    if !runs.isEmpty {
+      let isOne = runs.count == 1 && runs[0].count == 1
+      let numbers = runs.map { run in
+        run.count == 1 ? "\(run.lowerBound)" : "\(run.lowerBound) to \(run.upperBound)"
+      }
+      names.append((isOne ? "partition " : "partitions ") + numbers.joined(separator: ", "))
+    }
+    return names.joined(separator: " and ")
+  }
+}

@@ -4,7 +4,9 @@
 /// part of valid UTF-8 become `\xHH`. The form is canonical: unescaping gives exactly the bytes escaped.
 public enum Escaping {
   /// The escaped form of a byte string, as UTF-8.
-  public static func escape(_ bytes: [UInt8]) -> [UInt8] {
+  public static func escape(_ bytes: [UInt8]) -> [UInt8] { escape(bytes, keepsBackslashes: false) }
+
+  private static func escape(_ bytes: [UInt8], keepsBackslashes: Bool) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(bytes.count)
     var at = 0
@@ -12,7 +14,7 @@ public enum Escaping {
       let byte = bytes[at]
       let length = byte < 0x80 ? 1 : utf8Length(bytes, at)
       switch byte {
-      case UInt8(ascii: "\\"): out.append(contentsOf: #"\\"#.utf8)
+      case UInt8(ascii: "\\") where !keepsBackslashes: out.append(contentsOf: #"\\"#.utf8)
       case UInt8(ascii: "\t"): out.append(contentsOf: #"\t"#.utf8)
       case UInt8(ascii: "\n"): out.append(contentsOf: #"\n"#.utf8)
       case UInt8(ascii: "\r"): out.append(contentsOf: #"\r"#.utf8)
@@ -31,6 +33,11 @@ public enum Escaping {
   /// The escaped form as a string.
   public static func text(_ bytes: [UInt8]) -> String {
     String(decoding: escape(bytes), as: UTF8.self)
+  }
+
+  /// Somebody's words as one line that is safe on a terminal. What they quote is escaped already: backslashes stay.
+  public static func line(_ words: some StringProtocol) -> String {
+    String(decoding: escape(Array(words.utf8), keepsBackslashes: true), as: UTF8.self)
   }
 
   /// The bytes that an escaped form stands for.

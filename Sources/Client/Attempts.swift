@@ -165,7 +165,7 @@ struct Attempts {
 
   /// A node's message as one line of bounded length, safe for a terminal.
   private static func words(_ failure: WireFailure) -> String {
-    let message = Array(failure.message.utf8.prefix(ClientLimits.messageBytes))
-    return message.isEmpty ? "\(failure.code)" : Escaping.text(message)
+    let message = String(decoding: failure.message.utf8.prefix(ClientLimits.messageBytes), as: UTF8.self)
+    return message.isEmpty ? "\(failure.code)" : Escaping.line(message)
   }
 }

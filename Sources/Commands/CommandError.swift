@@ -42,7 +42,8 @@ public indirect enum CommandError: Error {
     case .usage: .usage
     case .configuration: .configuration
     case .malformed: .malformedData
-    case .file(let operation, _, let code): operation == "open" && code == ENOENT ? .missingFile : .inputOutput
+    case .file("open", _, ENOENT), .file("list", _, ENOENT): .missingFile
+    case .file: .inputOutput
     case .outputClosed, .interrupted: .inputOutput
     case .clusterFile(let error): ExitCode(rawValue: error.exitCode) ?? .softwareError
     case .client(let error): ExitCode(rawValue: error.exitCode) ?? .softwareError

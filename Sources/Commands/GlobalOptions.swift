@@ -45,9 +45,13 @@ struct GlobalOptions: ParsableArguments {
 
   /// A client of the cluster, each of whose calls may take as long as was said, or `longest`; nothing is sent yet.
   func client(longest: Int = .max) throws(CommandError) -> Client {
-    let file = try clusterFile()
-    return Client(
-      file, timeoutMilliseconds: min(timeoutMilliseconds, longest),
+    client(of: try clusterFile(), timeoutMilliseconds: min(timeoutMilliseconds, longest))
+  }
+
+  /// A client of a cluster file that was read, which knows what earlier ones learned of the cluster.
+  func client(of file: ClusterFile, timeoutMilliseconds: Int) -> Client {
+    Client(
+      file, timeoutMilliseconds: timeoutMilliseconds,
       stateDirectory: file.stateDirectory(environment: ProcessFacts.environment))
   }
 

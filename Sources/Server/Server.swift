@@ -244,7 +244,7 @@ public enum Server {
     let file = directory + "/cluster.kv"
     let start = "kv: node \(opened.identity.nodeID) of cluster \(opened.identity.cluster) serves on \(listen)"
     guard PosixDisk().exists(file) else { return start }
-    return "\(start); try: kv --cluster \(file) put greeting hello"
+    return "\(start); try: kv --cluster \(Shell.quoted(file)) put greeting hello"
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Environment
+import Glibc
 import Log
 
 /// `kv debug log DIR`: the segments of a node's log.
@@ -10,15 +11,13 @@ struct DebugLogCommand: Executable {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The directory of the log.", valueName: "dir"), completion: .directory)
+  @Argument(help: ArgumentHelp("The directory of the log, or of the node.", valueName: "dir"), completion: .directory)
   var directory: ArgumentBytes
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let disk = PosixDisk()
     var total = 0
-    let names = try inspecting { () throws(DiskError) in try disk.list(directory.text) }
-    for name in names where name.hasSuffix(".log") {
-      let path = directory.text + "/" + name
+    for path in try segments(on: disk) {
       var frames = 0
       var notes: [String] = []
       let faults = try inspecting { () throws(DiskError) in
@@ -41,5 +40,16 @@ struct DebugLogCommand: Executable {
       }
     }
     return total > 0 ? .damage : .done
+  }
+
+  /// The segments in the directory, or, where it is a node's, in its log's.
+  private func segments(on disk: PosixDisk) throws(CommandError) -> [String] {
+    for place in [directory.text, directory.text + "/log"] {
+      guard place == directory.text || disk.exists(place) else { break }
+      let names = try inspecting { () throws(DiskError) in try disk.list(place) }
+      let segments = names.filter { $0.hasSuffix(".log") }
+      if !segments.isEmpty { return segments.map { place + "/" + $0 } }
+    }
+    throw .file(operation: "open", path: directory.text + "/*.log", code: ENOENT)
   }
 }

@@ -56,6 +56,12 @@ struct JSONObject {
     appendArray(values) { JSONObject.appendString(Array($0.utf8), to: &$1) }
   }
 
+  /// A member that is an array of integers.
+  mutating func numbers(_ name: String, _ values: [some BinaryInteger]) {
+    self.name(name)
+    appendArray(values) { $1.append(contentsOf: String($0).utf8) }
+  }
+
   /// A member that is an array of objects.
   mutating func objects(_ name: String, _ values: [JSONObject]) {
     self.name(name)

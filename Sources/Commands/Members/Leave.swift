@@ -40,6 +40,7 @@ struct LeaveCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    let began = ProcessFacts.steadyMilliseconds
     let number = try nodeNumber()
     let client = try global.client()
     var request = WireLeaveRequest()
@@ -55,7 +56,7 @@ struct LeaveCommand: Executable {
     } else if noWait {
       state = lost ? "lost" : "leaving"
     } else {
-      try awaitRemoval(of: number)
+      try awaitRemoval(of: number, since: began)
       state = "left"
     }
     if global.json {
@@ -99,14 +100,12 @@ struct LeaveCommand: Executable {
   }
 
   /// Waits until the node is a member no more: as long as it takes, unless --timeout says how long.
-  private func awaitRemoval(of node: UInt32) throws(CommandError) {
-    let client = Client(
-      try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds))
-    let began = ProcessFacts.steadyMilliseconds
+  private func awaitRemoval(of node: UInt32, since began: UInt64) throws(CommandError) {
+    let client = try global.client(longest: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds / 4))
     var progress = ProgressLine(quiet: global.quiet)
     defer { progress.clear() }
     var first: UInt32?
-    var left: UInt32 = 0
+    var left: UInt32?
     while true {
       do throws(CommandError) {
         let map = try asking { () throws(ClientError) in try client.map() }
@@ -114,18 +113,20 @@ struct LeaveCommand: Executable {
         guard member.departure > 0 else {
           throw CommandError.client(.refused("leave: somebody has had node \(node) stay after all"))
         }
-        left = member.replicas
-        let total = first ?? left
-        first = max(total, left)
-        progress.show("node \(node): \(total - min(total, left)) of \(total) replicas have found another place")
+        let replicas = member.replicas
+        left = replicas
+        let total = max(first ?? 0, replicas)
+        first = total
+        progress.show("node \(node): \(total - replicas) of \(total) replicas have found another place")
       } catch {
         guard case .client(let reason) = error, reason.mayPass else { throw error }
         progress.show("waiting: \(reason)")
       }
       if let timeout = global.timeout, ProcessFacts.steadyMilliseconds - began >= timeout.milliseconds {
         throw .notInTime(
-          "node \(node) is not gone after \(timeout.defaultValueDescription): \(left) replicas are left on it; "
-            + "it goes on leaving, and the same command waits on")
+          "node \(node) is not gone after \(timeout.defaultValueDescription): "
+            + (left.map { "\($0) replicas are left on it" } ?? "how much is left on it nobody could say")
+            + "; it goes on leaving, and the same command waits on")
       }
       ProcessFacts.sleep(milliseconds: 200)
     }

@@ -68,7 +68,7 @@ struct CheckReport {
   }
 
   /// A message of a node's, safe for a terminal.
-  private static func safe(_ words: String) -> String { Escaping.text(Array(words.utf8)) }
+  private static func safe(_ words: String) -> String { Escaping.line(words) }
 
   private static func words(_ damage: WireFileDamage) -> String {
     let place = damage.offset > 0 ? ": at byte \(damage.offset)" : ""

@@ -91,13 +91,13 @@ extension PartitionRepair.Outcome {
   var text: [String] {
     var lines: [String] = []
     if let failure {
-      lines.append("partition \(group): NOT REPAIRED: \(Escaping.text(Array(failure.utf8)))")
+      lines.append("partition \(group): NOT REPAIRED: \(Escaping.line(failure))")
     } else {
       let nodes = (after?.replicas ?? []).map { "\(ReplicaID(rawValue: $0.replica).node)" }.joined(separator: " ")
       lines.append("partition \(group): repaired: equal on nodes \(nodes)")
     }
     for replica in fenced where !replica.kept.isEmpty {
-      lines.append("  kept on \(CheckReport.node(replica.replica)): \(Escaping.text(Array(replica.kept.utf8)))")
+      lines.append("  kept on \(CheckReport.node(replica.replica)): \(Escaping.line(replica.kept))")
     }
     return lines
   }

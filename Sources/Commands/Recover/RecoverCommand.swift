@@ -109,7 +109,17 @@ struct RecoverVerifyCommand: Executable {
 
 /// Reads a stopped node's directory.
 private func stopped(_ directory: String, _ others: [String] = []) throws(CommandError) -> StoppedNode {
-  try onServer { () throws(ServerError) in try StoppedNode(directory, others: others) }
+  let places = ([directory] + others).map(canonical)
+  guard Set(places).count == places.count else { throw .usage("one directory is given twice") }
+  return try onServer { () throws(ServerError) in try StoppedNode(directory, others: others) }
+}
+
+/// The path without links and dots, where there is something.
+private func canonical(_ path: String) -> String {
+  // SAFETY: what realpath(3) gives is a string of ours, until it is freed.
+  guard let real = realpath(path, nil) else { return path }
+  defer { free(real) }
+  return String(cString: real)
 }
 
 private func onServer<Result>(_ body: () throws(ServerError) -> Result) throws(CommandError) -> Result {

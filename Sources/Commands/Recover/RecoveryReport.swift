@@ -15,11 +15,11 @@ struct RecoveryReport {
       if json {
         var object = JSONObject()
         object.number("group", group.group.rawValue)
-        object.string("last", "\(group.last)")
-        object.string("term", "\(group.term)")
-        object.string("commit", "\(group.commit)")
+        object.number("last", group.last.rawValue)
+        object.number("term", group.term.rawValue)
+        object.number("commit", group.commit.rawValue)
         object.number("source", group.source.rawValue)
-        object.strings("members", group.members.map { "\($0)" })
+        object.numbers("members", group.members.map(\.rawValue))
         object.boolean("alone", group.isAlone)
         if let obstacle = group.obstacle { object.string("obstacle", obstacle) }
         if !group.unusable.isEmpty { object.strings("unusable", group.unusable) }

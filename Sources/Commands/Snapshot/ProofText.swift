@@ -8,10 +8,13 @@ import Table
 struct ProofText {
   let proof: SnapshotProof
   let seal: SnapshotSeal
+  /// The root that it names beside the statement.
+  let statedRoot: String?
 
   init(_ proof: SnapshotProof, _ seal: SnapshotSeal) {
     self.proof = proof
     self.seal = seal
+    statedRoot = nil
   }
 
   /// The line.
@@ -38,8 +41,8 @@ struct ProofText {
       var reader = JSONReader(line)
       let members = Members(
         found: try reader.members(wanted: [
-          "key", "key_b64", "value", "value_b64", "version", "to", "index", "leaves", "path", "statement", "signature",
-          "certificate", "authority",
+          "key", "key_b64", "value", "value_b64", "version", "to", "index", "leaves", "path", "root", "statement",
+          "signature", "certificate", "authority",
         ]))
       guard case .record(let key, let value) = JSONFormat.decode(line) else {
         throw JSONError(words: "expected a key and a value within the limits")
@@ -50,6 +53,7 @@ struct ProofText {
         else { throw JSONError(words: "expected hashes in the member path") }
         path.append(hash)
       }
+      statedRoot = members.found["root"].map { String(decoding: $0, as: UTF8.self) }
       let inclusion = InclusionProof(
         index: try members.number("index"), count: try members.number("leaves"), path: path)
       seal = SnapshotSeal(
@@ -126,6 +130,9 @@ struct ProofCheck {
     let proof = parsed.proof
     guard let found = proof.root.map(hexadecimal) else {
       throw .mismatch("\(path): the path does not lead from place \(proof.inclusion.index) to a root")
+    }
+    if let stated = parsed.statedRoot, stated.lowercased() != found {
+      throw .mismatch("\(path): the record leads to the root \(found), and the member root is another")
     }
     if let root {
       guard found == root.lowercased() else {

@@ -35,9 +35,8 @@ struct StatusCommand: Executable {
   private func waitForHealth(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let limit = global.timeout?.milliseconds ?? HealthWait.usualMilliseconds
     let deadline = ProcessFacts.steadyMilliseconds + limit
-    let client = Client(
-      try awaitedClusterFile(until: deadline),
-      timeoutMilliseconds: min(HealthWait.lookMilliseconds, Int(clamping: limit)))
+    let file = try awaitedClusterFile(until: deadline)
+    let client = global.client(of: file, timeoutMilliseconds: min(HealthWait.lookMilliseconds, Int(clamping: limit)))
     let now = ProcessFacts.steadyMilliseconds
     var progress = ProgressLine(quiet: global.quiet)
     let table = try HealthWait.untilHealthy(client, milliseconds: deadline > now ? deadline - now : 0) {
@@ -59,15 +58,15 @@ struct StatusCommand: Executable {
       do throws(CommandError) {
         return try global.clusterFile()
       } catch {
-        guard case .clusterFile(.missing) = error, ProcessFacts.steadyMilliseconds < deadline else { throw error }
+        guard case .clusterFile(.missing(let path, _)) = error else { throw error }
+        guard ProcessFacts.steadyMilliseconds < deadline else { throw .notInTime("there is no cluster file \(path)") }
       }
       ProcessFacts.sleep(milliseconds: 50)
     }
   }
 
   private func keepWatching(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let client = Client(
-      try global.clusterFile(), timeoutMilliseconds: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds))
+    let client = try global.client(longest: HealthWait.lookMilliseconds)
     while true {
       do throws(CommandError) {
         let table = StatusTable(try asking { () throws(ClientError) in try client.status() })

@@ -53,7 +53,7 @@ struct StatusTable {
 
   /// What is under way, and waits for somebody.
   private var notes: [String] {
-    reports.compactMap(\.status).flatMap(\.notes).map { Escaping.text(Array($0.utf8)) }
+    reports.compactMap(\.status).flatMap(\.notes).map { Escaping.line($0) }
   }
 
   /// What the last checks of the partitions came to, as their leaders know; nil where there was none yet.

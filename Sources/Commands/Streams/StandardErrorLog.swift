@@ -50,7 +50,7 @@ struct StandardErrorLog: LogHandler {
     switch format {
     case .text:
       let pairs = facts.map { " \($0.0)=\(StandardErrorLog.quoted($0.1))" }.joined()
-      return "\(time) \(level) \(label): \(Escaping.text(Array(message.utf8)))\(pairs)\n"
+      return "\(time) \(level) \(label): \(Escaping.line(message))\(pairs)\n"
     case .json:
       var object = JSONObject()
       object.string("time", time)

@@ -19,6 +19,11 @@ same 6 "$(kv debug manifest fixtures/store-1 | sed -n 's/^floor \([0-9]*\),.*/\1
 kv debug manifest fixtures/store-1 --check | grep -c 'whole$' >count
 same 4 "$(cat count)"
 same 2 "$(kv debug log fixtures/log-1 | grep -c '0 faults')"
+mkdir -p whole empty
+cp -r fixtures/log-1 whole/log
+same 2 "$(kv debug log whole | grep -c '0 faults')"
+status 66 kv debug log empty
+status 66 kv debug log nowhere
 kv debug find fixtures/store-1 apple --json >found
 grep -q '"to":"5","kind":"value","value":"green"' found
 grep -q '"since":"20","kind":"value","value":"rotten"' found

@@ -128,6 +128,14 @@ serial=$(kv cert issue gone --role reader --to gone.kv --json | sed 's/.*"serial
 status 0 kv cert revoke --serial "00$serial"
 grep -q 'client/gone *reader *revoked' <(kv cert list)
 
+# Of a cluster file whose only address is gone, each command asks the members that were learned of before.
+sed 's/^address .*/address 127.0.0.1:1/' node/cluster.kv >stale.kv
+kv status --wait healthy --timeout 20s >/dev/null
+status 0 kv status --wait healthy --timeout 10s --cluster stale.kv
+timeout 20 "$KV" status --watch --cluster stale.kv 2>/dev/null | sed -n '1{p;q}' >watched || true
+[ -s watched ] || fail 'kv status --watch shows nothing'
+status 69 kv status --wait healthy --cluster nowhere.kv --timeout 300ms
+
 # Where a node can't listen, nothing is made: no cluster, no member, no demo in a directory of something else.
 taken=$(sed -n 's/^address .*://p' node/cluster.kv)
 status 74 kv serve -d other --listen "127.0.0.1:$taken" --partitions 4

@@ -34,7 +34,7 @@ for index in 3 4; do
   grep -q "node $index has no replica of it" stdout || fail "$(cat stdout)"
   grep -q -- '--from' stderr || fail "$(cat stderr)"
 done
-status 77 kv recover plan -d node3 --from node3 --timeout 500ms
+status 64 kv recover plan -d node3 --from ./node3 --timeout 500ms
 status 78 kv recover plan -d node3 --from nowhere --timeout 500ms
 cp -a node4 copy
 status 78 kv recover plan -d node3 --from node4 --from copy --timeout 500ms

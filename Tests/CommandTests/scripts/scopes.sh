@@ -40,6 +40,8 @@ kv verify --proof proof >/dev/null
 sed 's/"leaves":"220"/"leaves":"221"/' proof >other
 cmp -s proof other && fail "no leaves in $(cat proof)"
 status 2 kv verify --proof other
+sed 's/"root":"./"root":"x/' proof >other
+status 2 kv verify --proof other
 status 64 kv verify --proof proof --root abc
 status 64 kv snapshot verify --proof proof --root ''
 

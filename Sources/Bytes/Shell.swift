@@ -1,7 +1,7 @@
 /// The shell's way to write arguments (POSIX.1-2017, Shell Command Language, 2.2).
-enum Shell {
+public enum Shell {
   /// The text as one word of a command line to paste.
-  static func quoted(_ text: String) -> String {
+  public static func quoted(_ text: String) -> String {
     let plain = !text.isEmpty && text.utf8.allSatisfy { isPlain($0) }
     return plain
       ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"

@@ -56,7 +56,7 @@ struct LeaveCommand: Executable {
     } else if noWait {
       state = lost ? "lost" : "leaving"
     } else {
-      try awaitRemoval(of: number, since: began)
+      tellOfAddresses(whereAre: try awaitRemoval(of: number, since: began))
       state = "left"
     }
     if global.json {
@@ -81,6 +81,16 @@ struct LeaveCommand: Executable {
     global.say("the cluster file \(path) lies in that node's directory: copy it elsewhere before you remove that")
   }
 
+  /// Whoever asks with a cluster file that names none of the members that are left should know that it is of no use on a
+  /// machine which has not asked before.
+  private func tellOfAddresses(whereAre members: [WireMember]) {
+    let environment = ProcessFacts.environment
+    guard let path = try? ClusterFile.locate(explicit: global.cluster?.text, environment: environment),
+      let file = try? ClusterFile.load(path), !members.contains(where: { file.addresses.contains($0.address) })
+    else { return }
+    global.say("the cluster file \(path) names no member any more: kv cert renew writes it anew")
+  }
+
   private func words(_ state: String) -> String {
     switch state {
     case "leaving": "is leaving; kv status shows how far it is"
@@ -99,8 +109,9 @@ struct LeaveCommand: Executable {
     }
   }
 
-  /// Waits until the node is a member no more: as long as it takes, unless --timeout says how long.
-  private func awaitRemoval(of node: UInt32, since began: UInt64) throws(CommandError) {
+  /// Waits until the node is a member no more: as long as it takes, unless --timeout says how long. Gives the members
+  /// that are left.
+  private func awaitRemoval(of node: UInt32, since began: UInt64) throws(CommandError) -> [WireMember] {
     let client = try global.client(longest: min(HealthWait.lookMilliseconds, global.timeoutMilliseconds / 4))
     var progress = ProgressLine(quiet: global.quiet)
     defer { progress.clear() }
@@ -109,7 +120,7 @@ struct LeaveCommand: Executable {
     while true {
       do throws(CommandError) {
         let map = try asking { () throws(ClientError) in try client.map() }
-        guard let member = map.members.first(where: { $0.id == node }) else { return }
+        guard let member = map.members.first(where: { $0.id == node }) else { return map.members }
         guard member.departure > 0 else {
           throw CommandError.client(.refused("leave: somebody has had node \(node) stay after all"))
         }

@@ -148,6 +148,7 @@ extension StatusTable {
     object.strings("problems", health.problems)
     object.strings("notes", notes)
     object.version("latest_version", latest)
+    object.number("format", reports.compactMap(\.status?.format).max() ?? 0)
     object.objects("nodes", reports.map(nodeObject))
     return object
   }

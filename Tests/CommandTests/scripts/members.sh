@@ -95,7 +95,11 @@ status 77 kv join "$(kv invite | cut -d' ' -f3)" -d node4
 kill -KILL "${nodes[4]}"
 wait "${nodes[4]}" 2>/dev/null || true
 sleep 2.5
-kv leave --lost 5 --timeout 60s
+# A cluster file that names none of those that stay is told of.
+sed 's/^address .*/address 127.0.0.1:1/' node1/cluster.kv | uniq >stale.kv
+chmod 600 stale.kv
+kv --cluster stale.kv leave --lost 5 --timeout 60s 2>words
+grep -q 'the cluster file stale.kv names no member any more: kv cert renew' words || fail "$(cat words)"
 await_healthy
 status=0
 start node5 serve -d node5

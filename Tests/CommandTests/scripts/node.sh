@@ -26,6 +26,7 @@ load=$!
 sleep 0.5
 kill -KILL "$node"
 wait "$load" || true
+wait "$node" 2>/dev/null || true
 start node serve -d node
 await_healthy
 sed -n 's/.*"key":"\([^"]*\)","version".*/\1/p' acknowledged | sort >written

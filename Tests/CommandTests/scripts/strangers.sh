@@ -41,7 +41,7 @@ grep -q 'ALPN protocol: kv/1' heard || fail "the cluster's own certificate is re
 # With another cluster's file nobody is let in, and its user is told why.
 sed "s/^address .*/address $address/" other/cluster.kv >mixed.kv
 chmod 600 mixed.kv
-status 76 kv --cluster mixed.kv get key
+XDG_STATE_HOME=$work/nothing status 76 kv --cluster mixed.kv get key
 [ ! -s stdout ] || fail "a stranger was given something: $(cat stdout)"
 
 # None of it has disturbed anybody.

@@ -83,7 +83,12 @@ import Wire
       return write.settle ? nil : .doLater(cluster.world.latency + 500)
     }
     let client = cluster.client()
-    #expect(throws: ClientError.self) { try client.put(Key("a"), [2], condition: .ifAbsent) }
+    let present = cluster.store[Key("a")]?.version
+    #expect {
+      try client.put(Key("a"), [2], condition: .ifAbsent)
+    } throws: { error in
+      if case ClientError.conditionFalse(let current) = error { current == present } else { false }
+    }
     #expect(cluster.refusals.count == 1)
     cluster.store[Key("a")] = nil
     cluster.world.drain()

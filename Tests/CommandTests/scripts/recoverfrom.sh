@@ -35,6 +35,7 @@ for index in 3 4; do
   grep -q -- '--from' stderr || fail "$(cat stderr)"
 done
 status 64 kv recover plan -d node3 --from ./node3 --timeout 500ms
+grep -q 'one directory is given twice' stderr || fail "$(cat stderr)"
 status 78 kv recover plan -d node3 --from nowhere --timeout 500ms
 cp -a node4 copy
 status 78 kv recover plan -d node3 --from node4 --from copy --timeout 500ms

@@ -38,7 +38,8 @@ refused 'alert no application protocol' "${as_own[@]}"
 grep -q 'ALPN protocol: kv/1' heard || fail "the cluster's own certificate is refused: $(tail -n 5 heard)"
 ! grep -q 'alert' heard || fail "the cluster's own certificate is refused: $(grep alert heard)"
 
-# With another cluster's file nobody is let in, and its user is told why.
+# With another cluster's file nobody is let in, and its user is told why: on a machine that hasn't learned before where
+# that cluster's members are.
 sed "s/^address .*/address $address/" other/cluster.kv >mixed.kv
 chmod 600 mixed.kv
 XDG_STATE_HOME=$work/nothing status 76 kv --cluster mixed.kv get key

@@ -36,8 +36,10 @@ final class Workers {
       }
     pool.submit { [loop] state in
       guard state == .active else { return }
+      let step = lane == .check ? IdleStep.begin() : nil
       let result = job()
       loop.execute { then.value(result) }
+      step?.end()
     }
   }
 

@@ -150,6 +150,59 @@ struct VerifyTests {
     #expect(problems.contains { $0.contains("kv verify --partition 1") })
   }
 
+  @Test("soon after a write leaders compare sums, and where they differ all of the partition is read")
+  func backgroundSums() throws {
+    let world = try cluster(10)
+    fill(world)
+    var reports: [WireCheckReport] = []
+    for host in world.hosts.values { host.node.onCheck = { reports.append($0) } }
+    func write(_ first: UInt64) {
+      for id in first...first + 40 { #expect(world.put("k\(id)", "v", id: id) != nil) }
+      reports = []
+      world.run(milliseconds: 70_000)
+    }
+    write(100)
+    #expect(reports.allSatisfy { $0.quick && $0.outcomes == [.equal] })
+    #expect(Set(reports.map(\.group)) == [1, 2])
+    reports = []
+    world.run(milliseconds: 130_000)
+    #expect(reports.isEmpty, "nothing was written")
+    let odd = try #require(world.nodes.first { $0 != world.leader(of: 1) })
+    try #require(world.partition(1, on: odd)).store.apply(
+      Record(key: Key("extra"), version: Version(rawValue: 5), value: [1]))
+    write(200)
+    let found = reports.filter { $0.group == 1 }
+    try #require(found.prefix(2).map(\.quick) == [true, false])
+    #expect(found[1].differences.map { Key($0.key.array) } == [Key("extra")])
+    #expect(reports.filter { $0.group == 2 }.allSatisfy { $0.quick && $0.outcomes == [.equal] })
+    write(300)
+    #expect(reports.contains { $0.group == 1 } && reports.allSatisfy { $0.quick }, "it is not read again at once")
+  }
+
+  @Test("who asks after a check is answered when it is done, and within his time")
+  func answers() throws {
+    let world = try cluster(11)
+    fill(world, 600)
+    let leader = try #require(world.leader(of: 1))
+    func ask(_ check: UInt64, timeout: UInt32, rate: UInt64 = 0) -> (WireVerifyResponse, UInt64)? {
+      let request = WireRequest.with {
+        $0.timeoutMs = timeout
+        $0.verify = .with { ($0.group, $0.check, $0.rate) = (1, check, rate) }
+      }
+      let start = world.time
+      guard case .verify(let answer)? = world.ask(request, of: leader) else { return nil }
+      return (answer, (world.time - start) / 1_000_000)
+    }
+    let begun = try #require(ask(0, timeout: 5_000)).0.check
+    let (answer, taken) = try #require(ask(begun, timeout: 5_000))
+    #expect(answer.done && answer.report.outcomes == [.equal] && taken < 200)
+    let second = try #require(ask(0, timeout: 5_000, rate: 1)).0.check
+    let (early, short) = try #require(ask(second, timeout: 100))
+    #expect(!early.done && short < 100)
+    let (later, long) = try #require(ask(second, timeout: 5_000))
+    #expect(!later.done && (150...300).contains(long))
+  }
+
   @Test("quick sums agree, after restarts too, and show a write that one replica alone has")
   func quick() throws {
     let world = try cluster(8)

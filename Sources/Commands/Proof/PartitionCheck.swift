@@ -21,11 +21,11 @@ struct PartitionCheck {
   var isQuick = false
 
   /// How many partitions are checked at once.
-  static let ahead = 16
+  static let ahead = 4
   /// How often a check that its leader lost is begun anew.
   private static let attempts = 3
-  private static let shortestPause: UInt64 = 20
-  private static let longestPause: UInt64 = 50
+  /// Between two questions after a check that is under way; the node takes its time to answer, too.
+  private static let pauseMilliseconds: UInt64 = 20
 
   /// The partitions that there are, or those of them that are named, ascending.
   func partitions(_ named: [UInt32]) throws(CommandError) -> [UInt32] {
@@ -82,7 +82,6 @@ struct PartitionCheck {
   ) throws(ClientError) -> Result? {
     var request = request(group)
     if let begun { request.check = begun }
-    var pause = Self.shortestPause
     while true {
       let answer = try client.verify(request)
       if answer.done {
@@ -94,8 +93,7 @@ struct PartitionCheck {
       }
       request.check = answer.check
       show(answer.bytesDone, answer.bytesTotal)
-      ProcessFacts.sleep(milliseconds: pause)
-      pause = min(2 * pause, Self.longestPause)
+      ProcessFacts.sleep(milliseconds: Self.pauseMilliseconds)
     }
   }
 }

@@ -17,8 +17,11 @@ public struct NodeOptions: Sendable {
   public var splitBytes = Limits.splitBytes
   /// The newest cluster format that the node says it supports; less than the release's to try an older one beside it.
   package var format = NodeDirectory.format
-  /// How often the replicas of each partition are compared without being asked, in milliseconds; 0: never.
+  /// How often the replicas of each partition are read and compared without being asked, in milliseconds; 0: never.
   public var checkMilliseconds: UInt64 = 86_400_000
+  /// How long after a write the sums of a partition's replicas are compared at the latest, about, unless none are ever
+  /// compared.
+  public var sumCheckMilliseconds: UInt64 = 60_000
 
   /// The defaults. A node has many stores: small memtables keep their sum, and the log that they pin, small.
   public init() {

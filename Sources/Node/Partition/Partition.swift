@@ -108,6 +108,7 @@ final class Partition: GroupMachine {
   func caughtUp() {
     guard let replica else { return }
     closed.applied(replica.applied.index)
+    node.checks.caughtUp(group)
     if store.needsFlush { flush() }
     node.planner.reconcile(self)
   }

@@ -17,7 +17,7 @@ extension CheckRun {
     request.quick = question.isQuick
     fill(&request)
     let target = voters[at].replica.node
-    guard target != node.id else { return done(node.checks.answer(request)) }
+    guard target != node.id else { return node.checks.answer(request, reply: done) }
     let deadline = node.now.advanced(milliseconds: Limits.checkAnswerMilliseconds)
     node.call(target, .with { $0.check = request }, deadline: deadline) { [self] result in
       guard case .answered(.check(let answer)) = result else { return done(nil) }

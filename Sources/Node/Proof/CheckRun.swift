@@ -53,7 +53,6 @@ final class CheckRun {
   var voters: [Voter]
   private(set) var phase = Phase.preparing
   private var phaseBegan: Moment
-  private var nextPoll = Moment(rawValue: 0)
   /// Whether voters are being asked: an answer that is there at once is judged when all were.
   private var isPolling = false
   var exchangedBytes: UInt64 = 0
@@ -114,6 +113,7 @@ final class CheckRun {
       return failAll("the partition's leader changed")
     }
     enter(.marking)
+    askVoters()
   }
 
   private func failAll(_ words: String) {
@@ -124,7 +124,6 @@ final class CheckRun {
   private func enter(_ phase: Phase) {
     self.phase = phase
     phaseBegan = node.now
-    nextPoll = Moment(rawValue: 0)
     for at in voters.indices {
       voters[at].lastHeard = node.now
       voters[at].lastProgress = node.now
@@ -138,7 +137,11 @@ final class CheckRun {
     let due = deferred
     deferred.removeAll()
     for body in due { body() }
-    guard node.now >= nextPoll else { return }
+    askVoters()
+  }
+
+  /// Asks the voters how far they are, those that have not been asked already.
+  private func askVoters() {
     isPolling = true
     switch phase {
     case .marking:
@@ -148,9 +151,7 @@ final class CheckRun {
           voters[at].trouble = "it did not get to the check's log entry in time"
         }
       }
-    case .scanning:
-      nextPoll = node.now.advanced(milliseconds: Limits.checkPollMilliseconds)
-      poll(.scan) { $0.isRead }
+    case .scanning: poll(.scan) { $0.isRead }
     case .preparing, .comparing, .done: break
     }
     isPolling = false
@@ -216,7 +217,7 @@ final class CheckRun {
       return failAll("version \(at) is no longer retained: the oldest still readable is \(retention.floor)")
     }
     enter(.scanning)
-    tick()
+    askVoters()
   }
 
   private func compareSums() {

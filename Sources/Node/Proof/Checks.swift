@@ -11,6 +11,10 @@ import Wire
 final class Checks {
   private unowned let node: Node
   private var held: [UInt64: HeldCheck] = [:]
+  /// How many there were: those that came first are read first, so that all nodes are about the same one.
+  private var prepared: UInt64 = 0
+  /// Those for which the worker reads, or will next.
+  private var reading: Set<UInt64> = []
 
   init(node: Node) {
     self.node = node
@@ -27,31 +31,69 @@ final class Checks {
     check.hold(partition, at: index)
   }
 
+  /// A partition has applied what there was to apply.
+  func caughtUp(_ group: GroupID) {
+    guard !held.isEmpty else { return }
+    for id in held.keys.sorted() where held[id]?.group == group { settle(id) }
+  }
+
   /// The partition's files are about to change by other means than its own jobs: nothing of it can be held.
   func drop(_ group: GroupID) {
-    held = held.filter { $0.value.group != group }
+    letGo { $0.group == group }
   }
 
   func tick() {
     guard !held.isEmpty else { return }
-    held = held.filter { $0.value.expires > node.now }
-    for id in held.keys.sorted() { advance(id) }
+    letGo { $0.expires <= node.now }
+    advance()
+    for id in held.keys.sorted() { settle(id) }
+  }
+
+  private func letGo(_ isOver: (HeldCheck) -> Bool) {
+    for id in held.keys.sorted() {
+      guard let check = held[id], isOver(check) else { continue }
+      held[id] = nil
+      for waiter in check.waiters { waiter.reply(WireCheckResponse()) }
+    }
   }
 
   // MARK: Steps
 
-  /// Carries out a step that the partition's leader asks for.
-  func answer(_ request: WireCheckRequest) -> WireCheckResponse {
+  /// Carries out a step that the partition's leader asks for. Where that takes time the answer comes when it is done, or
+  /// says after a while how far it is.
+  func answer(_ request: WireCheckRequest, reply: @escaping (WireCheckResponse) -> Void) {
+    let answer = carryOut(request)
+    guard request.step != .prepare, answer.isPending, let check = held[request.check] else { return reply(answer) }
+    let until = node.now.advanced(milliseconds: Limits.checkHoldMilliseconds)
+    check.waiters.append(HeldCheck.Waiter(request: request, until: until, reply: reply))
+  }
+
+  /// Answers those that wait for a check, as far as there is something to say.
+  private func settle(_ id: UInt64) {
+    guard let check = held[id], !check.waiters.isEmpty else { return }
+    let waiters = check.waiters
+    check.waiters = []
+    for waiter in waiters {
+      let answer = carryOut(waiter.request)
+      if answer.isPending, waiter.until > node.now, held[id] === check {
+        check.waiters.append(waiter)
+      } else {
+        waiter.reply(answer)
+      }
+    }
+  }
+
+  private func carryOut(_ request: WireCheckRequest) -> WireCheckResponse {
     if request.step == .prepare { return prepare(request) }
     guard let check = held[request.check], check.replica.rawValue == request.replica else { return WireCheckResponse() }
     check.expires = node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds)
     switch request.step {
     case .end:
-      held[request.check] = nil
+      letGo { $0 === check }
       return WireCheckResponse()
     case .scan:
       begin(check, request)
-      advance(request.check)
+      advance()
       return report(check)
     case .descend: return descend(check, request)
     case .list: return list(check, request)
@@ -65,7 +107,8 @@ final class Checks {
       held.count < (request.quick ? Limits.quickChecks : Limits.heldChecks)
     else { return WireCheckResponse() }
     let expires = node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds)
-    held[request.check] = HeldCheck(partition, isQuick: request.quick, expires: expires)
+    prepared += 1
+    held[request.check] = HeldCheck(partition, number: prepared, isQuick: request.quick, expires: expires)
     return .with { $0.state = .waiting }
   }
 
@@ -109,18 +152,28 @@ final class Checks {
     check.scan = HeldCheck.Scan(job: job, scope: scope, rate: request.rate)
   }
 
-  /// Has a worker read on, unless one does, or the rate says to wait.
-  private func advance(_ id: UInt64) {
-    guard let check = held[id] else { return }
-    if let scan = check.scan, !scan.isBusy, scan.progress?.digest == nil, node.now >= scan.resumeAt {
-      read(id, check, scan)
-    } else if let listing = check.listing, !listing.isBusy, case .more = listing.outcome {
-      read(id, check, listing)
+  /// Has the worker read on for the checks that came first, of those that have something to read and may at their rate.
+  private func advance() {
+    while reading.count < Limits.checksRead {
+      let waiting = held.filter { !reading.contains($0.key) && $0.value.reading(at: node.now) != nil }
+      guard let (id, check) = waiting.min(by: { $0.value.number < $1.value.number }) else { return }
+      reading.insert(id)
+      switch check.reading(at: node.now) {
+      case .scan(let scan): read(id, check, scan)
+      case .listing(let listing): read(id, check, listing)
+      case nil: break
+      }
     }
   }
 
+  private func hasRead(_ id: UInt64) {
+    reading.remove(id)
+    advance()
+    settle(id)
+    node.pump()
+  }
+
   private func read(_ id: UInt64, _ check: HeldCheck, _ scan: HeldCheck.Scan) {
-    check.scan?.isBusy = true
     let job = scan.job
     // At a rate as much as it gives between two ticks, so that it is spread evenly.
     let perTick = Int(clamping: scan.rate / (1000 / Node.tickMilliseconds))
@@ -129,17 +182,24 @@ final class Checks {
       let progress = job.step(bytes: bytes)
       return (progress, progress.digest?.leaves.flatMap(SumTree.init))
     } then: { [self] (progress, tree) in
-      guard held[id] === check else { return }
       if scan.rate > 0 {
-        let read = progress.done - min(progress.done, scan.progress?.done ?? 0)
+        let read = progress.done - min(progress.done, check.scan?.progress?.done ?? 0)
         check.scan?.resumeAt = node.now.advanced(milliseconds: read * 1000 / scan.rate)
       }
-      check.scan?.isBusy = false
       check.scan?.progress = progress
       check.scan?.tree = tree
-      note(progress.digest?.damage ?? [], in: check.group)
-      advance(id)
-      node.pump()
+      if held[id] === check { note(progress.digest?.damage ?? [], in: check.group) }
+      hasRead(id)
+    }
+  }
+
+  private func read(_ id: UInt64, _ check: HeldCheck, _ listing: HeldCheck.Listing) {
+    let job = listing.job
+    node.host.run(.check) {
+      job.step(bytes: Limits.scanStepBytes)
+    } then: { [self] outcome in
+      if check.listing?.job === job { check.listing?.outcome = outcome }
+      hasRead(id)
     }
   }
 
@@ -147,20 +207,6 @@ final class Checks {
     guard !damage.isEmpty else { return }
     for found in damage { node.damage.note(found) }
     if let partition = node.replicas[group]?.machine as? Partition { node.damageReports.report(partition) }
-  }
-
-  private func read(_ id: UInt64, _ check: HeldCheck, _ listing: HeldCheck.Listing) {
-    check.listing?.isBusy = true
-    let job = listing.job
-    node.host.run(.check) {
-      job.step(bytes: Limits.scanStepBytes)
-    } then: { [self] outcome in
-      guard held[id] === check, check.listing?.job === job else { return }
-      check.listing?.isBusy = false
-      check.listing?.outcome = outcome
-      advance(id)
-      node.pump()
-    }
   }
 
   // MARK: Details
@@ -189,7 +235,7 @@ final class Checks {
       ) { wanted.contains(HeldCheck.slice(of: $0, in: arc)) }
       check.listing = HeldCheck.Listing(slices: request.slices, start: start, job: job)
     }
-    advance(request.check)
+    advance()
     var response = WireCheckResponse()
     switch check.listing?.outcome {
     case .done(let records, let isCut):
@@ -201,6 +247,11 @@ final class Checks {
     }
     return response
   }
+}
+
+extension WireCheckResponse {
+  /// Whether there will be more to say.
+  fileprivate var isPending: Bool { state == .waiting || state == .running }
 }
 
 extension WireFileDamage {

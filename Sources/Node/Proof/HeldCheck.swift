@@ -8,6 +8,8 @@ import Wire
 
 /// What a replica holds for one check: its state as of the check's log entry, and what was read of it.
 final class HeldCheck {
+  /// The order in which checks came here.
+  let number: UInt64
   let group: GroupID
   let replica: ReplicaID
   /// As of the check's entry, like all that is compared: a split that is applied between the announcement and the
@@ -21,6 +23,16 @@ final class HeldCheck {
   private(set) var held: Held?
   var scan: Scan?
   var listing: Listing?
+  /// Steps that are answered when there is something to say.
+  var waiters: [Waiter] = []
+
+  /// A step whose answer waits for the log entry or for the disk.
+  struct Waiter {
+    let request: WireCheckRequest
+    /// Then it says how far things are.
+    let until: Moment
+    let reply: (WireCheckResponse) -> Void
+  }
 
   /// The replica's state at the check's entry.
   struct Held {
@@ -41,7 +53,6 @@ final class HeldCheck {
     let rate: UInt64
     var progress: ViewScan.Progress?
     var tree: SumTree?
-    var isBusy = false
     var resumeAt = Moment(rawValue: 0)
   }
 
@@ -51,15 +62,28 @@ final class HeldCheck {
     let start: [UInt8]
     let job: ViewListing
     var outcome = ViewListing.Outcome.more
-    var isBusy = false
   }
 
-  init(_ partition: Partition, isQuick: Bool, expires: Moment) {
+  init(_ partition: Partition, number: UInt64, isQuick: Bool, expires: Moment) {
+    self.number = number
     group = partition.group
     replica = partition.replicaID
     arc = partition.arc
     self.isQuick = isQuick
     self.expires = expires
+  }
+
+  /// What is to be read for a check.
+  enum Reading {
+    case scan(Scan)
+    case listing(Listing)
+  }
+
+  /// What there is to be read now, if anything.
+  func reading(at now: Moment) -> Reading? {
+    if let scan, scan.progress?.digest == nil { return now >= scan.resumeAt ? .scan(scan) : nil }
+    if let listing, case .more = listing.outcome { return .listing(listing) }
+    return nil
   }
 
   /// Takes the partition's state in: its entry has just been applied.

@@ -6,6 +6,8 @@ extension Limits {
   /// The bytes that one slice of work reads from the disk: less than a millisecond's work, after which who waits for
   /// the processor gets it.
   static let scanStepBytes = 512 << 10
+  /// Of so many checks at once a node reads: while the worker reads for one the next is told what to read.
+  static let checksRead = 2
   /// The largest memtable that is copied for a check; it takes a millisecond. A larger one is flushed.
   static let copiedMemtable = ByteCount.mebibytes(1)
   /// The most checks of partitions at once through one leader, and the most replicas held for checks on a node.
@@ -20,13 +22,15 @@ extension Limits {
   /// How long a node may take to answer a step of a check, and may be silent before it counts as gone.
   static let checkAnswerMilliseconds: UInt64 = 2_000
   static let checkSilenceMilliseconds: UInt64 = 10_000
-  /// How often replicas that scan are asked how far they are.
-  static let checkPollMilliseconds: UInt64 = 50
+  /// How long the answer to a step that takes time, or to who asks after a check, waits for something to say.
+  static let checkHoldMilliseconds: UInt64 = 200
   /// So often in so long a time a leader gives its leadership away because a read met damage.
   static let damagedReadHandOvers = 3
   static let damagedReadMilliseconds: UInt64 = 30_000
   /// The bytes a second that each replica reads for a check which nobody asked for.
   static let backgroundCheckRate: UInt64 = 4 << 20
+  /// So long after a partition was read because its replicas' sums differed the next difference is not looked into.
+  static let suspicionMilliseconds: UInt64 = 3_600_000
   /// The most pins that a check heeds.
   static let checkPins = 4096
   /// So long after a check of a learner has begun the next may begin.

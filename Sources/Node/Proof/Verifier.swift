@@ -12,6 +12,8 @@ final class Verifier {
     let check: CheckRun
     /// Until when it is waited for or, once done, kept.
     var expires: Moment
+    /// Who asked after it, and until when an answer may wait for its end.
+    var waiters: [(until: Moment, reply: Reply)] = []
   }
 
   init(node: Node) {
@@ -29,10 +31,31 @@ final class Verifier {
       guard node.now < run.expires else {
         runs[number] = nil
         run.check.abandon()
+        for waiter in run.waiters { waiter.reply(.verify(progress(number))) }
         continue
       }
       run.check.tick()
+      settle(number)
     }
+  }
+
+  /// Answers those that asked after a check, if it is done or their time is over.
+  private func settle(_ number: UInt64) {
+    guard let run = runs[number], !run.waiters.isEmpty else { return }
+    let isDone = run.check.report != nil
+    let due = run.waiters.filter { isDone || $0.until <= node.now }
+    runs[number]?.waiters.removeAll { isDone || $0.until <= node.now }
+    for waiter in due { waiter.reply(.verify(progress(number))) }
+  }
+
+  /// Says how far a check is: once it is done, or after a while.
+  func whenDone(_ number: UInt64, _ deadline: Moment, reply: @escaping Reply) {
+    let left = deadline.milliseconds(since: node.now)
+    guard let run = runs[number], run.check.report == nil, left > 2 * Limits.checkHoldMilliseconds else {
+      return reply(.verify(progress(number)))
+    }
+    touch(number)
+    runs[number]?.waiters.append((node.now.advanced(milliseconds: Limits.checkHoldMilliseconds), reply))
   }
 
   /// Begins a check of a partition that this node leads.
@@ -73,6 +96,7 @@ final class Verifier {
     ) { [self] report in
       node.backgroundChecks.note(report, of: question)
       node.onCheck?(report)
+      settle(number)
     }
     runs[number] = Run(
       check: check, expires: node.now.advanced(milliseconds: Limits.checkPatienceMilliseconds))

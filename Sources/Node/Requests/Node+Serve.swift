@@ -68,13 +68,15 @@ extension Node {
     case .verify(let verify) where verify.check == 0:
       route(request, ofPartition: verify.group, deadline, reply)
     case .verify(let verify):
-      route(request, ofCheck: verify.check, deadline, reply) { reply(.verify(verifier.progress(verify.check))) }
+      route(request, ofCheck: verify.check, deadline, reply) {
+        verifier.whenDone(verify.check, deadline, reply: reply)
+      }
     case .repair(let repair):
       route(request, ofCheck: repair.check, deadline, reply) { verifier.repair(repair, reply: reply) }
     case .check(let step) where step.step == .fence:
       repairFences.fence(step) { reply(.check($0)) }
     case .check(let step):
-      reply(.check(checks.answer(step)))
+      checks.answer(step) { reply(.check($0)) }
     case .signSnapshot(let request):
       sign(request, reply: reply)
     case .changes(let changes):

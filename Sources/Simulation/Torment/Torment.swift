@@ -99,6 +99,7 @@ public final class Torment {
     options.logBudget = .kibibytes(1024)
     options.keptLogBytes = 32 << 10
     options.checkMilliseconds = 8_000
+    options.sumCheckMilliseconds = 3_000
     return options
   }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Client
 import Environment
 public import Node
@@ -19,14 +20,17 @@ public final class StoppedNode {
   private let credentials: NodeCredentials
 
   /// Locks and reads a node's directory, and those of others from which is to be taken what it lacks.
-  public init(_ directory: String, others: [String] = []) throws(ServerError) {
+  /// The partitions in `without` begin anew.
+  public init(_ directory: String, others: [String] = [], without: [UInt32] = []) throws(ServerError) {
     let disk = PosixDisk()
     var locks: [Lock] = []
     for path in [directory] + others { locks.append(try StoppedNode.lock(path, on: disk)) }
     self.locks = locks
     credentials = try NodeCredentials.load(from: directory, on: disk)
     do throws(NodeError) {
-      recovery = try Recovery(directory, others: others, on: disk, time: SystemClock().wallMilliseconds)
+      recovery = try Recovery(
+        directory, others: others, without: Set(without.map { GroupID(rawValue: $0) }), on: disk,
+        time: SystemClock().wallMilliseconds)
     } catch {
       throw .node(error)
     }

@@ -125,6 +125,74 @@ struct RecoveryTests {
     }
   }
 
+  @Test("a partition of which nothing is left begins anew, empty, and what it held is refused, not absent")
+  func emptied() throws {
+    let (world, disk, written) = try remains(seed: 9)
+    let lacking = try recovery(disk, others: []).groups.filter { $0.obstacle != nil }.map(\.group)
+    try #require(!lacking.isEmpty)
+    func alone(without: [GroupID]) throws -> Recovery {
+      try Recovery("/node", without: Set(without), on: disk, time: 7)
+    }
+    #expect(try !alone(without: Array(lacking.dropFirst())).obstacles.isEmpty)
+    let kept = try #require(try alone(without: []).groups.first { $0.obstacle == nil && $0.group != .catalog })
+    #expect(try alone(without: lacking + [kept.group]).obstacles.count == 1, "what is there is not thrown away")
+    // Cut off at any step it is done again, by the same command.
+    let whole = disk.clone()
+    let uncut = try Recovery("/node", without: Set(lacking), on: whole, time: 7)
+    let before = whole.steps
+    try uncut.apply()
+    for step in stride(from: 0, to: whole.steps - before, by: 5) {
+      let copy = disk.clone()
+      let plan = try Recovery("/node", without: Set(lacking), on: copy, time: 7)
+      copy.powerOff(afterSteps: step)
+      #expect(throws: NodeError.self) { try plan.apply() }
+      copy.crash(seed: UInt64(step))
+      let again = try Recovery("/node", without: Set(lacking), on: copy, time: 7)
+      #expect(again.obstacles.isEmpty, "step \(step): \(again.obstacles)")
+      if !again.isDone { try again.apply() }
+      let done = try Recovery("/node", without: Set(lacking), on: copy, time: 7)
+      #expect(done.isDone && done.earlier.last?.emptied == lacking.map(\.rawValue), "step \(step)")
+    }
+    let plan = try alone(without: lacking)
+    #expect(plan.obstacles.isEmpty && plan.groups.filter(\.isEmptied).map(\.group) == lacking)
+    try plan.apply()
+    let done = try alone(without: [])
+    #expect(done.isDone && done.earlier.last?.emptied == lacking.map(\.rawValue))
+
+    world.replaceDisk(of: Self.own, with: disk)
+    try world.start(Self.own)
+    try #require(world.settle())
+    let node = try #require(world.hosts[Self.own]?.node)
+    var absent = 0
+    for key in written.keys.sorted() {
+      let group = try #require(node.group(of: Array(key.utf8)))
+      guard lacking.contains(group) else { continue }
+      absent += 1
+      #expect(world.get(key) == nil, "\(key)")
+      let past = world.ask(.with { $0.get = .with { ($0.key, $0.at) = (.init(key.utf8), 1) } }, of: Self.own)
+      guard case .failure(let failure)? = past else {
+        Issue.record("\(key): \(String(describing: past))")
+        continue
+      }
+      #expect(failure.code == .notRetained)
+    }
+    #expect(absent > 0)
+    for (number, key) in written.keys.sorted().enumerated() {
+      #expect(world.put(key, "new", id: 1_000 + UInt64(number)) != nil && world.get(key) == "new", "\(key)")
+    }
+    world.kill(Self.own)
+    try world.start(Self.own)
+    try #require(world.settle())
+    for key in written.keys { #expect(world.get(key) == "new", "\(key)") }
+    // Others join, and hold the same.
+    for _ in 0..<2 { _ = try world.join() }
+    try #require(world.settle())
+    for group in node.groups where group != .catalog {
+      #expect(try #require(world.verify(group.rawValue)).report.outcomes == [.equal])
+    }
+    #expect(world.stops.isEmpty)
+  }
+
   @Test("what is taken from is read alone, and may be given again by mistake")
   func repeated() throws {
     let (world, disk, written) = try remains(seed: 7)

@@ -30,6 +30,22 @@ struct RecoverSources: ParsableArguments {
     help: ArgumentHelp("Another stopped node's directory, for what this one lacks; may be repeated.", valueName: "dir"),
     completion: .directory)
   var others: [ArgumentBytes] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A partition of which nothing is left, to begin anew, empty; may be repeated.", valueName: "partition"))
+  var without: [UInt32] = []
+
+  /// Reads what is given.
+  func stopped(_ directory: String) throws(CommandError) -> StoppedNode {
+    let offline = try Commands.stopped(directory, others.map(\.text), without)
+    let known = offline.recovery.groups.map(\.group.rawValue)
+    guard !without.contains(0) else { throw .usage("the catalog is no partition: nothing goes on without it") }
+    if let stranger = without.first(where: { !known.contains($0) }) {
+      throw .usage("there is no partition \(stranger)")
+    }
+    return offline
+  }
 }
 
 /// `kv recover plan`: what would be done, and what may be lost.
@@ -42,7 +58,7 @@ struct RecoverPlanCommand: Executable {
   @OptionGroup var sources: RecoverSources
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let offline = try stopped(options.directory.text, sources.others.map(\.text))
+    let offline = try sources.stopped(options.directory.text)
     let report = RecoveryReport(offline.recovery)
     try report.print(global.json, output)
     let reachable = offline.reachable(timeoutMilliseconds: global.timeoutMilliseconds)
@@ -63,7 +79,7 @@ struct RecoverApplyCommand: Executable {
   var yes = false
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
-    let offline = try stopped(options.directory.text, sources.others.map(\.text))
+    let offline = try sources.stopped(options.directory.text)
     let report = RecoveryReport(offline.recovery)
     try report.print(global.json, output)
     try output.flush()
@@ -108,10 +124,14 @@ struct RecoverVerifyCommand: Executable {
 }
 
 /// Reads a stopped node's directory.
-private func stopped(_ directory: String, _ others: [String] = []) throws(CommandError) -> StoppedNode {
+private func stopped(
+  _ directory: String, _ others: [String] = [], _ without: [UInt32] = []
+) throws(CommandError) -> StoppedNode {
   let places = ([directory] + others).map(canonical)
   guard Set(places).count == places.count else { throw .usage("one directory is given twice") }
-  return try onServer { () throws(ServerError) in try StoppedNode(directory, others: others) }
+  return try onServer { () throws(ServerError) in
+    try StoppedNode(directory, others: others, without: without)
+  }
 }
 
 /// The path without links and dots, where there is something.

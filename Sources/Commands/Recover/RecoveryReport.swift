@@ -21,6 +21,7 @@ struct RecoveryReport {
         object.number("source", group.source.rawValue)
         object.numbers("members", group.members.map(\.rawValue))
         object.boolean("alone", group.isAlone)
+        if group.isEmptied { object.boolean("emptied", true) }
         if let obstacle = group.obstacle { object.string("obstacle", obstacle) }
         if !group.unusable.isEmpty { object.strings("unusable", group.unusable) }
         try output.write(object.line)
@@ -29,10 +30,12 @@ struct RecoveryReport {
         let nodes = group.members.map { "\($0)" }.joined(separator: ", ")
         let state = group.isAlone ? "alone" : "members on nodes \(nodes)"
         let source = group.source == recovery.node ? "" : "; taken from node \(group.source)'s directory"
-        try output.line(
-          group.obstacle
-            ?? "\(name): entries up to \(group.last) of term \(group.term), known to be committed up to \(group.commit);"
-            + " \(state)\(source)")
+        let plan =
+          group.isEmptied
+          ? "\(name): of what is given nothing can be used; to begin anew, empty"
+          : "\(name): entries up to \(group.last) of term \(group.term), known to be committed up to \(group.commit);"
+            + " \(state)\(source)"
+        try output.line(group.obstacle ?? plan)
         for words in group.unusable { try output.line("can't be used: \(words)") }
       }
     }
@@ -54,12 +57,17 @@ struct RecoveryReport {
         object.number("recovered_ms", earlier.timeMs)
         object.number("survivor", earlier.survivor)
         object.strings("lost", earlier.lost.map { "\($0)" })
+        if !earlier.emptied.isEmpty { object.numbers("emptied", earlier.emptied) }
         try output.write(object.line)
         continue
       }
       try output.line(
         "recovered at \(CivilTime.text(milliseconds: earlier.timeMs)) on node \(earlier.survivor):"
           + " nodes \(earlier.lost.map { "\($0)" }.joined(separator: ", ")) were struck out")
+      if !earlier.emptied.isEmpty {
+        try output.line(
+          "partitions that began anew then, empty: \(earlier.emptied.map { "\($0)" }.joined(separator: ", "))")
+      }
     }
   }
 
@@ -67,7 +75,8 @@ struct RecoveryReport {
   func verdict(reachable: [String], _ global: GlobalOptions) -> ExitCode {
     guard recovery.obstacles.isEmpty else {
       StandardError.say(
-        "what is given can't carry the cluster on: give the directories of other nodes by --from, or try another one")
+        "what is given can't carry the cluster on: give the directories of other nodes by --from, or try another one;"
+          + " where nothing is left of a partition, --without and its number goes on with it empty")
       return .damage
     }
     guard reachable.isEmpty else {

@@ -30,6 +30,8 @@ public struct Recovery {
     public let unusable: [String]
     /// Whether the replica is the only member already.
     public let isAlone: Bool
+    /// Whether nothing is left of it, and it is to begin anew, empty.
+    public let isEmptied: Bool
   }
 
   /// The node that goes on.
@@ -48,10 +50,11 @@ public struct Recovery {
   private let catalog: (state: Catalog, point: SnapshotHeader)?
   private let adoptions: [Adoption]
 
-  /// A store in another directory, of which the node makes a replica of its own.
+  /// A store of which the node makes a replica of its own.
   private struct Adoption {
     let group: GroupID
-    let store: PartitionStore
+    /// In another directory; nil where nothing is left, and the replica begins empty.
+    let store: PartitionStore?
     let state: StoreState
   }
 
@@ -63,9 +66,11 @@ public struct Recovery {
   public var obstacles: [String] { groups.compactMap(\.obstacle) }
 
   /// Reads a stopped node's directory, and those of others from which is to be taken what this one has not, or less of.
-  /// `time` is for the record, in milliseconds since 1970.
+  /// - Parameters:
+  ///   - without: the partitions that begin anew, empty, since nothing is left of them.
+  ///   - time: for the record, in milliseconds since 1970.
   public init(
-    _ directory: String, others: [String] = [], on disk: any Disk, time: UInt64
+    _ directory: String, others: [String] = [], without: Set<GroupID> = [], on disk: any Disk, time: UInt64
   ) throws(NodeError) {
     opened = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20, isForRecovery: true)
     let own = opened.identity.nodeID
@@ -90,6 +95,16 @@ public struct Recovery {
         return candidate.refused("it is being split, which only the nodes of its replicas can carry out")
       }
       guard let best = Candidate.best(of: candidates) else { continue }
+      let wasEmptied = catalog.state.recoveries.contains { $0.emptied.contains(partition.group) }
+      if without.contains(group), !wasEmptied || best.obstacle != nil {
+        let replica = plan.newReplica(of: group)
+        if plan.empty(best, of: candidates, partition, as: replica),
+          let state = Recovery.emptyState(partition, replica, catalog.state)
+        {
+          adoptions.append(Adoption(group: group, store: nil, state: state))
+        }
+        continue
+      }
       let isListed = best.replica.map { replica in partition.replicas.contains { $0.id == replica.rawValue } } ?? false
       if best.obstacle == nil, best.opened.identity.nodeID != own, let (store, state) = best.content {
         let replica = plan.newReplica(of: group)
@@ -113,6 +128,7 @@ public struct Recovery {
       $0.survivor = own.rawValue
       $0.lost = catalog.nodes.map(\.id).filter { $0 != own.rawValue }
       $0.adopted = plan.adopted
+      $0.emptied = plan.groups.filter(\.isEmptied).map(\.group.rawValue)
     }
     writes = Recovery.withRecord(plan.writes, record)
   }
@@ -147,7 +163,13 @@ public struct Recovery {
       if let error = storage.setAside(adoption.group) { throw .disk(error) }
       let directory = storage.partitionDirectory(adoption.group)
       do throws(StoreError) {
-        try adoption.store.linkJob(to: directory, state: adoption.state)?.run()
+        if let store = adoption.store {
+          try store.linkJob(to: directory, state: adoption.state)?.run()
+        } else {
+          let writer = try SnapshotWriter(disk: storage.disk, directory: directory, options: storage.options.store)
+          // Whatever was written is lost: a read of the past is refused, not told that there was nothing.
+          try writer.finish(state: adoption.state, retention: Retention(floor: adoption.state.lastVersion))
+        }
       } catch {
         throw .store(error)
       }
@@ -183,6 +205,33 @@ extension Recovery {
       return replica
     }
 
+    /// Begins a partition anew of which nothing can be used; false where something can, or it is being split.
+    mutating func empty(
+      _ best: Candidate, of all: [Candidate], _ partition: WireCatalogPartition, as replica: ReplicaID
+    ) -> Bool {
+      let name = Recovery.name(best.group)
+      var obstacle: String?
+      if best.obstacle == nil, !best.isUnfinished {
+        obstacle = "\(name): node \(best.opened.identity.nodeID)'s directory has it: it needn't begin anew"
+      } else if partition.hasSplit {
+        obstacle = "\(name): it is being split, and can't begin anew"
+      }
+      let start = Recovery.emptyStart(replica)
+      groups.append(
+        Group(
+          group: best.group, source: node, last: start.index, term: start.term, commit: start.index, members: [],
+          obstacle: obstacle, unusable: all.filter { !$0.isAbsent }.compactMap(\.unusableWords), isAlone: false,
+          isEmptied: obstacle == nil))
+      guard obstacle == nil else { return false }
+      let terms = sources.compactMap { $0.recovered[best.group]?.hardState.term }
+      var write = LogWrite(group: best.group)
+      write.reset = LogPoint(index: start.index, term: start.term)
+      write.hardState = StoredHardState(
+        term: Term(rawValue: max(start.term, terms.max() ?? .zero).rawValue + 1), commit: start.index)
+      writes.append(write)
+      return true
+    }
+
     private mutating func note(_ group: GroupID, _ replica: ReplicaID) {
       adopted.append(
         .with {
@@ -201,9 +250,7 @@ extension Recovery {
           term: candidate.last.term, commit: candidate.commit, members: candidate.membership.members.map(\.node),
           obstacle: candidate.obstacle,
           unusable: all.filter { $0.opened.identity.nodeID != candidate.opened.identity.nodeID && !$0.isAbsent }
-            .compactMap {
-              other in other.obstacle.map { "node \(other.opened.identity.nodeID): \($0)" }
-            }, isAlone: isAlone))
+            .compactMap(\.unusableWords), isAlone: isAlone, isEmptied: false))
       guard candidate.obstacle == nil, !isAlone, let replica else { return }
       if isNew { note(candidate.group, replica) }
       // Whatever any of them has promised in, this term is above.
@@ -213,7 +260,35 @@ extension Recovery {
   }
 }
 
+// A partition of which nothing is left.
+extension Recovery {
+  /// Where the log of its only replica begins.
+  private static func emptyStart(_ replica: ReplicaID) -> SnapshotHeader {
+    SnapshotHeader(
+      index: LogIndex(rawValue: 1), term: Term(rawValue: 1), membership: Membership(voters: [replica]))
+  }
+
+  /// The state with which it begins: no version that was ever given out is above its last. Nil where the catalog gives it
+  /// no arc.
+  private static func emptyState(
+    _ partition: WireCatalogPartition, _ replica: ReplicaID, _ catalog: WireCatalogState
+  ) -> StoreState? {
+    guard let arc = try? Arc(validating: UInt64(partition.bits), prefix: partition.prefix) else { return nil }
+    let state = PartitionState(
+      replica: replica, arc: arc, epoch: partition.epoch, lastVersion: Version(rawValue: catalog.ceiling), sessions: [])
+    return state.storeState(at: emptyStart(replica))
+  }
+}
+
 extension Recovery.Candidate {
+  /// Whether it is empty, and of a recovery that was interrupted.
+  fileprivate var isUnfinished: Bool {
+    opened.storage.isBeingRecovered && entries.isEmpty && point.index.rawValue == 1 && content?.store.size.bytes == 0
+  }
+
+  /// Why it can't be used, and whose it is; nil where it can.
+  fileprivate var unusableWords: String? { obstacle.map { "node \(opened.identity.nodeID): \($0)" } }
+
   /// The store and its state, where it is a partition's.
   fileprivate var content: (store: PartitionStore, state: PartitionState)? {
     guard case .success(let store)? = opened.stores.first(where: { $0.group == group })?.store,

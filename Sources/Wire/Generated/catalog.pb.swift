@@ -736,6 +736,9 @@ public nonisolated struct WireRecovery: Sendable {
   /// Replicas of the survivor's in the place of all others of their partitions: made of what another node had.
   public var adopted: [WireRecovery.Adoption] = []
 
+  /// The partitions of which nothing was left: they began anew, empty.
+  public var emptied: [UInt32] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated struct Adoption: Sendable {
@@ -2171,7 +2174,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Recovery"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0\u{1}adopted\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0\u{1}adopted\0\u{1}emptied\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2183,6 +2186,7 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.survivor) }()
       case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.lost) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.adopted) }()
+      case 5: try { try decoder.decodeRepeatedUInt32Field(value: &self.emptied) }()
       default: break
       }
     }
@@ -2201,6 +2205,9 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.adopted.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.adopted, fieldNumber: 4)
     }
+    if !self.emptied.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.emptied, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2209,6 +2216,7 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.survivor != rhs.survivor {return false}
     if lhs.lost != rhs.lost {return false}
     if lhs.adopted != rhs.adopted {return false}
+    if lhs.emptied != rhs.emptied {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

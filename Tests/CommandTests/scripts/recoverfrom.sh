@@ -34,6 +34,30 @@ for index in 3 4; do
   grep -q "node $index has no replica of it" stdout || fail "$(cat stdout)"
   grep -q -- '--from' stderr || fail "$(cat stderr)"
 done
+# Without the others' directories it goes on with what there is: said first, partition by partition.
+cp -a node3 rest
+kv recover plan -d rest --timeout 500ms --json 2>/dev/null >lacking || true
+read -ra without <<<"$(sed -n 's/^{"group":\([0-9]*\),.*"obstacle".*/--without \1/p' lacking | tr '\n' ' ')"
+[ "${#without[@]}" -gt 2 ] || fail "nothing is lacking: $(cat lacking)"
+status 2 kv recover plan -d rest "${without[@]:2}" --timeout 500ms
+status 64 kv recover plan -d rest --without 0 --timeout 500ms
+status 64 kv recover plan -d rest --without 999 --timeout 500ms
+kv recover apply -d rest "${without[@]}" --yes --timeout 500ms >planned 2>/dev/null
+same "$((${#without[@]} / 2))" "$(grep -c 'to begin anew, empty' planned)"
+kv recover apply -d rest "${without[@]}" --yes --timeout 500ms >again 2>&1
+grep -q 'nothing is to be done' again || fail "$(cat again)"
+kv recover verify -d rest >verdict
+grep -q 'partitions that began anew then, empty: ' verdict || fail "$(cat verdict)"
+start rest serve -d rest --listen "127.0.0.1:$(free_port)"
+way_back_in rest
+here=$(kv range --format keys | wc -l)
+if [ "$here" -eq 0 ] || [ "$here" -ge 2000 ]; then fail "$here keys are left"; fi
+status 3 kv range --at snap:kept --format keys
+seq -f 'key%04g' 2000 | awk '{print $1 "\tagain"}' | kv put --from tsv >/dev/null 2>&1
+same 2000 "$(kv range --format tsv | grep -c 'again$')"
+stop "$started"
+unset KV_CLUSTER
+rm -rf rest cluster.kv
 status 64 kv recover plan -d node3 --from ./node3 --timeout 500ms
 grep -q 'one directory is given twice' stderr || fail "$(cat stderr)"
 status 78 kv recover plan -d node3 --from nowhere --timeout 500ms

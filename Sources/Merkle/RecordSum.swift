@@ -44,13 +44,13 @@ public struct RecordSum: Hashable, Sendable {
     return whole
   }
 
-  /// The sum as 32 bytes, the lowest first.
-  public var bytes: [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(Self.encodedBytes)
-    for word in [first, second, third, fourth] {
-      withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-    return bytes
+  /// Lends the sum as 32 bytes, the lowest first.
+  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    let words = (first.littleEndian, second.littleEndian, third.littleEndian, fourth.littleEndian)
+    // SAFETY: four words are 32 bytes without padding, lent for the call.
+    return withUnsafeBytes(of: words) { body($0) }
   }
+
+  /// The sum as 32 bytes, the lowest first.
+  public var bytes: [UInt8] { withBytes { Array($0) } }
 }

@@ -22,14 +22,21 @@ final class Block: Cached, @unchecked Sendable {
   override var cost: Int { count + (trailer?.count ?? 0) + 192 }
 
   /// Reads a block and checks everything that can be checked; of a data block also that its entries fit its tier.
-  init(_ handle: BlockHandle, type: BlockType, tier: Tier? = nil, of file: any DiskFile) throws(TableError) {
+  init(
+    _ handle: BlockHandle, type: BlockType, tier: Tier? = nil, of file: any DiskFile,
+    through readAhead: ReadAhead? = nil
+  ) throws(TableError) {
     count = Int(handle.length)
     base = .allocate(byteCount: count, alignment: 64)
     super.init()
     // Once all members are set, an error thrown here runs deinit, which frees the memory.
     let found: Int
     do throws(DiskError) {
-      found = try file.read(at: handle.offset, into: UnsafeMutableRawBufferPointer(start: base, count: count))
+      let buffer = UnsafeMutableRawBufferPointer(start: base, count: count)
+      found =
+        if let readAhead { try readAhead.read(file, at: handle.offset, into: buffer) } else {
+          try file.read(at: handle.offset, into: buffer)
+        }
     } catch {
       throw .io(error)
     }

@@ -32,6 +32,7 @@ public struct TableAudit {
   public func run(_ visit: (RecordView, _ offset: UInt64) throws(TableError) -> Void) throws(TableError) {
     var counted = TableProperties(tier: properties.tier)
     var offset: UInt64 = 0
+    let readAhead = ReadAhead()
     for entry in runs {
       let index = try TableReader.readIndex(entry.topIndex, of: file)
       var order = AuditedOrder(tier: properties.tier, file: file)
@@ -40,7 +41,7 @@ public struct TableAudit {
         guard handle.offset == offset else {
           throw TableReader.corrupt(file, offset, "the block that the index names at \(handle.offset)", "another place")
         }
-        let block = try Block(handle, type: .data, tier: properties.tier, of: file)
+        let block = try Block(handle, type: .data, tier: properties.tier, of: file, through: readAhead)
         try visitRecords(of: block, handle, place, index, &order, &counted, visit)
         counted.dataBlocks += 1
         offset = handle.end

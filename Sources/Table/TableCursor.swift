@@ -25,7 +25,8 @@ public final class TableCursor {
   private static let stride = 512
 
   private var run: TableRun
-  private let caching: Bool
+  /// Nil where what is read enters the cache.
+  private let readAhead: ReadAhead?
   /// The run's index, once something was sought.
   private var index: RunIndex?
   /// The block of the record; it holds the bytes that `view` and `entries` borrow.
@@ -46,7 +47,7 @@ public final class TableCursor {
 
   init(_ run: TableRun, caching: Bool) {
     self.run = run
-    self.caching = caching
+    readAhead = caching ? nil : ReadAhead()
     entries = .none
   }
 
@@ -55,11 +56,12 @@ public final class TableCursor {
     leave()
     self.run = run
     index = nil
+    readAhead?.reset()
   }
 
   private func blocks() throws(TableError) -> TableIndex {
     if let index { return index.index }
-    let loaded = try run.index(caching: caching)
+    let loaded = try run.index(caching: readAhead == nil)
     index = loaded
     return loaded.index
   }
@@ -172,11 +174,16 @@ public final class TableCursor {
     backward?.clear()
   }
 
+  private func load(_ handle: BlockHandle) throws(TableError) -> Block {
+    guard let readAhead else { return try run.load(handle) }
+    return try run.load(handle, through: readAhead)
+  }
+
   /// Makes a block the current one, before its first entry.
   private func enter(_ blocks: TableIndex, _ index: Int) throws(TableError) {
     let ahead = index == blockIndex + 1 ? self.ahead : nil
     leave()
-    let loaded = if let ahead { ahead } else { try run.load(blocks.handle(index), caching: caching) }
+    let loaded = if let ahead { ahead } else { try load(blocks.handle(index)) }
     block = loaded
     entries = loaded.entries
     blockIndex = index

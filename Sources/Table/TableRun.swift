@@ -89,7 +89,7 @@ public final class TableRun: Sendable {
     guard block < index.index.count else { return false }
     // All records before the target's place are in earlier blocks, and a separator that isn't itself a record is a
     // key that no record has: so what this block doesn't hold is nowhere.
-    let loaded = try load(index.index.handle(block), caching: true)
+    let loaded = try load(index.index.handle(block))
     return withExtendedLifetime(loaded) {
       guard let entry = loaded.entries.newest(key, version) else { return false }
       body(RecordView(key: key, value: entry.value, version: entry.version, kind: entry.kind, span: entry.span))
@@ -108,24 +108,24 @@ public final class TableRun: Sendable {
   }
 
   /// A data block of the run if the cache holds it.
+  @inline(__always)
   func cached(_ handle: BlockHandle) -> Block? {
-    // SAFETY: as for `load`.
+    // SAFETY: at a data block's place `load` alone keeps something, and that is the block.
     storage.cache.find(table: storage.id, offset: handle.offset).map { unsafeDowncast($0, to: Block.self) }
   }
 
   /// A data block of the run.
   @inline(__always)
-  func load(_ handle: BlockHandle, caching: Bool) throws(TableError) -> Block {
-    // SAFETY: at a data block's place `read` alone keeps something, and that is the block.
-    if let found = storage.cache.find(table: storage.id, offset: handle.offset) {
-      return unsafeDowncast(found, to: Block.self)
-    }
-    return try read(handle, caching: caching)
+  func load(_ handle: BlockHandle) throws(TableError) -> Block {
+    if let found = cached(handle) { return found }
+    let block = try Block(handle, type: .data, tier: storage.tier, of: storage.file)
+    storage.cache.insert(block, table: storage.id, offset: handle.offset)
+    return block
   }
 
-  private func read(_ handle: BlockHandle, caching: Bool) throws(TableError) -> Block {
-    let block = try Block(handle, type: .data, tier: storage.tier, of: storage.file)
-    if caching { storage.cache.insert(block, table: storage.id, offset: handle.offset) }
-    return block
+  /// A data block of the run that does not enter the cache.
+  func load(_ handle: BlockHandle, through readAhead: ReadAhead) throws(TableError) -> Block {
+    if let found = cached(handle) { return found }
+    return try Block(handle, type: .data, tier: storage.tier, of: storage.file, through: readAhead)
   }
 }

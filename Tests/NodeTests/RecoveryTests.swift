@@ -191,6 +191,10 @@ struct RecoveryTests {
       #expect(try #require(world.verify(group.rawValue)).report.outcomes == [.equal])
     }
     #expect(world.stops.isEmpty)
+    // In a second disaster it is a partition as all others.
+    world.kill(Self.own)
+    let second = try Recovery("/node", without: Set(lacking), on: disk.clone(), time: 8)
+    #expect(second.obstacles.count == lacking.count, "\(second.obstacles)")
   }
 
   @Test("what is taken from is read alone, and may be given again by mistake")

@@ -11,7 +11,7 @@ import Testing
     let record = Record(key: Key("k"), version: .zero, value: [UInt8](repeating: 1, count: 1000))
     let reader = try openTable(try makeTable([record]))
     let run = try #require(reader.runs.first)
-    return try run.load(try run.index(caching: false).index.handle(0), caching: false)
+    return try run.load(try run.index(caching: false).index.handle(0))
   }
 
   @Test("the budget is kept, and blocks that were used again outlive those that weren't")

@@ -85,6 +85,11 @@ extension Recovery {
       return membership
     }
 
+    /// Whether it is of the directory of that replica's node, and the replica the only member already.
+    func hasAlone(_ replica: ReplicaID) -> Bool {
+      opened.identity.nodeID == replica.node && membership == Membership(voters: [replica])
+    }
+
     /// Whether its log holds a split that its files don't: only on its own node is that carried out.
     var hasOpenSplit: Bool {
       entries.contains { $0.kind == .command && SplitCommand.isOne($0.payload) }

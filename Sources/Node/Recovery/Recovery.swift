@@ -96,11 +96,9 @@ public struct Recovery {
       }
       guard let best = Candidate.best(of: candidates) else { continue }
       let wasEmptied = catalog.state.recoveries.contains { $0.emptied.contains(partition.group) }
-      if without.contains(group), !wasEmptied || best.obstacle != nil {
-        let replica = plan.newReplica(of: group)
-        if plan.empty(best, of: candidates, partition, as: replica),
-          let state = Recovery.emptyState(partition, replica, catalog.state)
-        {
+      let isDone = wasEmptied && best.opened.identity.nodeID == own && best.replica.map(best.hasAlone) ?? false
+      if without.contains(group), !isDone {
+        if let state = plan.empty(best, of: candidates, partition, catalog.state) {
           adoptions.append(Adoption(group: group, store: nil, state: state))
         }
         continue
@@ -205,31 +203,36 @@ extension Recovery {
       return replica
     }
 
-    /// Begins a partition anew of which nothing can be used; false where something can, or it is being split.
+    /// Begins a partition anew of which nothing can be used, and returns the state with which; nil where something can, or
+    /// it is being split.
     mutating func empty(
-      _ best: Candidate, of all: [Candidate], _ partition: WireCatalogPartition, as replica: ReplicaID
-    ) -> Bool {
+      _ best: Candidate, of all: [Candidate], _ partition: WireCatalogPartition, _ catalog: WireCatalogState
+    ) -> StoreState? {
       let name = Recovery.name(best.group)
+      let replica = newReplica(of: best.group)
+      let start = Recovery.emptyStart(replica)
+      let state = Recovery.emptyState(partition, replica, catalog)
       var obstacle: String?
       if best.obstacle == nil, !best.isUnfinished {
         obstacle = "\(name): node \(best.opened.identity.nodeID)'s directory has it: it needn't begin anew"
       } else if partition.hasSplit {
         obstacle = "\(name): it is being split, and can't begin anew"
+      } else if state == nil {
+        obstacle = "\(name): the catalog gives it no range of keys, and it can't begin anew"
       }
-      let start = Recovery.emptyStart(replica)
       groups.append(
         Group(
           group: best.group, source: node, last: start.index, term: start.term, commit: start.index, members: [],
           obstacle: obstacle, unusable: all.filter { !$0.isAbsent }.compactMap(\.unusableWords), isAlone: false,
           isEmptied: obstacle == nil))
-      guard obstacle == nil else { return false }
+      guard obstacle == nil else { return nil }
       let terms = sources.compactMap { $0.recovered[best.group]?.hardState.term }
       var write = LogWrite(group: best.group)
       write.reset = LogPoint(index: start.index, term: start.term)
       write.hardState = StoredHardState(
         term: Term(rawValue: max(start.term, terms.max() ?? .zero).rawValue + 1), commit: start.index)
       writes.append(write)
-      return true
+      return state
     }
 
     private mutating func note(_ group: GroupID, _ replica: ReplicaID) {
@@ -242,8 +245,7 @@ extension Recovery {
 
     /// Goes on with what a directory has of a group, as that replica; the node's own where it has one.
     mutating func add(_ candidate: Candidate, of all: [Candidate], as replica: ReplicaID?, isNew: Bool = false) {
-      let isOwn = candidate.opened.identity.nodeID == node
-      let isAlone = isOwn && replica.map { candidate.membership == Membership(voters: [$0]) } ?? false
+      let isAlone = replica.map(candidate.hasAlone) ?? false
       groups.append(
         Group(
           group: candidate.group, source: candidate.opened.identity.nodeID, last: candidate.last.index,

@@ -42,7 +42,9 @@ final class Fences {
   /// Fences a replica.
   func add(_ group: GroupID, _ fence: Fence) {
     fences[group] = fence
-    node.host.log(.error, "\(words(group, fence))")
+    let words = words(group, fence)
+    node.host.log(.error, words)
+    node.onFence?(words)
   }
 
   /// Those of them that their groups lack: what the catalog does not want here harms nobody.

@@ -83,6 +83,9 @@ extension Node {
   /// The groups that have a replica here, ascending.
   package var groups: [GroupID] { replicas.keys.sorted() }
 
+  /// Whether the replicas still wait for what others remember of them.
+  package var isRecollecting: Bool { recollection != nil }
+
   /// What was found of the replicas here that take no part until they are replaced, in words.
   package var fencedReplicas: [String] { fences.all.compactMap { fences.problem(of: $0.group) } }
 

@@ -24,13 +24,33 @@ extension Node {
     return options
   }
 
-  /// Sets the node going over what its directory held.
+  /// Sets the node going over what its directory held: its replicas, as soon as the other members have said what they
+  /// remember of them, or had the time to.
   public func start(_ opened: OpenedDirectory) throws(NodeError) {
     damage = Damage(inLog: opened.damage)
-    try startCatalog(opened)
+    if let (state, point) = opened.catalog { catalog.restore(state, savedIndex: point.index) }
+    host.membersChanged(
+      opened.catalog?.state.members ?? opened.identity.stored.members, refused: opened.catalog?.state.refused ?? [])
+    let others = (opened.catalog?.state.nodes ?? []).map { NodeID(rawValue: $0.id) }.filter { $0 != id }
+    let recollection = Recollection(self, of: others) { [unowned self] recollection in
+      self.recollection = nil
+      do throws(NodeError) {
+        try startReplicas(opened, recollection)
+      } catch {
+        host.fatal("\(error)")
+      }
+    }
+    guard !others.isEmpty else { return try startReplicas(opened, recollection) }
+    self.recollection = recollection
+    recollection.begin()
+    pump()
+  }
+
+  private func startReplicas(_ opened: OpenedDirectory, _ recollection: Recollection) throws(NodeError) {
+    try startCatalog(opened, recollection)
     for (group, store) in opened.stores {
       switch store {
-      case .success(let store): try start(group, store, opened)
+      case .success(let store): try start(group, store, opened, recollection)
       case .failure(let error):
         fences.add(group, Fence(replica: nil, words: "\(error)", store: nil, point: nil))
       }
@@ -39,34 +59,47 @@ extension Node {
       let words = "its files are gone, or CURRENT among them, and what it had promised with them"
       fences.add(group, Fence(replica: nil, words: words, store: nil, point: nil))
     }
+    for group in recollection.groups where replicas[group] == nil && !fences.holds(group) {
+      guard let replica = recollection.replica(of: group),
+        let loss = recollection.loss(of: group, replica, after: nil, opened.recovered[group])
+      else { continue }
+      fences.add(group, Fence(replica: replica, words: loss, store: nil, point: nil))
+    }
     applyRetention()
     planner.mapChanged()
     pump()
   }
 
-  private func startCatalog(_ opened: OpenedDirectory) throws(NodeError) {
+  private func startCatalog(_ opened: OpenedDirectory, _ recollection: Recollection) throws(NodeError) {
     let replica = ReplicaID(node: id, incarnation: max(1, opened.identity.stored.catalogIncarnation))
     let start = SnapshotHeader(index: .zero, term: .zero, membership: Membership())
-    if let (state, point) = opened.catalog { catalog.restore(state, savedIndex: point.index) }
-    host.membersChanged(
-      opened.catalog?.state.members ?? opened.identity.stored.members, refused: opened.catalog?.state.refused ?? [])
-    guard let loss = opened.loss(of: .catalog, after: opened.catalog?.point) else {
+    let point = opened.catalog?.point
+    let loss =
+      opened.loss(of: .catalog, after: point)
+      ?? recollection.loss(of: .catalog, replica, after: point, opened.recovered[.catalog])
+    guard let loss else {
       return addReplica(
-        .catalog, id: replica, machine: catalog, point: opened.catalog?.point ?? start,
-        recovered: opened.recovered[.catalog])
+        .catalog, id: replica, machine: catalog, point: point ?? start, recovered: opened.recovered[.catalog])
     }
     guard let members = opened.catalog?.state.nodes, members.count > 1 else {
       throw .damagedCatalog(opened.damage.isEmpty ? [loss] : opened.damage.map(\.description))
     }
-    fences.add(.catalog, Fence(replica: replica, words: loss, store: nil, point: opened.catalog?.point))
+    fences.add(
+      .catalog, Fence(replica: recollection.newest(of: .catalog, or: replica), words: loss, store: nil, point: point))
   }
 
-  private func start(_ group: GroupID, _ store: PartitionStore, _ opened: OpenedDirectory) throws(NodeError) {
+  private func start(
+    _ group: GroupID, _ store: PartitionStore, _ opened: OpenedDirectory, _ recollection: Recollection
+  ) throws(NodeError) {
     do {
       let (state, point) = try PartitionState.read(store.flushedState)
       versions.learned(state.lastVersion)
-      if let loss = opened.loss(of: group, after: point) {
-        return fences.add(group, Fence(replica: state.replica, words: loss, store: store, point: point))
+      let loss =
+        opened.loss(of: group, after: point)
+        ?? recollection.loss(of: group, state.replica, after: point, opened.recovered[group])
+      if let loss {
+        let replica = recollection.newest(of: group, or: state.replica)
+        return fences.add(group, Fence(replica: replica, words: loss, store: store, point: point))
       }
       let partition = try Partition(
         node: self, group: group, replicaID: state.replica, directory: storage.partitionDirectory(group),

@@ -35,6 +35,8 @@ public final class Node {
   private(set) lazy var transfers = Transfers(node: self)
   private(set) lazy var space = DiskSpace(node: self)
   private(set) lazy var fences = Fences(node: self)
+  /// Set until the other members have said what this node's replicas promised them: none of them is here before.
+  var recollection: Recollection?
   /// What could not be read.
   var damage = Damage()
   private(set) lazy var compactions = Compactions(node: self)
@@ -67,6 +69,8 @@ public final class Node {
   package var onApply: ((GroupID, LogEntry) -> Void)?
   /// Sees what came of every check of a partition that this node led, for a simulator.
   package var onCheck: ((WireCheckReport) -> Void)?
+  /// Sees what is said of every replica that takes no part from then on.
+  package var onFence: ((String) -> Void)?
   /// Set once the node gives its leaderships away in order to stop.
   var isDraining = false
   /// Whether it was taken out of the members.
@@ -128,6 +132,10 @@ public final class Node {
   /// Moves the node's time on.
   public func tick() {
     let now = now
+    guard recollection == nil else {
+      for done in calls.end(dueBy: now) { done(.lost) }
+      return pump()
+    }
     ticks += 1
     let isRound = ticks.isMultiple(of: Node.ticksBetweenRounds)
     for group in order { replicas[group]?.tick(now: now, isRound: isRound) }

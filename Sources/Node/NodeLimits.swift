@@ -58,6 +58,8 @@ extension Limits {
   static let roomToGoOn = ByteCount.mebibytes(32)
   /// How often the room on the disk is looked at.
   static let spaceLookMilliseconds: UInt64 = 1_000
+  /// How long a node that starts waits for what the others remember of it.
+  static let recallMilliseconds: UInt64 = 1_000
   /// How often a node whose replica is damaged asks for another.
   static let fenceLookMilliseconds: UInt64 = 1_000
   /// The most findings of damage that a node lists.

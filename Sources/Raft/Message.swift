@@ -50,7 +50,8 @@ public struct Message: Equatable, Sendable {
   public var commit: LogIndex
   /// Whether a response refuses.
   public var reject: Bool
-  /// appendResponse that refuses: where the logs may still match.
+  /// appendResponse that refuses: where the logs may still match. append, heartbeat: how far the leader's own log is
+  /// durable.
   public var rejectHint: LogIndex
   /// The term of the follower's entry at `rejectHint`, zero if unknown. With votes the term of that at `commit`.
   public var hintTerm: Term

@@ -23,6 +23,7 @@ extension RaftCore {
       electionDeadline = clock + options.tickNanoseconds
       return
     }
+    keepPromises()
     changeRole(.preCandidate, leader: .none)
     // A round of questions costs little and changes nothing, so it is repeated sooner than an election.
     let half = options.electionTimeout / 2
@@ -35,6 +36,7 @@ extension RaftCore {
   /// Starts a term and asks for its votes. Our own counts once it is durable; the requests leave then, too: should
   /// they leave before and we crash, we could stand again in this term with a shorter log and collect old answers.
   mutating func startElection(forcedUntil limit: UInt64?) {
+    keepPromises()
     hardState.term = term.next
     hardState.vote = id
     changeRole(.candidate, leader: .none)
@@ -106,6 +108,7 @@ extension RaftCore {
   mutating func recordVote(of voter: ReplicaID, granted: Bool) {
     guard let i = position(of: voter), peers[i].vote == nil else { return }
     peers[i].vote = granted
+    if granted, role == .candidate, voter != id { keep(Promise(term: term, index: .zero), of: voter) }
     switch peers.electionOutcome {
     case true? where role == .preCandidate:
       startElection(forcedUntil: nil)
@@ -136,6 +139,7 @@ extension RaftCore {
   }
 
   mutating func becomeFollower(term: Term, leader: ReplicaID) {
+    keepPromises()
     if term > self.term {
       hardState.term = term
       hardState.vote = .none

@@ -116,7 +116,7 @@ extension RaftCore {
     outbox.append(
       Message(
         kind: .append, from: id, to: peers[i].id, term: term, index: next.previous, logTerm: previousTerm,
-        entries: entries, commit: commit, sentAt: clock))
+        entries: entries, commit: commit, rejectHint: stable, sentAt: clock))
     return true
   }
 

@@ -59,6 +59,7 @@ extension RaftCore {
     }
     if role != .follower || leader == .none { becomeFollower(term: term, leader: message.from) }
     heardFromLeader()
+    if message.rejectHint > leaderDurable { leaderDurable = message.rejectHint }
     quiescentUntil = nil
     switch message.kind {
     case .append: handleAppend(message)

@@ -71,6 +71,7 @@ extension RaftCore {
       heartbeat.quiescent = !toAll && mayQuiesce(i)
       // Beyond `match` the peer's log may differ from ours.
       heartbeat.commit = min(peers[i].match, commit)
+      heartbeat.rejectHint = stable
       heartbeat.context = lastRound
       outbox.append(heartbeat)
     }

@@ -72,6 +72,8 @@ public struct RaftCore: Sendable {
   // As a follower.
   /// Pulses stand for the leader's heartbeats, as long as one comes before this; nil: they don't.
   @usableFromInline var quiescentUntil: UInt64?
+  /// How far the leader's own log is durable, by its word.
+  var leaderDurable = LogIndex.zero
   /// A snapshot that arrived and is not installed yet.
   var arrivedSnapshot: SnapshotHeader?
   var arrivedSnapshotIsHanded = false
@@ -90,6 +92,8 @@ public struct RaftCore: Sendable {
   /// Peers are to be told the commit index even where no entry is due to them.
   var commitDue = false
   var violations: UInt64 = 0
+  /// What the others promised while this replica had another part than now.
+  var promises: [ReplicaID: Promise] = [:]
 
   /// A replica as it was left: its hard state and its log after the last compacted entry, all durable; `applied` is
   /// how far the state machine is, and `membership` what was in force there. It keeps the promise that it may have

@@ -61,6 +61,8 @@ import Wire
     let before = try #require(world.statuses.last).groups.map { [$0.replica, $0.applied] }
     world.kill(node)
     try world.start(node)
+    let host = try #require(world.hosts[node])
+    try #require(world.run(milliseconds: 2_000) { !host.node.isRecollecting })
     let after = try #require(world.statuses.last).groups
     #expect(after.map(\.group).count == before.count)
     for (was, now) in zip(before, after) {

@@ -99,7 +99,9 @@ struct FenceTests {
     world.kill(victim)
     disk.flip("/node/partitions/3/CURRENT", at: 3)
     try world.start(victim)
-    #expect(try #require(world.hosts[victim]).node.fences.all.map(\.group) == [GroupID(rawValue: 3)])
+    let node = try #require(world.hosts[victim]?.node)
+    try #require(world.run(milliseconds: 2_000) { !node.isRecollecting })
+    #expect(node.fences.all.map(\.group) == [GroupID(rawValue: 3)])
     #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
     #expect(disk.exists("/node/partitions/3.damaged.1"))
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
@@ -200,7 +202,9 @@ struct FenceTests {
     }
     if !hasFiles { try host.disk.remove(String(directory)) }
     try world.start(victim)
-    let fenced = try #require(world.hosts[victim]?.node).fencedReplicas
+    let node = try #require(world.hosts[victim]?.node)
+    try #require(world.run(milliseconds: 2_000) { !node.isRecollecting })
+    let fenced = node.fencedReplicas
     #expect(fenced.count == 1 && fenced[0].contains("partition 2") && fenced[0].contains("its files are gone"))
     #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
     let after = replicas(world, of: victim)

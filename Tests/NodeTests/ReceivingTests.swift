@@ -52,7 +52,9 @@ struct ReceivingTests {
       world.run(milliseconds: pause)
       world.kill(late)
       try world.start(late)
-      #expect(try #require(world.hosts[late]).node.fencedReplicas.isEmpty, "\(pause) ms after it began to arrive")
+      let node = try #require(world.hosts[late]?.node)
+      try #require(world.run(milliseconds: 2_000) { !node.isRecollecting })
+      #expect(node.fencedReplicas.isEmpty, "\(pause) ms after it began to arrive")
       #expect(world.settle(), "\(pause) ms after it began to arrive")
     }
     for (key, value) in values { #expect(world.get(key) == value) }

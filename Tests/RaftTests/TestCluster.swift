@@ -60,7 +60,17 @@ final class TestCluster {
     nodes.append(node)
     nodes.sort { $0.id < $1.id }
     node.start(seed: random.next(), now: now)
+    checkPromises(of: node)
     take(node)
+  }
+
+  /// Whoever starts again knows all that others remember of it.
+  private func checkPromises(of node: TestNode) {
+    guard let core = node.core else { return }
+    for promise in nodes.compactMap({ $0.core?.promise(of: node.id) })
+    where promise.term > core.term || promise.index > core.lastIndex {
+      history.fault("\(node.id) stands at term \(core.term), entry \(core.lastIndex), and has promised \(promise)")
+    }
   }
 
   func node(_ id: ReplicaID) -> TestNode {

@@ -53,6 +53,8 @@ extension Node {
       serve(request, reply: reply)
     case .moved(let moved):
       serve(moved, from: caller, reply: reply)
+    case .recall:
+      reply(recall(for: caller))
     case .rotate(let rotate) where rotate.probe:
       reply(.rotate(WireRotateResponse()))
     case .issue, .certificates, .revoke, .renew, .reissue, .rotate:
@@ -100,7 +102,7 @@ extension Node {
       canAdminister ? nil : "this needs a certificate of role admin"
     case (.stranger, _): "a peer without a certificate may only enrol"
     case (.client, .versions), (.client, .propose), (.client, .enrol), (.client, .oldestRead), (.client, .clock),
-      (.client, .closed), (.client, .check), (.client, .pulse), (.client, .moved):
+      (.client, .closed), (.client, .check), (.client, .pulse), (.client, .moved), (.client, .recall):
       "only nodes may ask this"
     case (.client(_, let canAdminister), .invite), (.client(_, let canAdminister), .repair),
       (.client(_, let canAdminister), .createSnapshot), (.client(_, let canAdminister), .deleteSnapshot),

@@ -50,6 +50,9 @@ extension Node {
         })
     }
     status.notes = notes
+    if isRecollecting {
+      status.problems.append("the replicas wait for what the other members remember of them, a second at most")
+    }
     if catalog.catalog == nil { status.problems.append("the node has not heard from its cluster yet") }
     host.authority.processStatus(into: &status)
     return status

@@ -10,7 +10,7 @@ final class Nemesis {
   private(set) var counts: [FaultKind: Int] = [:]
   /// Nodes that don't start any more, and why: their disks are damaged.
   private(set) var fenced: [NodeID: String] = [:]
-  /// What nodes said at a start of replicas that had lost something: they take no part until they are replaced.
+  /// What nodes said of replicas that had lost something: they take no part until they are replaced.
   private(set) var losses: [String] = []
   private var lossy = 0
   private var slow = 0
@@ -25,6 +25,7 @@ final class Nemesis {
     self.world = world
     sparesNoDisk = profile.sparesNoDisk
     badDisk = Int(SplitMix64.mix(seed ^ 0xbad) % 64)
+    world.onFence = { [weak self] in self?.losses.append($0) }
     for fault in plan {
       world.after(milliseconds: fault.begin) { [weak self] in
         guard let self, !isOver else { return }
@@ -70,7 +71,6 @@ final class Nemesis {
     do {
       try world.start(id)
       fenced[id] = nil
-      losses += world.hosts[id]?.node.fencedReplicas ?? []
     } catch NodeError.departed {
       // It was killed between the note of that and its end.
       world.lose(id)

@@ -50,6 +50,7 @@ public final class SimulatedHost: NodeHost {
     node = Node(host: self, opened: opened)
     observe(world.onApply)
     node.onCheck = world.onCheck
+    node.onFence = world.onFence
     try node.start(opened)
     scheduleTick()
   }

@@ -30,6 +30,10 @@ public final class SimulatedWorld {
   var onCheck: ((WireCheckReport) -> Void)? {
     didSet { for host in hosts.values { host.node.onCheck = onCheck } }
   }
+  /// Sees what is said of every replica that takes no part from then on.
+  var onFence: ((String) -> Void)? {
+    didSet { for host in hosts.values { host.node.onFence = onFence } }
+  }
   var network = SimulatedNetwork()
   private(set) var disks: [NodeID: SimulatedDisk] = [:]
   /// The nodes that have asked to join so far.

@@ -174,6 +174,15 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     set {_uniqueStorage()._body = .moved(newValue)}
   }
 
+  /// Of peers alone: what the node that asks has promised.
+  public var recall: WireRecallRequest {
+    get {
+      if case .recall(let v)? = _storage._body {return v}
+      return WireRecallRequest()
+    }
+    set {_uniqueStorage()._body = .recall(newValue)}
+  }
+
   /// Of peers alone: the oracle's versions.
   public var versions: WireVersionsRequest {
     get {
@@ -391,6 +400,8 @@ public nonisolated struct WireRequest: @unchecked Sendable {
     case rotate(WireRotateRequest)
     /// Of peers alone: where the node that asks is from now on.
     case moved(WireMovedRequest)
+    /// Of peers alone: what the node that asks has promised.
+    case recall(WireRecallRequest)
     /// Of peers alone: the oracle's versions.
     case versions(WireVersionsRequest)
     /// Of peers alone: a command for the catalog's log, as catalog.proto defines it.
@@ -559,6 +570,14 @@ public nonisolated struct WireResponse: @unchecked Sendable {
       return WireMovedResponse()
     }
     set {_uniqueStorage()._body = .moved(newValue)}
+  }
+
+  public var recall: WireRecallResponse {
+    get {
+      if case .recall(let v)? = _storage._body {return v}
+      return WireRecallResponse()
+    }
+    set {_uniqueStorage()._body = .recall(newValue)}
   }
 
   public var versions: WireVersionsResponse {
@@ -754,6 +773,7 @@ public nonisolated struct WireResponse: @unchecked Sendable {
     case renew(WireRenewResponse)
     case rotate(WireRotateResponse)
     case moved(WireMovedResponse)
+    case recall(WireRecallResponse)
     case versions(WireVersionsResponse)
     case propose(WireCatalogProposalResponse)
     case now(WireNowResponse)
@@ -2159,6 +2179,50 @@ public nonisolated struct WireMovedResponse: Sendable {
   public init() {}
 }
 
+/// Before a node takes part again: what it must not have forgotten, as far as the asked one remembers.
+public nonisolated struct WireRecallRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct WireRecallResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var promises: [WireRecallResponse.Promise] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct Promise: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var group: UInt32 = 0
+
+    /// The asking node's replica.
+    public var replica: UInt64 = 0
+
+    /// It voted or led in this term.
+    public var term: UInt64 = 0
+
+    /// It has acknowledged all entries up to this one, which are committed.
+    public var index: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+}
+
 public nonisolated struct WireVersionsRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -2581,7 +2645,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{1}batch\0\u{1}acknowledge\0\u{2}\u{6}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{c}\u{4}\u{6}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}timeout_ms\0\u{1}hops\0\u{2}\u{7}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{1}batch\0\u{1}acknowledge\0\u{2}\u{6}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{1}reissue\0\u{1}rotate\0\u{1}moved\0\u{1}recall\0\u{c}\u{4}\u{6}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -3104,6 +3168,19 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
             _storage._body = .moved(v)
           }
         }()
+        case 77: try {
+          var v: WireRecallRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .recall(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .recall(v)
+          }
+        }()
         default: break
         }
       }
@@ -3274,6 +3351,10 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
         guard case .moved(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 76)
       }()
+      case .recall?: try {
+        guard case .recall(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 77)
+      }()
       case nil: break
       }
     }
@@ -3300,7 +3381,7 @@ nonisolated extension WireRequest: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Response"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{2}acknowledge\0\u{2}\u{6}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{2}\u{2}rotate\0\u{1}moved\0\u{c}\u{2}\u{7}")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{8}failure\0\u{1}write\0\u{1}get\0\u{1}range\0\u{1}map\0\u{1}status\0\u{1}invite\0\u{1}enrol\0\u{1}versions\0\u{1}propose\0\u{1}now\0\u{3}oldest_read\0\u{1}clock\0\u{1}pulse\0\u{2}\u{2}acknowledge\0\u{2}\u{6}verify\0\u{1}check\0\u{1}repair\0\u{2}\u{8}snapshots\0\u{3}create_snapshot\0\u{3}delete_snapshot\0\u{3}sign_snapshot\0\u{1}changes\0\u{2}\u{6}leave\0\u{1}plan\0\u{1}split\0\u{3}move_rate\0\u{2}\u{7}history\0\u{1}watch\0\u{1}closed\0\u{2}\u{8}issue\0\u{1}certificates\0\u{1}revoke\0\u{1}renew\0\u{2}\u{2}rotate\0\u{1}moved\0\u{1}recall\0\u{c}\u{2}\u{7}")
 
   fileprivate class _StorageClass {
     var _id: UInt64 = 0
@@ -3804,6 +3885,19 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
             _storage._body = .moved(v)
           }
         }()
+        case 77: try {
+          var v: WireRecallResponse?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .recall(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .recall(v)
+          }
+        }()
         default: break
         }
       }
@@ -3963,6 +4057,10 @@ nonisolated extension WireResponse: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case .moved?: try {
         guard case .moved(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 76)
+      }()
+      case .recall?: try {
+        guard case .recall(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 77)
       }()
       case nil: break
       }
@@ -6333,6 +6431,100 @@ nonisolated extension WireMovedResponse: SwiftProtobuf.Message, SwiftProtobuf._M
   }
 
   public static func ==(lhs: WireMovedResponse, rhs: WireMovedResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecallRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RecallRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRecallRequest, rhs: WireRecallRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecallResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RecallResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}promises\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.promises) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.promises.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.promises, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRecallResponse, rhs: WireRecallResponse) -> Bool {
+    if lhs.promises != rhs.promises {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRecallResponse.Promise: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = WireRecallResponse.protoMessageName + ".Promise"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}term\0\u{1}index\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.replica) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.group != 0 {
+      try visitor.visitSingularUInt32Field(value: self.group, fieldNumber: 1)
+    }
+    if self.replica != 0 {
+      try visitor.visitSingularFixed64Field(value: self.replica, fieldNumber: 2)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 3)
+    }
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: WireRecallResponse.Promise, rhs: WireRecallResponse.Promise) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs.index != rhs.index {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

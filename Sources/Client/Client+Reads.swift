@@ -50,15 +50,25 @@ extension Found {
   }
 }
 
+extension WireGetRequest {
+  /// A read of a key.
+  /// - Parameters:
+  ///   - version: the version to read at; nil: the latest.
+  ///   - consistency: what the latest is.
+  init(_ key: Key, at version: Version? = nil, _ consistency: Consistency = .strong) {
+    self.init()
+    self.key = Data(key.bytes)
+    at = version?.rawValue ?? 0
+    eventual = consistency != .strong
+    if case .bounded(let limit) = consistency { maxLagMs = UInt32(clamping: max(1, limit)) }
+  }
+}
+
 extension Client {
   /// The value of a key, or nil where it has none.
   /// - Parameter at: the version to read at; nil: the latest.
   public func get(_ key: Key, at version: Version? = nil) throws(ClientError) -> Found? {
-    let request = WireGetRequest.with {
-      $0.key = Data(key.bytes)
-      $0.at = version?.rawValue ?? 0
-    }
-    return Found(try get(request, key) { self.leaderAddress(of: key) })
+    Found(try get(WireGetRequest(key, at: version), key) { self.leaderAddress(of: key) })
   }
 
   /// The value of a key, or nil where it has none, as some replica has it; and how fresh that is.
@@ -66,12 +76,7 @@ extension Client {
     _ key: Key, consistency: Consistency
   ) throws(ClientError) -> (found: Found?, freshness: Freshness?) {
     guard consistency != .strong else { return (try get(key), nil) }
-    let request = WireGetRequest.with {
-      $0.key = Data(key.bytes)
-      $0.eventual = true
-      if case .bounded(let limit) = consistency { $0.maxLagMs = UInt32(clamping: max(1, limit)) }
-    }
-    let answer = try get(request, key) { self.holderAddress(of: key) }
+    let answer = try get(WireGetRequest(key, consistency), key) { self.nearest(self.holders(of: key)) }
     return (Found(answer), Freshness(answer))
   }
 
@@ -110,12 +115,11 @@ extension Client {
     }
   }
 
-  /// A node that holds a replica of a key's partition: one with a connection, else the first in the cluster file.
-  private func holderAddress(of key: Key) -> String? {
+  /// The nodes that hold a replica of a key's partition; none where that isn't known.
+  func holders(of key: Key) -> [String] {
     loadMap()
-    guard let map = knownMap else { return nil }
-    let holders = map.holders(of: key).compactMap { map.address(of: $0) }
-    return nearest(holders)
+    guard let map = knownMap else { return [] }
+    return map.holders(of: key).compactMap { map.address(of: $0) }
   }
 
   /// Of some addresses one with a connection, else the first in the cluster file: on a node's machine that is the node.

@@ -15,7 +15,7 @@ final class PendingRequest {
   let deadline: UInt64
   var attempts: Attempts
   var route = Route()
-  /// The address that the latest answer pointed at.
+  /// The address that the latest answer pointed at, or where it goes first.
   var hint: String?
   var stage = Stage.fresh
 
@@ -46,7 +46,7 @@ final class PendingRequest {
     switch (body, answer) {
     case (.write(let write), .write(let done)):
       done.version == 0 && !write.tombstone ? nil : .written(Version(rawValue: done.version))
-    case (.get, .get(let found)): .found(Found(found))
+    case (.get, .get(let found)): .found(Found(found), Freshness(found))
     default: nil
     }
   }

@@ -14,8 +14,8 @@ public final class Pipeline {
   public enum Answer: Equatable, Sendable {
     /// The version of a write. A deletion that found no value has version 0.
     case written(Version)
-    /// What a read found; nil where the key has no value.
-    case found(Found?)
+    /// What a read found, nil where the key has no value; and how fresh that is where it need not be the latest.
+    case found(Found?, Freshness?)
   }
 
   /// Takes the outcome of a request: its place in the order of adding, from 0, and what it brought. It must not call
@@ -79,10 +79,13 @@ public final class Pipeline {
     return count
   }
 
-  /// Adds a linearizable read of a key's latest value; waits while the window is full. Gives its place in the order of
-  /// adding, from 0.
+  /// Adds a read of a key; waits while the window is full. Gives its place in the order of adding, from 0. What every
+  /// replica may answer is asked of all that hold the key, in turn.
+  /// - Parameters:
+  ///   - version: the version to read at; nil: the latest.
+  ///   - consistency: what the latest is.
   @discardableResult
-  public func get(_ key: Key) -> Int {
+  public func get(_ key: Key, at version: Version? = nil, consistency: Consistency = .strong) -> Int {
     defer { count += 1 }
     do throws(ClientError) {
       try Client.check(key)
@@ -91,10 +94,14 @@ public final class Pipeline {
       return count
     }
     makeRoom(for: key.bytes.count, at: nil)
-    begin(
-      PendingRequest(
-        index: count, key: key, id: nil, body: .get(.with { $0.key = Data(key.bytes) }), attempts: Attempts("get"),
-        bytes: key.bytes.count, deadline: client.deadline))
+    let request = PendingRequest(
+      index: count, key: key, id: nil, body: .get(WireGetRequest(key, at: version, consistency)),
+      attempts: Attempts("get"), bytes: key.bytes.count, deadline: client.deadline)
+    if version != nil || consistency != .strong {
+      let holders = client.holders(of: key)
+      if !holders.isEmpty { request.hint = holders[count % holders.count] }
+    }
+    begin(request)
     return count
   }
 

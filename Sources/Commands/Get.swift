@@ -70,17 +70,17 @@ struct GetCommand: TakesKeys {
       return try writing(output) { (output) throws(CommandError) in try printProof(source, output) }
     }
     let client = try global.client()
-    if let from, time == nil, consistency?.isRelaxed != true {
-      return try writing(output) { (output) throws(CommandError) in
-        let code = try keys(from, output).read(client) { (key, found) throws(CommandError) in
-          try answer(key, found.map { (Record(key: key, version: $0.version, value: $0.value), nil) }, output)
-        }
-        try end(output)
-        return code
-      }
-    }
     let version = try time?.version(asking: client)
-    return try write(output) { (key) throws(CommandError) in try get(key, client, version) }
+    guard let from else { return try write(output) { (key) throws(CommandError) in try get(key, client, version) } }
+    return try writing(output) { (output) throws(CommandError) in
+      let stream = try keys(from, output)
+      let code = try stream.read(client, at: version, consistency?.consistency ?? .strong) {
+        (key, found, freshness) throws(CommandError) in
+        try answer(key, told(key, found, freshness), output)
+      }
+      try end(output)
+      return code
+    }
   }
 
   private func printProof(_ source: SnapshotReading, _ output: OutputStream) throws(CommandError) -> ExitCode {
@@ -105,6 +105,11 @@ struct GetCommand: TakesKeys {
       guard let consistency, consistency.isRelaxed else { return (try client.get(key, at: version), nil) }
       return try client.get(key, consistency: consistency.consistency)
     }
+    return told(key, found, freshness)
+  }
+
+  /// What was found of a key, after it was said how fresh that is, where the format has no place for it.
+  private func told(_ key: Key, _ found: Found?, _ freshness: Freshness?) -> Answer? {
     if let freshness, wantedFormat != .json { global.say("\(Escaping.text(key.bytes)): \(freshness.words)") }
     return found.map { (Record(key: key, version: $0.version, value: $0.value), freshness) }
   }

@@ -6,8 +6,8 @@ import Client
 /// Whoever writes a key and waits for its value gets it: before a read that has to wait, all answers are printed. What
 /// isn't a key is told, and the next one read.
 final class KeyStream {
-  /// Prints what was found of a key; says whether anything was.
-  typealias Answer = (Key, Found?) throws(CommandError) -> Bool
+  /// Prints what was found of a key, and how fresh that is where it need not be the latest; says whether anything was.
+  typealias Answer = (Key, Found?, Freshness?) throws(CommandError) -> Bool
 
   private let format: RecordFormat
   private let input: InputStream
@@ -39,8 +39,10 @@ final class KeyStream {
     return try end()
   }
 
-  /// Reads the latest values, many at once.
-  func read(_ client: Client, _ answer: @escaping Answer) throws(CommandError) -> ExitCode {
+  /// Reads the values at a version, or the latest, many at once.
+  func read(
+    _ client: Client, at version: Version?, _ consistency: Consistency, _ answer: @escaping Answer
+  ) throws(CommandError) -> ExitCode {
     let pipeline = client.pipeline(window: KeyStream.window) { [unowned self] place, outcome in
       outcomes[place] = outcome
     }
@@ -52,7 +54,7 @@ final class KeyStream {
     try forEachKey { (key) throws(CommandError) in
       if keys.count >= KeyStream.window * 2 { pipeline.finish() }
       try printAnswers(answer)
-      keys[pipeline.get(key)] = key
+      keys[pipeline.get(key, at: version, consistency: consistency)] = key
     }
     pipeline.finish()
     try printAnswers(answer)
@@ -68,7 +70,7 @@ final class KeyStream {
     while let outcome = outcomes.removeValue(forKey: next), let key = keys.removeValue(forKey: next) {
       next += 1
       switch outcome {
-      case .success(.found(let found)): if try !answer(key, found) { note(.absent) }
+      case .success(.found(let found, let freshness)): if try !answer(key, found, freshness) { note(.absent) }
       case .success(.written): preconditionFailure("a read was answered as a write")
       case .failure(let error): throw .client(error)
       }

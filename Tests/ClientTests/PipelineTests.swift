@@ -16,7 +16,7 @@ import Wire
     writer.finish()
     var found: [Int: Found?] = [:]
     let pipeline = client.pipeline(window: 32) { index, outcome in
-      if case .success(.found(let answer)) = outcome { found[index] = .some(answer) }
+      if case .success(.found(let answer, nil)) = outcome { found[index] = .some(answer) }
     }
     for number in 0..<110 { #expect(pipeline.get(Key("k\(number)")) == number) }
     pipeline.finish()
@@ -40,7 +40,7 @@ import Wire
     pipeline.get(Key("absent"))
     pipeline.get(Key([UInt8](repeating: 1, count: Limits.keyBytes.rawValue + 1)))
     pipeline.finish()
-    #expect(try outcomes[0]?.get() == .found(nil))
+    #expect(try outcomes[0]?.get() == .found(nil, nil))
     guard case .failure(.invalid) = outcomes[1] else {
       Issue.record("\(String(describing: outcomes[1]))")
       return

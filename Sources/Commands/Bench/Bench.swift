@@ -31,6 +31,12 @@ struct BenchCommand: Executable {
   @Option(help: ArgumentHelp("How many records a range reads.", valueName: "count"))
   var limit = 100
 
+  @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))
+  var at: ArgumentBytes?
+
+  @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
+  var consistency: ConsistencyArgument?
+
   @Argument(help: ArgumentHelp("put, get or range.", valueName: "workload"))
   var workload: BenchWorkload
 
@@ -49,22 +55,33 @@ struct BenchCommand: Executable {
       throw ValidationError("--value-size takes at most \(Limits.valueBytes)")
     }
     guard limit >= 1 else { throw ValidationError("--limit takes a number from 1 on") }
+    if workload == .put, at != nil || consistency != nil {
+      throw ValidationError("--at and --consistency are of reads: get and range")
+    }
+    if at != nil, consistency?.isRelaxed == true {
+      throw ValidationError(
+        "--at excludes --consistency: what was written up to a version is the same on every replica")
+    }
   }
 
   private var plan: BenchPlan {
     let milliseconds = UInt64((seconds ?? 10) * 1000)
     return BenchPlan(
       workload: workload, clients: clients, keys: keys, keySize: keySize, valueSize: valueSize, limit: limit,
+      consistency: consistency?.consistency ?? .strong,
       end: total.map { .operations($0) } ?? .milliseconds(milliseconds))
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let file = try global.clusterFile()
     let client = Client(file, timeoutMilliseconds: global.timeoutMilliseconds)
+    let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
+    var plan = self.plan
     let reports = try asking { () throws(ClientError) in try client.status() }
     // A cluster that can't be reached is told of at once, and not by each of the operations.
     _ = try asking { () throws(ClientError) in try client.get(plan.key(keys - 1)) }
     if workload != .put { try load(client) }
+    plan.version = try time?.version(asking: client)
     let run = BenchRun(plan: plan, file: file, timeoutMilliseconds: global.timeoutMilliseconds)
     let sum = run.run(nodes: reports.map { $0.status?.pid ?? 0 })
     try print(sum, output)

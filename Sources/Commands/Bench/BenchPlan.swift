@@ -1,11 +1,12 @@
 import ArgumentParser
 import Bytes
+import Client
 
 /// What a benchmark does again and again.
 enum BenchWorkload: String, CaseIterable, ExpressibleByArgument, Sendable {
   /// Writes a random key.
   case put
-  /// Reads a random key, linearizably.
+  /// Reads a random key.
   case get
   /// Reads some records in order from a random key on.
   case range
@@ -19,6 +20,10 @@ struct BenchPlan: Sendable {
   let keySize: Int
   let valueSize: Int
   let limit: Int
+  /// The version that is read at; nil: the latest.
+  var version: Version?
+  /// What the latest is.
+  var consistency = Consistency.strong
   let end: BenchEnd
 
   /// After how many operations of all clients together it is over.

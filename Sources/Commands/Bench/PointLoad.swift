@@ -82,6 +82,10 @@ struct PointLoad {
   private mutating func begin(on pipeline: Pipeline, at began: inout UInt64) {
     let key = plan.key(Int(random.next() % UInt64(plan.keys)))
     began = ProcessFacts.steadyNanoseconds
-    if plan.workload == .put { pipeline.add(key, value) } else { pipeline.get(key) }
+    if plan.workload == .put {
+      pipeline.add(key, value)
+    } else {
+      pipeline.get(key, at: plan.version, consistency: plan.consistency)
+    }
   }
 }

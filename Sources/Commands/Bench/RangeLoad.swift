@@ -64,7 +64,8 @@ struct RangeLoad {
       let key = plan.key(Int(random.next() % UInt64(plan.keys)))
       let began = ProcessFacts.steadyNanoseconds
       do throws(ClientError) {
-        let stream = try client.range(RangeQuery(min: key, limit: plan.limit))
+        let stream = try client.range(
+          RangeQuery(min: key, at: plan.version, limit: plan.limit, consistency: plan.consistency))
         while try stream.next() != nil {}
         sum.latencies.record(nanoseconds: ProcessFacts.steadyNanoseconds - began)
       } catch {

@@ -104,7 +104,7 @@ final class SnapshotTransfer {
     var changed: [Record] = []
     for (record, answer) in zip(wanted, present) {
       let isEqual =
-        if case .found(let found) = answer { found?.value == (record.kind == .value ? record.value : nil) } else {
+        if case .found(let found, _) = answer { found?.value == (record.kind == .value ? record.value : nil) } else {
           false
         }
       if isEqual { tally.equal += 1 } else { changed.append(record) }

@@ -27,6 +27,21 @@ for format in tsv json cdb nul keys; do
   status 1 kv delete --from "$format" records
   grep -q '0 keys deleted, 2 were absent' stderr
 done
+# At a version, and of any replica, many at once, too.
+kv put x old >/dev/null
+before=$(kv put y old)
+printf 'x\tnew\ny\tnew\nz\tnew\n' | kv put --from tsv 2>/dev/null
+printf 'x\ny\nz\n' | status 1 kv get --from keys --at "$before"
+same $'x\told\ny\told' "$(cat stdout)"
+grep -q 'z is absent' stderr
+printf 'x\ny\n' | status 0 kv get --from keys --consistency bounded:30s
+same $'x\tnew\ny\tnew' "$(cat stdout)"
+grep -q '^kv: x: .*node 1' stderr || fail "not said how fresh: $(cat stderr)"
+same 2 "$(printf 'x\ny\n' | kv get --from keys --consistency eventual --json | grep -c '"lag_ms"')"
+status 0 kv bench get --total 200 --keys 50 --consistency eventual
+status 0 kv bench range --total 20 --keys 50 --at -1s
+status 64 kv bench put --at 5
+status 64 kv bench get --at 5 --consistency eventual
 status 1 kv delete --from keys --json - <<<precious1
 same '{"record":1,"key":"precious1","version":null}' "$(cat stdout)"
 echo '{"key":"precious1"}' | status 1 kv delete --from json

@@ -39,6 +39,8 @@ struct Attempts {
   private let isRepetition: Bool
   /// Whether an attempt of the write was perhaps applied, or will be.
   private(set) var isMaybeApplied = false
+  /// Whether a node has said why it does not do it.
+  private(set) var hasRefusal = false
   /// Whether a copy of the request may be on its way when the next attempt is made.
   var mustSettle: Bool { isMaybeApplied || isRepetition }
   private var troubles: [Trouble] = []
@@ -82,6 +84,7 @@ struct Attempts {
 
   private mutating func record(_ failure: WireFailure, at peer: String) -> Verdict {
     note(peer, Attempts.words(failure), .broken)
+    hasRefusal = true
     switch failure.code {
     case .unavailable, .notLeader:
       return .again(leader: failure.leader == 0 ? nil : NodeID(rawValue: failure.leader))

@@ -21,7 +21,9 @@ extension Client {
       guard let stop = route.next(preferred: hint ?? preferred(), candidates: candidates) else {
         throw attempts.exhausted()
       }
-      guard surroundings.now + stop.rest < deadline else { throw attempts.expired(after: timeout) }
+      guard !isTooLate(for: stop, attempts, at: surroundings.now, until: deadline) else {
+        throw attempts.expired(after: timeout)
+      }
       if stop.rest > 0 { surroundings.sleep(milliseconds: stop.rest) }
       if attempts.mustSettle { body.mustSettle() }
       var answer: Answer?

@@ -100,6 +100,13 @@ public final class Client {
     return min(left, max(ClientLimits.answerTime, left / 2))
   }
 
+  /// Whether no time is left to go to a stop.
+  func isTooLate(for stop: Route.Stop, _ attempts: Attempts, at now: UInt64, until deadline: UInt64) -> Bool {
+    let isRepeated = stop.rest > 0 && attempts.hasRefusal
+    let least = isRepeated ? min(ClientLimits.lastAnswerTime, UInt64(timeout) / 3) : 0
+    return now + stop.rest + least >= deadline
+  }
+
   /// A request with a number of its own. The node is told a little less than the time that it has, so that its own
   /// answer comes before the client gives up.
   func request(_ body: WireRequest.OneOf_Body, time: UInt64) -> WireRequest {

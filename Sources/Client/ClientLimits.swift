@@ -23,6 +23,9 @@ enum ClientLimits {
   static let connectTime: UInt64 = 1000
   /// An answer gets at least this long, if so much is left, or half of what is left.
   static let answerTime: UInt64 = 500
+  /// The least time for another attempt behind a rest, after a node has said why not; or a third of all. Nodes look at
+  /// their clocks every 50 ms: a shorter one would be lost, and leave unknown what is known.
+  static let lastAnswerTime: UInt64 = 300
   /// How long it is tried to tell a node of which writes the client has heard.
   static let acknowledgeTime: UInt64 = 200
   /// A connection without a request under way for this long may have been closed by its node.

@@ -115,7 +115,7 @@ extension Pipeline {
       return settle(request, .failure(request.attempts.exhausted()))
     }
     let now = client.surroundings.now
-    guard now + stop.rest < request.deadline else {
+    guard !client.isTooLate(for: stop, request.attempts, at: now, until: request.deadline) else {
       return settle(request, .failure(request.attempts.expired(after: client.timeout)))
     }
     guard stop.rest > 0 else { return ask(request, at: stop.address) }

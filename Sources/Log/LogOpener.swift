@@ -66,7 +66,7 @@ struct LogOpener {
     // The last segment says which is the first, so it is looked at first.
     var tailReader = SegmentReader()
     var scan = try scan(last, &tailReader)
-    let proven = lacksNext(last) ? .max : scan.durable.sequence == last.sequence ? scan.durable.offset : 0
+    let proven = lacksNext(last, scan) ? .max : scan.durable.sequence == last.sequence ? scan.durable.offset : 0
     let stale = LogOpener.cut(&scan, proven: proven, tailReader)
     oldest = min(max(last.header?.oldest ?? 1, scan.oldest), last.sequence)
     try refuseMisplaced()
@@ -121,10 +121,11 @@ struct LogOpener {
     identity = files.options.identity
   }
 
-  /// Whether the file after the last segment is missing, though there are some behind it. Files are only ever made and
-  /// taken in the order of their numbers, so that it was a segment, which is lost.
-  private func lacksNext(_ last: SegmentFile) -> Bool {
-    segments[last.sequence + 1] == nil && segments.keys.contains { $0 > last.sequence }
+  /// Whether the segment after the last one is lost: a mark says that it was begun; or its file is missing, though there
+  /// are some behind it, for files are only ever made and taken in the order of their numbers.
+  private func lacksNext(_ last: SegmentFile, _ scan: SegmentScan) -> Bool {
+    scan.durable.sequence > last.sequence
+      || segments[last.sequence + 1] == nil && segments.keys.contains { $0 > last.sequence }
   }
 
   /// A spare's header is whole, or zeros: a file of which it is neither may be a segment, and is set aside.
@@ -184,7 +185,17 @@ struct LogOpener {
     if let end = end ?? (isEmpty ? bytes(sequence) : nil), scan.end < end {
       damaged.insert(sequence)
       replay.lose(path, at: scan.end..<end, reader)
+    } else {
+      noteCut(segment)
     }
+  }
+
+  /// Tells of a file that ends early, but behind all of its frames.
+  private mutating func noteCut(_ segment: SegmentFile) {
+    guard segment.bytes < segment.wholeBytes else { return }
+    replay.note(
+      files.path(segment.sequence), at: segment.bytes, expected: "\(segment.wholeBytes) bytes of a segment",
+      found: "the end of the file, and no frame that it cuts")
   }
 
   private mutating func apply(_ segment: SegmentFile, _ scan: SegmentScan, _ reader: SegmentReader) {
@@ -193,6 +204,11 @@ struct LogOpener {
     if segment.header == nil {
       let found = segment.reading == .damaged ? "two damaged copies" : "none, or that of another segment"
       replay.note(path, at: 0, expected: "the header of segment \(segment.sequence)", found: found)
+    }
+    // Behind a loss a segment is begun with a number that leaves one out.
+    if let first = segment.header?.firstFrame, let expected = replay.nextNumber, first > expected {
+      replay.lose(path, at: 0, expected: "frame \(expected)", found: "a header that begins with frame \(first)")
+      replay.expect(number: first)
     }
     replay.apply(scan, reader, path: path, sequence: segment.sequence)
     if replay.lossCount > before { damaged.insert(segment.sequence) }
@@ -209,11 +225,7 @@ struct LogOpener {
     let next = end..<end + FrameHeader.claimedBytes(reader.bytes, at: end)
     let isGone = last.header == nil && scan.items.isEmpty
     let isUnreadable = isGone || stale.isEmpty && !next.isEmpty && reader.reason(in: next) != nil
-    if !isUnreadable, last.bytes < reader.bytes.count {
-      replay.note(
-        files.path(last.sequence), at: last.bytes, expected: "\(reader.bytes.count) bytes of a segment",
-        found: "the end of the file, and no frame that it cuts")
-    }
+    if !isUnreadable { noteCut(last) }
     if isUnreadable {
       let unreadable = end..<(isGone ? reader.bytes.count : reader.endOfUnreadable(from: next))
       replay.lose(files.path(last.sequence), at: unreadable, reader)
@@ -221,10 +233,11 @@ struct LogOpener {
       end = unreadable.upperBound
       number += 1
     }
-    let lacksNext = lacksNext(last)
+    let lacksNext = lacksNext(last, scan)
     if lacksNext {
       let missing = last.sequence + 1
-      replay.lose(files.path(missing), at: 0, expected: "segment \(missing)", found: "no such file")
+      let found = segments[missing] == nil ? "no such file" : "a file that no segment was begun in"
+      replay.lose(files.path(missing), at: 0, expected: "segment \(missing)", found: found)
       number += 1
     }
     return Tail(

@@ -103,21 +103,24 @@ extension SharedLog {
 
   // MARK: Writing
 
-  /// The bytes that can still be added to the frame in this segment.
-  private var room: Int { (segment.bytes - offset) / FrameHeader.alignment * FrameHeader.alignment - frame.bytes }
+  /// The bytes that can still be added to the frame in this segment. What a mark needs is left free.
+  private var room: Int {
+    (segment.bytes - FrameHeader.bytes - offset) / FrameHeader.alignment * FrameHeader.alignment - frame.bytes
+  }
 
   /// Sees to it that a record of this size fits, in the segment or in a new one.
   func makeRoom(for bytes: Int) throws(DiskError) {
     guard room < bytes else { return }
     if !frame.drafts.isEmpty { try emit() }
     guard room < bytes else { return }
-    try roll(bytes: SegmentHeader.blockBytes + FrameHeader.aligned(FrameHeader.bytes + bytes))
+    try roll(bytes: SegmentHeader.blockBytes + FrameHeader.aligned(FrameHeader.bytes + bytes) + FrameHeader.bytes)
   }
 
   /// Goes on in a new segment. All before it is durable then, so that only the last segment can have a torn tail.
   private func roll(bytes: Int) throws(DiskError) {
     if isDirty { try syncSegment() }
-    let end = LogPosition(sequence: segment.sequence, offset: offset)
+    let left = segment
+    let end = LogPosition(sequence: left.sequence, offset: offset)
     let next = try files.advance(bytes: bytes)
     segment = Segment(
       file: next.file, sequence: next.sequence, bytes: next.bytes,
@@ -127,6 +130,16 @@ extension SharedLog {
     // Durable before any frame: else a crash could leave frames of this number in what looks like a spare, and they
     // would fit the segment when it gets the number again.
     try syncSegment()
+    try seal(left, at: end.offset)
+  }
+
+  /// Says behind the last frame of a segment that the next one was begun, durably: should that be gone one day, nothing
+  /// else would tell.
+  private func seal(_ left: Segment, at end: Int) throws(DiskError) {
+    guard end + FrameHeader.bytes <= left.bytes else { return }
+    let mark = FrameBuilder.mark(number: number, durable: durable, oldest: oldest, seed: left.seed, offset: end)
+    try left.file.write(mark, at: UInt64(end))
+    try left.file.sync()
   }
 
   /// Heads the segment.

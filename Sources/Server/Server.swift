@@ -127,9 +127,6 @@ public enum Server {
         throw .usage(
           "--from makes a new cluster, and \(options.directory) is a node's already: name an empty directory")
       }
-      guard options.partitions == nil else {
-        throw .usage("--partitions is for a cluster's first start; this directory is a node's already")
-      }
       try moveIfAsked(options, on: disk)
     case .foreign: try refuseForeign(options.directory, on: disk)
     }

@@ -13,7 +13,8 @@ private enum Scripts {
   /// What the commands do.
   static let ofCommands = [
     "bytes", "edges", "streams", "statuses", "packages", "strangers", "demo", "debug", "keep", "full", "damage",
-    "proof", "scopes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "resume", "history", "watch",
+    "twodamaged", "proof", "scopes", "snapshot", "snapshotfile", "snapshotpairs", "snapshotbackup", "resume", "history",
+    "watch",
   ]
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "scripts").path
 

@@ -12,8 +12,9 @@
 #   range       reads of 1,000 records
 #   command     one `get` by a whole process, 50 times, alone
 #   snapshot    the whole data into one file
+#   restore     from such a file to a node of its own that answers; needs snapshot before it
 #   footprint   what a node takes of memory and disk, in the mean
-# by default all but the last. A load with another number of clients: put@256, get@1. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
+# by default all but the last two. A load with another number of clients: put@256, get@1. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
 # $ETCDLOAD: a load generator for etcd's gRPC interface, one connection for each client, which takes
 #   --cacert F --cert F --key F --endpoints LIST --pids LIST --mode put|get-linearizable|range|txnput --clients N
 #   --seconds N --warmup N --n N (records of a range) --seq --keyspace N --total N
@@ -168,6 +169,38 @@ etcd_save() {
 }
 kv_save() { rm -f "$dir/kv.snapshot" && kv_ctl snapshot export "$dir/kv.snapshot" 2>/dev/null; }
 
+# Each prints the milliseconds from a file to the answer of a new node with its data.
+etcd_restore() {
+  local port=$((base + 5)) began ended pid
+  rm -rf "$dir/restored"
+  began=$(date +%s%N)
+  ETCDCTL_API=3 etcdctl snapshot restore "$dir/etcd.db" --name r --data-dir "$dir/restored" \
+    --initial-cluster "r=https://127.0.0.1:$((port + 1))" \
+    --initial-advertise-peer-urls "https://127.0.0.1:$((port + 1))" >/dev/null 2>&1
+  etcd --name r --data-dir "$dir/restored" --listen-client-urls "https://127.0.0.1:$port" \
+    --advertise-client-urls "https://127.0.0.1:$port" --listen-peer-urls "https://127.0.0.1:$((port + 1))" \
+    --client-cert-auth --trusted-ca-file "$dir/ca.crt" --cert-file "$dir/node.crt" --key-file "$dir/node.key" \
+    --peer-client-cert-auth --peer-trusted-ca-file "$dir/ca.crt" --peer-cert-file "$dir/node.crt" \
+    --peer-key-file "$dir/node.key" --quota-backend-bytes 8589934592 >"$dir/restored.log" 2>&1 &
+  pid=$!
+  until [ "$(ETCDCTL_API=3 etcdctl "${tls[@]}" --endpoints="127.0.0.1:$port" get compare --print-value-only 2>/dev/null)" \
+    = value ]; do sleep 0.02; done
+  ended=$(date +%s%N)
+  kill "$pid" && { wait "$pid" || true; }
+  echo $(((ended - began) / 1000000))
+}
+kv_restore() {
+  local port=$((base + 5)) began ended pid
+  rm -rf "$dir/restored"
+  began=$(date +%s%N)
+  "$KV" serve -d "$dir/restored" --listen "127.0.0.1:$port" --from "$dir/kv.snapshot" >"$dir/restored.log" 2>&1 &
+  pid=$!
+  until [ "$("$KV" get compare --cluster "$dir/restored/cluster.kv" 2>/dev/null)" = value ]; do sleep 0.02; done
+  ended=$(date +%s%N)
+  kill "$pid" && { wait "$pid" || true; }
+  echo $(((ended - began) / 1000000))
+}
+
 certificates
 start_etcd
 start_kv
@@ -213,6 +246,11 @@ for round in $(seq "$rounds"); do
         turn etcd && etcd=$(median_ms 1 etcd_save)
         turn kv && kv=$(median_ms 1 kv_save)
         report_time snapshot "$etcd" "$kv"
+        ;;
+      restore)
+        turn etcd && etcd=$(etcd_restore)
+        turn kv && kv=$(kv_restore)
+        report_time restore "$etcd" "$kv"
         ;;
       *) echo "etcd.sh: $kind: no such work" >&2 && exit 64 ;;
     esac

@@ -325,4 +325,42 @@ struct LogDamageTests {
     let (_, last) = try open(disk)
     #expect(last[1]?.entries == entries(1...2) + entries(3...3, term: 9, bytes: 600))
   }
+
+  @Test("The last segments are gone: whatever was begun in them is lost, and that stays known; spares are no loss")
+  func lastSegments() throws {
+    let disk = SimulatedDisk()
+    let (log, _) = try open(disk)
+    for number in 1...30 as ClosedRange<UInt64> {
+      try log.append([LogWrite(group: group(1), entries: entries(number...number, bytes: 500))], sync: true)
+      if number % 3 == 0 { log.settle() }
+      let begun = log.statistics.segments
+      for kept in 1...begun {
+        let copy = disk.clone()
+        for name in try copy.list("log") where name > String(segment(kept).dropFirst(4)) {
+          try copy.remove("log/\(name)")
+        }
+        try copy.syncDirectory("log")
+        let (_, held) = try open(copy)
+        #expect(held.damage.isEmpty == (kept == begun), "\(kept) of \(begun) segments: \(held.damage)")
+        #expect((held[1]?.health == .intact) == (kept == begun), "\(kept) of \(begun) segments")
+        let (_, again) = try open(copy)
+        #expect((again[1]?.health == .intact) == (kept == begun), "\(kept) of \(begun) segments, opened again")
+      }
+    }
+    #expect(log.statistics.segments > 4)
+  }
+
+  @Test("A segment of which nothing is left but zeros was begun all the same")
+  func zeroedSegment() throws {
+    let disk = SimulatedDisk()
+    let (log, _) = try open(disk)
+    try log.append([LogWrite(group: group(1), entries: entries(1...12, bytes: 500))], sync: true)
+    let last = log.statistics.segments
+    try #require(last > 1)
+    let file = try disk.open(segment(last), .readWrite)
+    try file.write([UInt8](repeating: 0, count: Int(try file.size())), at: 0)
+    try file.sync()
+    let (_, held) = try open(disk)
+    #expect(held.damage.contains { $0.found.contains("no segment was begun") } && held[1]?.health != .intact)
+  }
 }

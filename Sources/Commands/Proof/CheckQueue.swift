@@ -36,7 +36,7 @@ struct CheckQueue {
       begun = number
     } else {
       switch try start(group) {
-      case .failed(let words)?: return (group, .failed(words))
+      case .failed(let words)?: return (group, check.judged(words, of: group))
       case .begun(let number)?: begun = number
       case nil: begun = nil
       }
@@ -50,6 +50,7 @@ struct CheckQueue {
       show(done, total)
       touch()
     }
+    if case .failed(let words) = result { return (group, check.judged(words, of: group)) }
     return (group, result)
   }
 

@@ -7,6 +7,8 @@ struct PartitionCheck {
   /// What came of one partition.
   enum Result {
     case checked(WireCheckReport, check: UInt64)
+    /// Nothing could be compared, because of damage that its nodes know of, in words.
+    case damaged(String)
     /// Nothing could be found out, and why.
     case failed(String)
   }
@@ -52,6 +54,16 @@ struct PartitionCheck {
       }
     }
     return .failed(last)
+  }
+
+  /// What a failure means where its nodes know of replicas that take no part any more.
+  func judged(_ failure: String, of group: UInt32) -> Result {
+    let nodes = ((try? client.status()) ?? []).filter { report in
+      report.status?.groups.contains { $0.group == group && $0.fenced } ?? false
+    }
+    guard !nodes.isEmpty else { return .failed(failure) }
+    let names = nodes.map { "node \($0.member.id)" }.joined(separator: " and ")
+    return .damaged("its replica on \(names) is damaged and takes no part, `kv status` says by what: \(failure)")
   }
 
   /// Begins the check of a partition, to be waited for by `run`; nil where it has no number to be asked after by.

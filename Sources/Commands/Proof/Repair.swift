@@ -82,9 +82,11 @@ struct RepairCommand: Executable {
 
   /// Shows what is wrong with a partition, and what would be done about it.
   private func show(_ result: PartitionCheck.Result, _ group: UInt32, _ output: OutputStream) throws(CommandError) {
-    guard case .checked(let message, _) = result else {
-      if case .failed(let words) = result { StandardError.say("partition \(group) could not be checked: \(words)") }
-      return
+    let message: WireCheckReport
+    switch result {
+    case .checked(let report, _): message = report
+    case .damaged(let words): return StandardError.say("partition \(group) is damaged, and was not compared: \(words)")
+    case .failed(let words): return StandardError.say("partition \(group) could not be checked: \(words)")
     }
     let report = CheckReport(message: message)
     guard report.outcome != .equal else { return }

@@ -99,14 +99,20 @@ struct VerifyCommand: Executable {
       if global.json { return try output.write(report.object(global.cluster?.text).line) }
       for line in report.text { try output.line(line) }
       if let repair = report.repairLine(global.cluster?.text) { try output.line("  repair: \(repair)") }
-    case .failed(let words):
-      guard global.json else { return try output.line("partition \(group): NOT CHECKED: \(words)") }
-      var object = JSONObject()
-      object.number("partition", group)
-      object.string("outcome", "not checked")
-      object.string("error", words)
-      try output.write(object.line)
+    case .damaged(let words): try print("damaged", words, group, output)
+    case .failed(let words): try print("not checked", words, group, output)
     }
+  }
+
+  private func print(
+    _ outcome: String, _ words: String, _ group: UInt32, _ output: OutputStream
+  ) throws(CommandError) {
+    guard global.json else { return try output.line("partition \(group): \(outcome.uppercased()): \(words)") }
+    var object = JSONObject()
+    object.number("partition", group)
+    object.string("outcome", outcome)
+    object.string("error", words)
+    try output.write(object.line)
   }
 }
 
@@ -120,7 +126,12 @@ struct CheckTally {
   private var records: UInt64 = 0
 
   mutating func note(_ result: PartitionCheck.Result, _ group: UInt32) {
-    guard case .checked(let message, _) = result else { return notChecked.append(group) }
+    let message: WireCheckReport
+    switch result {
+    case .checked(let report, _): message = report
+    case .damaged: return damaged.append(group)
+    case .failed: return notChecked.append(group)
+    }
     switch CheckReport(message: message).outcome {
     case .equal:
       equal.append(group)

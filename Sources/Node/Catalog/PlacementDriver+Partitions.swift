@@ -71,6 +71,14 @@ extension PlacementDriver {
     return true
   }
 
+  /// Whether a voter that could take a leadership is not known to have damaged files.
+  func hasSoundHeir(_ replica: GroupReplica) -> Bool {
+    replica.core.membership.voters.contains { voter in
+      voter != replica.id && isCaughtUp(voter, replica) && !isFull(voter.node)
+        && node.catalog.catalog?.isDamaged(voter, of: replica.group) == false
+    }
+  }
+
   func isFull(_ id: NodeID) -> Bool { node.catalog.catalog?.node(id)?.isFull ?? false }
 
   func mayLead(_ id: NodeID) -> Bool { node.catalog.catalog?.mayLead(id) ?? true }

@@ -193,8 +193,11 @@ final class Partition: GroupMachine {
   }
 
   /// The answer of a replica that does not lead.
-  var notLeader: WireResponse.OneOf_Body {
+  var notLeader: WireResponse.OneOf_Body { sentOn("node \(node.id) does not lead partition \(group)") }
+
+  /// Sends who asked on to the leader.
+  func sentOn(_ words: String) -> WireResponse.OneOf_Body {
     let leader = replica.map { $0.core.leader == .none || $0.core.isLeader ? nil : $0.core.leader.node } ?? nil
-    return WireFailure.because(.notLeader, "node \(node.id) does not lead partition \(group)", leader: leader)
+    return WireFailure.because(.notLeader, words, leader: leader)
   }
 }

@@ -13,8 +13,9 @@ extension Node {
     }
     if let refusal = refusal(of: body, to: caller) { return reply(WireFailure.because(.refused, refusal)) }
     let patience = min(UInt64(request.timeoutMs == 0 ? 5_000 : request.timeoutMs), Limits.requestMilliseconds)
-    // Some of the caller's patience is left for the answer's way back.
-    let deadline = now.advanced(milliseconds: patience - min(patience / 10, 100))
+    // Some of the caller's patience is left for the answer's way back, and for the tick at which it is given.
+    let deadline = now.advanced(
+      milliseconds: patience - min(patience / 10, 100) - min(patience / 2, Node.tickMilliseconds))
     switch body {
     case .write(let write):
       guard !write.key.isEmpty else { return reply(WireFailure.because(.invalid, "the key is empty")) }

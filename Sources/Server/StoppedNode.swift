@@ -20,8 +20,10 @@ public final class StoppedNode {
   private let credentials: NodeCredentials
 
   /// Locks and reads a node's directory, and those of others from which is to be taken what it lacks.
-  /// The partitions in `without` begin anew.
-  public init(_ directory: String, others: [String] = [], without: [UInt32] = []) throws(ServerError) {
+  /// The partitions in `without` begin anew; with `acceptsLoss` the others go on with what is left of damaged logs.
+  public init(
+    _ directory: String, others: [String] = [], without: [UInt32] = [], acceptsLoss: Bool = false
+  ) throws(ServerError) {
     let disk = PosixDisk()
     var locks: [Lock] = []
     for path in [directory] + others { locks.append(try StoppedNode.lock(path, on: disk)) }
@@ -29,8 +31,8 @@ public final class StoppedNode {
     credentials = try NodeCredentials.load(from: directory, on: disk)
     do throws(NodeError) {
       recovery = try Recovery(
-        directory, others: others, without: Set(without.map { GroupID(rawValue: $0) }), on: disk,
-        time: SystemClock().wallMilliseconds)
+        directory, others: others, without: Set(without.map { GroupID(rawValue: $0) }), acceptsLoss: acceptsLoss,
+        on: disk, time: SystemClock().wallMilliseconds)
     } catch {
       throw .node(error)
     }

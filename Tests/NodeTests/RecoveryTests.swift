@@ -197,6 +197,96 @@ struct RecoveryTests {
     #expect(second.obstacles.count == lacking.count, "\(second.obstacles)")
   }
 
+  @Test(
+    "a node alone whose log has lost something goes on with the rest, if that is accepted",
+    arguments: 1...12 as ClosedRange<UInt64>)
+  func lossy(seed: UInt64) throws {
+    var options = NodeOptions()
+    options.log = .init(segmentBytes: .kibibytes(16), spareSegments: 2, identity: 3)
+    options.keptLogBytes = 0
+    let world = try SimulatedWorld(seed: seed, partitions: 4, options: options)
+    let only = NodeID(rawValue: 1)
+    var values: [String: [String]] = [:]
+    var last: Version?
+    for id in 1...120 as ClosedRange<UInt64> {
+      let value = "v\(id)" + String(repeating: "x", count: 600)
+      last = try #require(world.ask(SimulatedWorld.write("k\(id % 40)", value, id: id))?.version)
+      values["k\(id % 40)", default: []].append(value)
+      if id == 60 { world.hosts[only]?.node.partitions.forEach { $0.flush() } }
+      world.run(milliseconds: 20)
+    }
+    world.run(milliseconds: 500)
+    let disk = try #require(world.hosts[only]).disk
+    world.kill(only)
+    let segments = try disk.list("/node/log").filter { $0.hasSuffix(".log") }
+    if seed % 2 == 0 {
+      // The end of the log is gone, spares and all.
+      for name in segments.dropFirst(segments.count / 3) { try disk.remove("/node/log/\(name)") }
+      try disk.syncDirectory("/node/log")
+    } else {
+      var random = SplitMix64(seed: seed)
+      try disk.damageLog(&random, times: 2)
+    }
+    func recovery(_ acceptsLoss: Bool) throws -> Recovery {
+      try Recovery("/node", acceptsLoss: acceptsLoss, on: disk, time: 7)
+    }
+    let lacking = try recovery(false).obstacles
+    // Of flipped bytes some harm nothing.
+    guard !lacking.isEmpty else { return #expect(seed % 2 == 1, "seed \(seed): nobody misses the log's end") }
+    let plan = try recovery(true)
+    #expect(plan.obstacles.isEmpty && plan.groups.compactMap(\.loss).count == lacking.count && !plan.isDone)
+    try plan.apply()
+    let done = try recovery(false)
+    #expect(done.isDone && done.obstacles.isEmpty, "seed \(seed): \(done.obstacles)")
+    #expect(done.earlier.last?.lossy == plan.groups.filter { $0.loss != nil }.map(\.group.rawValue), "seed \(seed)")
+
+    try world.start(only)
+    try #require(world.settle(), "seed \(seed)")
+    for (key, written) in values {
+      // Whatever is there was written once, and nothing else; some is gone.
+      let found = world.get(key)
+      #expect(found.map(written.contains) ?? true, "seed \(seed): \(key)")
+    }
+    for (number, key) in values.keys.sorted().enumerated() {
+      let answer = world.ask(SimulatedWorld.write(key, "new", id: 1_000 + UInt64(number)))
+      #expect(try #require(answer?.version) > #require(last), "seed \(seed): a version came again")
+    }
+    world.kill(only)
+    try world.start(only)
+    try #require(world.settle(), "seed \(seed)")
+    for key in values.keys { #expect(world.get(key) == "new", "seed \(seed): \(key)") }
+    #expect(world.stops.isEmpty)
+  }
+
+  @Test("a partition of a node alone begins anew, though there is nobody else to strike out")
+  func emptiedAlone() throws {
+    let world = try SimulatedWorld(seed: 4, partitions: 4)
+    let only = NodeID(rawValue: 1)
+    for id in 1...60 as ClosedRange<UInt64> { try #require(world.put("k\(id)", "v", id: id) != nil) }
+    world.hosts[only]?.node.partitions.forEach { $0.flush() }
+    world.run(milliseconds: 500)
+    let disk = try #require(world.hosts[only]).disk
+    world.kill(only)
+    disk.flip("/node/partitions/3/CURRENT", at: 3)
+    let gone = GroupID(rawValue: 3)
+    let plan = try Recovery("/node", without: [gone], on: disk, time: 7)
+    #expect(plan.obstacles.isEmpty && !plan.isDone)
+    try plan.apply()
+    #expect(try Recovery("/node", without: [gone], on: disk, time: 7).isDone)
+    try world.start(only)
+    try #require(world.settle())
+    let node = try #require(world.hosts[only]?.node)
+    for id in 1...60 as ClosedRange<UInt64> {
+      let isGone = node.group(of: Array("k\(id)".utf8)) == gone
+      #expect(world.get("k\(id)") == (isGone ? nil : "v"))
+      #expect(world.put("k\(id)", "new", id: 100 + id) != nil)
+    }
+    world.kill(only)
+    try world.start(only)
+    try #require(world.settle())
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "new") }
+  }
+
   @Test("what is taken from is read alone, and may be given again by mistake")
   func repeated() throws {
     let (world, disk, written) = try remains(seed: 7)

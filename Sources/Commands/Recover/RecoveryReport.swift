@@ -22,6 +22,7 @@ struct RecoveryReport {
         object.numbers("members", group.members.map(\.rawValue))
         object.boolean("alone", group.isAlone)
         if group.isEmptied { object.boolean("emptied", true) }
+        if let loss = group.loss { object.string("loss", loss) }
         if let obstacle = group.obstacle { object.string("obstacle", obstacle) }
         if !group.unusable.isEmpty { object.strings("unusable", group.unusable) }
         try output.write(object.line)
@@ -36,6 +37,7 @@ struct RecoveryReport {
           : "\(name): entries up to \(group.last) of term \(group.term), known to be committed up to \(group.commit);"
             + " \(state)\(source)"
         try output.line(group.obstacle ?? plan)
+        if let loss = group.loss { try output.line("lost: \(loss)") }
         for words in group.unusable { try output.line("can't be used: \(words)") }
       }
     }
@@ -58,25 +60,31 @@ struct RecoveryReport {
         object.number("survivor", earlier.survivor)
         object.strings("lost", earlier.lost.map { "\($0)" })
         if !earlier.emptied.isEmpty { object.numbers("emptied", earlier.emptied) }
+        if !earlier.lossy.isEmpty { object.numbers("lossy", earlier.lossy) }
         try output.write(object.line)
         continue
       }
+      let lost = earlier.lost.isEmpty ? "no node was" : "nodes \(Self.list(earlier.lost)) were"
       try output.line(
-        "recovered at \(CivilTime.text(milliseconds: earlier.timeMs)) on node \(earlier.survivor):"
-          + " nodes \(earlier.lost.map { "\($0)" }.joined(separator: ", ")) were struck out")
+        "recovered at \(CivilTime.text(milliseconds: earlier.timeMs)) on node \(earlier.survivor): \(lost) struck out")
       if !earlier.emptied.isEmpty {
-        try output.line(
-          "partitions that began anew then, empty: \(earlier.emptied.map { "\($0)" }.joined(separator: ", "))")
+        try output.line("partitions that began anew then, empty: \(Self.list(earlier.emptied))")
+      }
+      if !earlier.lossy.isEmpty {
+        try output.line("groups that went on then with what was left of their logs: \(Self.list(earlier.lossy))")
       }
     }
   }
+
+  private static func list(_ numbers: [UInt32]) -> String { numbers.map { "\($0)" }.joined(separator: ", ") }
 
   /// Whether the recovery may go on.
   func verdict(reachable: [String], _ global: GlobalOptions) -> ExitCode {
     guard recovery.obstacles.isEmpty else {
       StandardError.say(
         "what is given can't carry the cluster on: give the directories of other nodes by --from, or try another one;"
-          + " where nothing is left of a partition, --without and its number goes on with it empty")
+          + " where nothing is left of a partition, --without and its number goes on with it empty;"
+          + " where a log has lost something, --accept-loss goes on with what is left of it")
       return .damage
     }
     guard reachable.isEmpty else {

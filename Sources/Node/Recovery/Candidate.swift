@@ -17,6 +17,8 @@ extension Recovery {
     /// What the log has behind that.
     let entries: [LogEntry]
     private(set) var obstacle: String?
+    /// What its log lost, where the cluster shall go on with the rest.
+    private(set) var loss: String?
     /// Whether there is nothing of it, as against something that can't be used.
     let isAbsent: Bool
 
@@ -28,7 +30,9 @@ extension Recovery {
       entries = []
     }
 
-    private init(_ opened: OpenedDirectory, _ group: GroupID, _ replica: ReplicaID, _ point: SnapshotHeader) {
+    private init(
+      _ opened: OpenedDirectory, _ group: GroupID, _ replica: ReplicaID, _ point: SnapshotHeader, acceptsLoss: Bool
+    ) {
       self.opened = opened
       self.group = group
       self.replica = replica
@@ -38,6 +42,10 @@ extension Recovery {
       let entries = Recovery.entries(opened.recovered[group], after: point)
       if entries == nil { obstacle = obstacle ?? "its log does not go on from its files" }
       self.entries = entries ?? []
+      if acceptsLoss, let lost = obstacle {
+        loss = "\(Recovery.name(group)): \(lost)"
+        obstacle = nil
+      }
       if Candidate.membership(point, self.entries).voters.isEmpty {
         obstacle = obstacle ?? "the replica was never filled"
       }
@@ -45,19 +53,20 @@ extension Recovery {
     }
 
     /// What a directory has of the catalog.
-    static func catalog(in opened: OpenedDirectory) -> Candidate? {
+    static func catalog(in opened: OpenedDirectory, acceptsLoss: Bool) -> Candidate? {
       guard let (_, point) = opened.catalog else { return nil }
       let incarnation = max(1, opened.identity.stored.catalogIncarnation)
-      return Candidate(opened, .catalog, ReplicaID(node: opened.identity.nodeID, incarnation: incarnation), point)
+      let replica = ReplicaID(node: opened.identity.nodeID, incarnation: incarnation)
+      return Candidate(opened, .catalog, replica, point, acceptsLoss: acceptsLoss)
     }
 
     /// What a directory has of a partition.
-    static func partition(_ group: GroupID, in opened: OpenedDirectory) -> Candidate {
+    static func partition(_ group: GroupID, in opened: OpenedDirectory, acceptsLoss: Bool) -> Candidate {
       switch opened.stores.first(where: { $0.group == group })?.store {
       case .success(let store)?:
         do {
           let (state, point) = try PartitionState.read(store.flushedState)
-          return Candidate(opened, group, state.replica, point)
+          return Candidate(opened, group, state.replica, point, acceptsLoss: acceptsLoss)
         } catch {
           return Candidate(opened, group, obstacle: "its manifest holds no partition's state: \(error)")
         }
@@ -102,21 +111,26 @@ extension Recovery {
       return refused
     }
 
-    /// What has its last entry furthest, of those that can go on; of several the first. Where none can, the first at all.
+    /// What has its last entry furthest, of those that can go on and have lost nothing, or else of all that can go on; of
+    /// several the first. Where none can, the first at all.
     static func best(of candidates: [Candidate]) -> Candidate? {
+      let able = candidates.filter { $0.obstacle == nil }
+      let sound = able.filter { $0.loss == nil }
       var best: Candidate?
-      for candidate in candidates where candidate.obstacle == nil {
+      for candidate in sound.isEmpty ? able : sound {
         if best.map({ $0.last < candidate.last }) ?? true { best = candidate }
       }
       return best ?? candidates.first
     }
 
     /// What makes a replica of a node its group's only member: entries behind those of the log, as if they had been
-    /// committed. Where the replica is another than that of the directory, its log begins where that one's files stand.
+    /// committed. Where the replica is another than that of the directory, or has lost something, its log begins anew where
+    /// the files stand.
     func write(for replica: ReplicaID, above term: Term) -> LogWrite {
       let term = Term(rawValue: max(term, last.term).rawValue + 1)
       var write = LogWrite(group: group)
-      if replica != self.replica || group == .catalog && opened.identity.nodeID != replica.node {
+      let isAnothers = replica != self.replica || group == .catalog && opened.identity.nodeID != replica.node
+      if isAnothers || loss != nil {
         write.reset = LogPoint(index: point.index, term: point.term)
         write.entries = entries
       }

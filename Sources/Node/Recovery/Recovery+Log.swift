@@ -31,7 +31,7 @@ extension Recovery {
   /// Adds to the catalog's entries the one that strikes the lost nodes out, and says which replicas are new.
   static func withRecord(_ writes: [LogWrite], _ recovery: WireRecovery) -> [LogWrite] {
     var writes = writes
-    guard !recovery.lost.isEmpty || !recovery.adopted.isEmpty,
+    guard !recovery.lost.isEmpty || !recovery.adopted.isEmpty || !recovery.lossy.isEmpty,
       let place = writes.firstIndex(where: { $0.group == .catalog }), let last = writes[place].entries.last
     else { return writes }
     let command = WireCatalogCommand.with { $0.recover = recovery }

@@ -32,6 +32,8 @@ public struct Recovery {
     public let isAlone: Bool
     /// Whether nothing is left of it, and it is to begin anew, empty.
     public let isEmptied: Bool
+    /// What its log has lost, where it is to go on with the rest; nil where nothing is.
+    public let loss: String?
   }
 
   /// The node that goes on.
@@ -68,28 +70,30 @@ public struct Recovery {
   /// Reads a stopped node's directory, and those of others from which is to be taken what this one has not, or less of.
   /// - Parameters:
   ///   - without: the partitions that begin anew, empty, since nothing is left of them.
+  ///   - acceptsLoss: whether it goes on with what is left where a log has lost something.
   ///   - time: for the record, in milliseconds since 1970.
   public init(
-    _ directory: String, others: [String] = [], without: Set<GroupID> = [], on disk: any Disk, time: UInt64
+    _ directory: String, others: [String] = [], without: Set<GroupID> = [], acceptsLoss: Bool = false,
+    on disk: any Disk, time: UInt64
   ) throws(NodeError) {
     opened = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20, isForRecovery: true)
     let own = opened.identity.nodeID
     let sources = try [opened] + Recovery.open(others, beside: opened, on: disk)
-    guard let best = Candidate.best(of: sources.compactMap(Candidate.catalog)), let saved = best.opened.catalog else {
+    let catalogs = sources.compactMap { Candidate.catalog(in: $0, acceptsLoss: acceptsLoss) }
+    guard let best = Candidate.best(of: catalogs), let saved = best.opened.catalog else {
       throw .malformed(path: directory, words: "it holds no catalog: this node never heard from its cluster")
     }
     let catalog = Recovery.replayed(saved.state, best)
     let isOwnCatalog = best.opened.identity.nodeID == own
     self.catalog = isOwnCatalog ? nil : saved
     var plan = Plan(node: own, sources: sources, nextIncarnation: catalog.state.nextIncarnation)
-    plan.add(
-      best, of: sources.compactMap(Candidate.catalog),
-      as: ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation)))
+    let catalogReplica = ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation))
+    plan.add(best, of: catalogs, as: catalogReplica)
     var adoptions: [Adoption] = []
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
       let candidates = sources.map { source in
-        let candidate = Candidate.partition(group, in: source)
+        let candidate = Candidate.partition(group, in: source, acceptsLoss: acceptsLoss)
         guard source.identity.nodeID != own, candidate.obstacle == nil, partition.hasSplit || candidate.hasOpenSplit
         else { return candidate }
         return candidate.refused("it is being split, which only the nodes of its replicas can carry out")
@@ -121,12 +125,14 @@ public struct Recovery {
     lost = catalog.nodes.filter { $0.id != own.rawValue }.map { (NodeID(rawValue: $0.id), $0.address) }
     groups = plan.groups
     self.adoptions = adoptions
+    plan.rememberAll(with: best, catalogReplica)
     let record = WireRecovery.with {
       $0.timeMs = time
       $0.survivor = own.rawValue
       $0.lost = catalog.nodes.map(\.id).filter { $0 != own.rawValue }
       $0.adopted = plan.adopted
       $0.emptied = plan.groups.filter(\.isEmptied).map(\.group.rawValue)
+      $0.lossy = plan.groups.filter { $0.loss != nil }.map(\.group.rawValue)
     }
     writes = Recovery.withRecord(plan.writes, record)
   }
@@ -224,7 +230,7 @@ extension Recovery {
         Group(
           group: best.group, source: node, last: start.index, term: start.term, commit: start.index, members: [],
           obstacle: obstacle, unusable: all.filter { !$0.isAbsent }.compactMap(\.unusableWords), isAlone: false,
-          isEmptied: obstacle == nil))
+          isEmptied: obstacle == nil, loss: nil))
       guard obstacle == nil else { return nil }
       let terms = sources.compactMap { $0.recovered[best.group]?.hardState.term }
       var write = LogWrite(group: best.group)
@@ -245,19 +251,31 @@ extension Recovery {
 
     /// Goes on with what a directory has of a group, as that replica; the node's own where it has one.
     mutating func add(_ candidate: Candidate, of all: [Candidate], as replica: ReplicaID?, isNew: Bool = false) {
-      let isAlone = replica.map(candidate.hasAlone) ?? false
+      let isAlone = candidate.loss == nil && replica.map(candidate.hasAlone) ?? false
       groups.append(
         Group(
           group: candidate.group, source: candidate.opened.identity.nodeID, last: candidate.last.index,
           term: candidate.last.term, commit: candidate.commit, members: candidate.membership.members.map(\.node),
           obstacle: candidate.obstacle,
           unusable: all.filter { $0.opened.identity.nodeID != candidate.opened.identity.nodeID && !$0.isAbsent }
-            .compactMap(\.unusableWords), isAlone: isAlone, isEmptied: false))
+            .compactMap(\.unusableWords), isAlone: isAlone, isEmptied: false, loss: candidate.loss))
       guard candidate.obstacle == nil, !isAlone, let replica else { return }
       if isNew { note(candidate.group, replica) }
+      write(candidate, replica)
+    }
+
+    private mutating func write(_ candidate: Candidate, _ replica: ReplicaID) {
       // Whatever any of them has promised in, this term is above.
       let terms = sources.compactMap { $0.recovered[candidate.group]?.hardState.term }
       writes.append(candidate.write(for: replica, above: terms.max() ?? .zero))
+    }
+
+    /// Sees to it that the catalog is written to where it is to know of something, though it is alone already.
+    mutating func rememberAll(with catalog: Candidate, _ replica: ReplicaID) {
+      guard !adopted.isEmpty || groups.contains(where: { $0.loss != nil }), catalog.obstacle == nil,
+        !writes.contains(where: { $0.group == .catalog })
+      else { return }
+      write(catalog, replica)
     }
   }
 }

@@ -739,6 +739,9 @@ public nonisolated struct WireRecovery: Sendable {
   /// The partitions of which nothing was left: they began anew, empty.
   public var emptied: [UInt32] = []
 
+  /// The groups that went on with what was left of a log that had lost something; 0 is the catalog.
+  public var lossy: [UInt32] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated struct Adoption: Sendable {
@@ -2174,7 +2177,7 @@ nonisolated extension WireCatalogState: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Recovery"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0\u{1}adopted\0\u{1}emptied\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}time_ms\0\u{1}survivor\0\u{1}lost\0\u{1}adopted\0\u{1}emptied\0\u{1}lossy\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2187,6 +2190,7 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.lost) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.adopted) }()
       case 5: try { try decoder.decodeRepeatedUInt32Field(value: &self.emptied) }()
+      case 6: try { try decoder.decodeRepeatedUInt32Field(value: &self.lossy) }()
       default: break
       }
     }
@@ -2208,6 +2212,9 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.emptied.isEmpty {
       try visitor.visitPackedUInt32Field(value: self.emptied, fieldNumber: 5)
     }
+    if !self.lossy.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.lossy, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2217,6 +2224,7 @@ nonisolated extension WireRecovery: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.lost != rhs.lost {return false}
     if lhs.adopted != rhs.adopted {return false}
     if lhs.emptied != rhs.emptied {return false}
+    if lhs.lossy != rhs.lossy {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

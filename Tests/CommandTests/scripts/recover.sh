@@ -65,3 +65,33 @@ port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node4.log | tail -1 | grep -o '[0-9]
 sed -i "s/^address .*/address 127.0.0.1:$port/" cluster.kv
 same one "$(kv get after --timeout 30s)"
 same 301 "$(kv range --format keys --timeout 30s | wc -l)"
+
+# A node alone whose log has lost its end does not start; with what is left it goes on where that is accepted.
+port=$(free_port)
+start single serve -d single --listen "127.0.0.1:$port" --partitions 1
+export KV_CLUSTER=$work/single/cluster.kv
+await_healthy
+value=$(head -c 3600 /dev/zero | tr '\0' x)
+seq -w 6000 | sed "s/.*/key&\t$value&/" | kv put --from tsv >/dev/null
+before=$(kv put last value)
+kv range >all
+stop "$started"
+for segment in single/log/*.log; do
+  [ "$segment" = single/log/0000000000000001.log ] || rm "$segment"
+done
+status 2 kv serve -d single
+grep -q '0000000000000002.log: damaged at byte 0: expected segment 2, found no such file' stderr || fail "$(cat stderr)"
+status 2 kv recover plan -d single
+grep -q -e '--accept-loss goes on' stderr || fail "$(cat stderr)"
+status 0 kv recover plan -d single --accept-loss
+grep -q '^lost: partition 1: ' stdout || fail "$(cat stdout)"
+status 0 kv recover apply -d single --accept-loss --yes
+status 0 kv recover verify -d single
+grep -q 'went on then with what was left of their logs: 0, 1' stdout || fail "$(cat stdout)"
+start single serve -d single --listen "127.0.0.1:$port"
+await_healthy
+kv range >left
+[ "$(wc -l <left)" -gt 1000 ] || fail "only $(wc -l <left) of $(wc -l <all) records are left"
+comm -23 <(LC_ALL=C sort left) <(LC_ALL=C sort all) | (! grep .) || fail "there is what was never written"
+[ "$(kv put last again)" -gt "$before" ] || fail "a version came again"
+kv verify >/dev/null

@@ -103,7 +103,7 @@ public final class Client {
   /// Whether no time is left to go to a stop.
   func isTooLate(for stop: Route.Stop, _ attempts: Attempts, at now: UInt64, until deadline: UInt64) -> Bool {
     let isRepeated = stop.rest > 0 && attempts.hasRefusal
-    let least = isRepeated ? min(ClientLimits.lastAnswerTime, UInt64(timeout) / 3) : 0
+    let least = isRepeated ? min(ClientLimits.lastAnswerTime, UInt64(max(0, timeout)) / 3) : 0
     return now + stop.rest + least >= deadline
   }
 

@@ -79,6 +79,7 @@ extension NodeError {
     case .disk(let error): error.isNotFound ? 66 : 74
     case .log(.unsupportedFormat), .foreign: 78
     case .departed: 77
+    case .log(.misplaced): 2
     case .log: 74
     case .store(.corrupt), .malformed, .damagedCatalog, .seed: 2
     case .store: 74

@@ -69,6 +69,8 @@ public enum NodeDirectory {
 
   /// The format that a directory's FORMAT file names; nil where it is no node's.
   private static func statedFormat(of directory: String, on disk: any Disk) throws(DiskError) -> UInt32? {
+    // What is longer is no format either.
+    guard try disk.open(formatPath(directory), .read).size() <= 64 else { return nil }
     let text = String(decoding: try disk.contents(of: formatPath(directory), limit: 64), as: UTF8.self)
     let line = text.prefix { $0 != "\n" }
     return line.hasPrefix(formatPrefix) ? UInt32(line.dropFirst(formatPrefix.count)) : nil

@@ -30,7 +30,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
     case .malformed(let path, let words): "\(path): \(words)"
     case .damagedCatalog(let damage):
       "the node's part of the catalog is damaged: \(damage.joined(separator: "; ")); where other nodes serve, "
-        + "have them go on without this one (kv leave --lost) and let it join with an empty directory"
+        + "have them go on without this one (kv leave --lost) and let it join with an empty directory; "
+        + "where there is no other, kv recover plan --accept-loss says what is left"
     case .foreign(let path, let words): "\(path): \(words)"
     case .departed(let path, let node, let cluster, let departure):
       "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "

@@ -200,7 +200,9 @@ public struct NodeIdentity: Sendable {
     do {
       file = try disk.contents(of: path, limit: Limits.catalogFileBytes.rawValue)
     } catch {
-      throw .disk(error)
+      guard error.isNotFound else { throw .disk(error) }
+      throw .malformed(
+        path: path, words: "it is gone, and with it which node this is: put it back, or let another node join")
     }
     guard let bytes = Checked.unwrap(file), let stored = WireNodeIdentity(untrusted: bytes), stored.node > 0 else {
       throw .malformed(path: path, words: "the node's identity doesn't fit its checksum")

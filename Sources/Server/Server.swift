@@ -23,7 +23,7 @@ public enum Server {
     let disk = PosixDisk()
     try refuseForeign(options.directory, on: disk)
     let lock = try lockDirectory(options.directory, on: disk)
-    try prepare(options, on: disk)
+    let isNew = try prepare(options, on: disk)
     let opened: OpenedDirectory
     do {
       var layout = NodeOptions()
@@ -33,7 +33,7 @@ public enum Server {
     } catch {
       throw .node(error)
     }
-    try run(opened, options, signals, announce)
+    try run(opened, options, isNew: isNew, signals, announce)
     withExtendedLifetime(lock) {}
   }
 
@@ -113,8 +113,9 @@ public enum Server {
     }
   }
 
-  /// Makes a cluster in an empty directory, and checks that the flags fit a directory that is a node's.
-  private static func prepare(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
+  /// Makes a cluster in an empty directory, or checks that the flags fit a directory that is a node's. Says whether the
+  /// cluster is new.
+  private static func prepare(_ options: ServeOptions, on disk: any Disk) throws(ServerError) -> Bool {
     switch try kind(options.directory, on: disk) {
     case .empty:
       try refuseHalfJoined(options.directory, on: disk)
@@ -122,6 +123,7 @@ public enum Server {
       let address = try Address.advertised(options.advertise, listen: listen)
       try check(listen, options)
       try ClusterMaker.make(options, listen: listen, address: address, on: disk)
+      return true
     case .node:
       guard options.from.isEmpty else {
         throw .usage(
@@ -130,6 +132,7 @@ public enum Server {
       try moveIfAsked(options, on: disk)
     case .foreign: try refuseForeign(options.directory, on: disk)
     }
+    return false
   }
 
   /// Sees to it that the node can listen where it is to.
@@ -167,7 +170,7 @@ public enum Server {
   }
 
   private static func run(
-    _ opened: OpenedDirectory, _ options: ServeOptions, _ signals: StopSignals,
+    _ opened: OpenedDirectory, _ options: ServeOptions, isNew: Bool, _ signals: StopSignals,
     _ announce: @escaping @Sendable (String) -> Void
   ) throws(ServerError) {
     let stored = opened.identity.stored
@@ -178,6 +181,9 @@ public enum Server {
     let context = try credentials.serverContext(cluster: stored.cluster, revocations: revocations)
     var logger = Logger(label: "kv")
     logger[metadataKey: "node"] = "\(stored.node)"
+    if !isNew, options.partitions != nil {
+      logger.warning("the number of partitions is of a new cluster, and has no effect on this one; kv split makes more")
+    }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let (keep, place, moveRate) = (options.keepMilliseconds, options.place, options.moveRate)

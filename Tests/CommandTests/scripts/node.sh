@@ -7,11 +7,13 @@ one_node
 same 600 "$(stat -c %a "$KV_CLUSTER")"
 version=$(kv put key value)
 stop "$node"
-status 64 kv serve -d node --partitions 32
 
-start node serve -d node
+# As from a configuration that the first start has left: it changes nothing any more, and says so.
+start node serve -d node --partitions 32
 node=$started
 await_healthy
+grep -q 'the number of partitions is of a new cluster' node.log || fail "not said: $(cat node.log)"
+same 16 "$(kv verify --quick | wc -l)"
 same value "$(kv get key)"
 same value "$(kv get key --at "$version")"
 

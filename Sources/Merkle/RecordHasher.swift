@@ -3,6 +3,8 @@
 ///     key length u32 | key | from u64 | to u64 | value length u32 | value
 ///
 /// all numbers little-endian, `to` all ones for a record that nothing has replaced.
+///
+/// SAFETY: key and value are lent for the call, which copies or hashes them and keeps neither.
 public final class RecordHasher {
   private let hasher = MessageHasher()
 

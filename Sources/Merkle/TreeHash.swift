@@ -7,7 +7,7 @@ public struct TreeHash: Hashable, Sendable {
 
   /// A hash whose bytes `fill` writes.
   ///
-  /// SAFETY, here as below: the four words are 32 bytes without padding, lent for the call.
+  /// SAFETY: here as below, the four words are 32 bytes without padding, lent for the call.
   init(filledBy fill: (UnsafeMutableRawBufferPointer) -> Void) {
     withUnsafeMutableBytes(of: &words) { fill($0) }
   }

@@ -1,6 +1,8 @@
 /// The hashes of a tree as RFC 6962 §2.1 defines them: a leaf is SHA-256(0x00 ‖ its bytes), an inner node
 /// SHA-256(0x01 ‖ left ‖ right), the tree of nothing SHA-256 of nothing. For one thread at a time.
 ///
+/// SAFETY: parts are lent for the call, which copies or hashes them and keeps none.
+///
 /// Where libcrypto refuses, every hash from then on is meaningless, and `isSound` false.
 public final class TreeHasher {
   private let hasher = MessageHasher()

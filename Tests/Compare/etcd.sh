@@ -169,6 +169,15 @@ etcd_save() {
 }
 kv_save() { rm -f "$dir/kv.snapshot" && kv_ctl snapshot export "$dir/kv.snapshot" 2>/dev/null; }
 
+# answers COMMAND…: waits until a command prints the value that both hold, for two minutes at most.
+answers() {
+  local end=$((SECONDS + 120))
+  until [ "$("$@" 2>/dev/null)" = value ]; do
+    [ "$SECONDS" -lt "$end" ] || { echo "etcd.sh: no answer after a restore" >&2 && exit 69; }
+    sleep 0.02
+  done
+}
+
 # Each prints the milliseconds from a file to the answer of a new node with its data.
 etcd_restore() {
   local port=$((base + 5)) began ended pid
@@ -183,8 +192,7 @@ etcd_restore() {
     --peer-client-cert-auth --peer-trusted-ca-file "$dir/ca.crt" --peer-cert-file "$dir/node.crt" \
     --peer-key-file "$dir/node.key" --quota-backend-bytes 8589934592 >"$dir/restored.log" 2>&1 &
   pid=$!
-  until [ "$(ETCDCTL_API=3 etcdctl "${tls[@]}" --endpoints="127.0.0.1:$port" get compare --print-value-only 2>/dev/null)" \
-    = value ]; do sleep 0.02; done
+  ETCDCTL_API=3 answers etcdctl "${tls[@]}" --endpoints="127.0.0.1:$port" get compare --print-value-only
   ended=$(date +%s%N)
   kill "$pid" && { wait "$pid" || true; }
   echo $(((ended - began) / 1000000))
@@ -195,7 +203,7 @@ kv_restore() {
   began=$(date +%s%N)
   "$KV" serve -d "$dir/restored" --listen "127.0.0.1:$port" --from "$dir/kv.snapshot" >"$dir/restored.log" 2>&1 &
   pid=$!
-  until [ "$("$KV" get compare --cluster "$dir/restored/cluster.kv" 2>/dev/null)" = value ]; do sleep 0.02; done
+  answers "$KV" get compare --cluster "$dir/restored/cluster.kv"
   ended=$(date +%s%N)
   kill "$pid" && { wait "$pid" || true; }
   echo $(((ended - began) / 1000000))

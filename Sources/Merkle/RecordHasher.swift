@@ -11,10 +11,10 @@ public final class RecordHasher {
   /// A hasher.
   public init() {}
 
-  /// The sum of one record; nil where the library has no memory, from then on for ever.
+  /// The sum of one record.
   public func sum(
     key: UnsafeRawBufferPointer, from: UInt64, to: UInt64, value: UnsafeRawBufferPointer
-  ) -> RecordSum? {
+  ) -> RecordSum {
     hasher.begin()
     hasher.add(UInt32(key.count))
     hasher.add(key)
@@ -22,7 +22,6 @@ public final class RecordHasher {
     hasher.add(to)
     hasher.add(UInt32(value.count))
     hasher.add(value)
-    let sum = TreeHash { hasher.finish(into: $0) }.withBytes { RecordSum(digest: $0) }
-    return hasher.isSound ? sum : nil
+    return TreeHash { hasher.finish(into: $0) }.withBytes { RecordSum(digest: $0) }
   }
 }

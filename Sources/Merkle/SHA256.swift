@@ -1,40 +1,43 @@
 import COpenSSL
 
-/// SHA-256 (FIPS 180-4) of a message that comes in parts, by the system's libcrypto. For one thread at a time.
+/// SHA-256 (FIPS 180-4) of messages that come in parts, one after the other, by the system's libcrypto. For one thread at
+/// a time.
 public final class SHA256 {
   /// The bytes of a digest.
   public static let digestBytes = 32
 
-  /// nil once the library has refused.
-  private var context: OpaquePointer?
+  // SAFETY: owned, and made a message's begin before anything else is done with it.
+  private let state = UnsafeMutablePointer<kv_sha256>.allocate(capacity: 1)
 
   /// The digest of an empty message, to which parts are added.
-  public init() {
-    context = EVP_MD_CTX_new()
-    if let context, EVP_DigestInit_ex(context, EVP_sha256(), nil) != 1 { refuse() }
-  }
+  public init() { begin() }
 
-  deinit {
-    EVP_MD_CTX_free(context)
-  }
+  deinit { state.deallocate() }
 
-  private func refuse() {
-    EVP_MD_CTX_free(context)
-    context = nil
-  }
+  /// Begins a message anew.
+  @inline(__always)
+  func begin() { kv_sha256_begin(state) }
 
   /// Adds a part.
+  @inline(__always)
   public func update(_ bytes: UnsafeRawBufferPointer) {
     // SAFETY: the library reads `count` bytes from the buffer and keeps none of it.
-    if let context, EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) != 1 { refuse() }
+    if let start = bytes.baseAddress { kv_sha256_add(state, start, bytes.count) }
   }
 
-  /// The digest of all parts, or nil where the library had no memory for it. Nothing may be added afterwards.
-  public func finish() -> [UInt8]? {
-    guard let context else { return nil }
-    var digest = [UInt8](repeating: 0, count: Self.digestBytes)
-    let isDone = EVP_DigestFinal_ex(context, &digest, nil) == 1
-    refuse()
-    return isDone ? digest : nil
+  /// Writes the digest of all parts, 32 bytes. Nothing may be added before the next message begins.
+  @inline(__always)
+  func finish(into digest: UnsafeMutableRawBufferPointer) {
+    precondition(digest.count == Self.digestBytes)
+    // SAFETY: the library writes the 32 bytes for which there is room.
+    kv_sha256_finish(state, digest.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self))
+  }
+
+  /// The digest of all parts. Nothing may be added afterwards.
+  public func finish() -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Self.digestBytes) { digest, count in
+      finish(into: UnsafeMutableRawBufferPointer(start: digest.baseAddress, count: Self.digestBytes))
+      count = Self.digestBytes
+    }
   }
 }

@@ -2,12 +2,8 @@
 /// SHA-256(0x01 ‖ left ‖ right), the tree of nothing SHA-256 of nothing. For one thread at a time.
 ///
 /// SAFETY: parts are lent for the call, which copies or hashes them and keeps none.
-///
-/// Where libcrypto refuses, every hash from then on is meaningless, and `isSound` false.
 public final class TreeHasher {
   private let hasher = MessageHasher()
-  /// Whether all hashes so far are right.
-  public var isSound: Bool { hasher.isSound }
 
   /// A hasher.
   public init() {}

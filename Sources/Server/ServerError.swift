@@ -68,7 +68,6 @@ extension SnapshotError {
     case .table, .damaged, .notSigned: 2
     case .notASnapshot, .brokenChain: 65
     case .notInFile: 3
-    case .noDigest: 70
     }
   }
 }

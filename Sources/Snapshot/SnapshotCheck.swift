@@ -31,7 +31,6 @@ public enum SnapshotCheck {
   static func compare(
     _ tree: RecordTree, with statement: SnapshotStatement, path: String, at offset: UInt64
   ) throws(SnapshotError) {
-    guard let root = tree.root else { throw .noDigest }
     func damaged(_ expected: String, _ found: String) -> SnapshotError {
       .damaged(path: path, offset: offset, expected: expected, found: found)
     }
@@ -41,8 +40,8 @@ public enum SnapshotCheck {
     guard tree.dataBytes == statement.dataBytes else {
       throw damaged("\(statement.dataBytes) bytes of keys and values", "\(tree.dataBytes)")
     }
-    guard root == statement.root else {
-      throw damaged("records with the root \(hexadecimal(statement.root))", hexadecimal(root))
+    guard tree.root == statement.root else {
+      throw damaged("records with the root \(hexadecimal(statement.root))", hexadecimal(tree.root))
     }
   }
 }

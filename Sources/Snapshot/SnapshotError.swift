@@ -15,8 +15,6 @@ public enum SnapshotError: Error, CustomStringConvertible {
   case notInFile(Version, SnapshotStatement)
   /// The files don't follow one on the other.
   case brokenChain(String)
-  /// libcrypto failed.
-  case noDigest
 
   public var description: String {
     switch self {
@@ -30,7 +28,6 @@ public enum SnapshotError: Error, CustomStringConvertible {
         ? "the file shows the versions \(statement.oldest) to \(statement.version), not \(version)"
         : "the file shows version \(statement.version) alone, not \(version); an export with --history shows more"
     case .brokenChain(let words): words
-    case .noDigest: "libcrypto gives no SHA-256"
     }
   }
 }

@@ -49,11 +49,10 @@ public final class SnapshotFileWriter {
   }
 
   /// What the file will say of itself, after its last record.
-  public func complete() throws(SnapshotError) -> SnapshotStatement {
-    guard let root = tree.root else { throw .noDigest }
+  public func complete() -> SnapshotStatement {
     statement.records = tree.records
     statement.dataBytes = tree.dataBytes
-    statement.root = root
+    statement.root = tree.root
     return statement
   }
 

@@ -15,8 +15,6 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
   case notRetained(version: Version, floor: Version)
   /// The tables that a compaction wrote don't hold what it read: they were thrown away, and what was read is kept.
   case unbalanced(paths: [String])
-  /// The system's library could not make the SHA-256 of a new table.
-  case noDigest(path: String)
   /// A store would be made where files of one are.
   case exists(path: String)
 
@@ -32,8 +30,6 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
       "version \(version) is no longer retained: the oldest that is is \(floor)"
     case .unbalanced(let paths):
       "records were lost or changed while \(paths.joined(separator: ", ")) were merged; the result was thrown away"
-    case .noDigest(let path):
-      "\(path): no SHA-256 from the system's library"
     case .exists(let path):
       "\(path): a store is there already"
     }

@@ -46,12 +46,11 @@ final class TableMaker {
   /// Makes a table durable; its directory is the caller's to sync.
   func finish(_ draft: Draft) throws(StoreError) {
     let (properties, fileBytes) = try mapping { () throws(TableError) in try draft.writer.finish() }
-    guard let hash = draft.hash.finish() else { throw .noDigest(path: draft.writer.path) }
     digest.add(properties.digest)
     finished.append(
       TableEntry(
         number: draft.number, tier: properties.tier, level: draft.level, fileBytes: fileBytes,
-        records: properties.records, hash: hash))
+        records: properties.records, hash: draft.hash.finish()))
   }
 
   /// Removes everything that was begun. What can't be removed is an orphan, which the next opening removes.

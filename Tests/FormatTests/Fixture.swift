@@ -113,7 +113,7 @@ enum Fixture {
         createdMilliseconds: 1_700_000_000_000)
       let writer = try SnapshotFileWriter(disk: disk, path: "\(snapshotDirectory)/\(file.name)", statement: statement)
       for span in file.spans { try writer.add(span) }
-      _ = try writer.complete()
+      _ = writer.complete()
       _ = try writer.finish(
         signature: Array("signature".utf8), certificate: Array("certificate".utf8), authority: Array("authority".utf8))
     }

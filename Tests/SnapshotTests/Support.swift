@@ -24,7 +24,7 @@ struct Signer {
   ) throws {
     let writer = try SnapshotFileWriter(disk: disk, path: path, statement: statement)
     for span in spans { try writer.add(span) }
-    let complete = try writer.complete()
+    let complete = writer.complete()
     _ = try writer.finish(
       signature: try key.sign(complete.signedBytes), certificate: certificate.der,
       authority: authority.certificate.der)

@@ -1,14 +1,15 @@
 #ifndef KV_COPENSSL_H
 #define KV_COPENSSL_H
 
-// The parts of the system's libssl and libcrypto that the target TLS uses, functions for their macros, and a BIO
-// that reads and writes memory lent by the caller.
+// The parts of the system's libssl and libcrypto that the targets TLS and Merkle use, functions for their macros, a BIO
+// that reads and writes memory lent by the caller, and SHA-256.
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
@@ -40,6 +41,18 @@ kv_lent_io *kv_lent_bio_io(BIO *bio);
 
 /// Moves up to `capacity` bytes of the spill to `into`; gives their number. An emptied large spill is freed.
 size_t kv_lent_spill_take(kv_lent_io *io, uint8_t *into, size_t capacity);
+
+/// SHA-256 of a message that comes in parts.
+typedef SHA256_CTX kv_sha256;
+
+/// Begins a message.
+void kv_sha256_begin(kv_sha256 *hash);
+
+/// Adds bytes to the message.
+void kv_sha256_add(kv_sha256 *hash, const void *bytes, size_t count);
+
+/// Ends the message, and writes its digest, 32 bytes.
+void kv_sha256_finish(kv_sha256 *hash, uint8_t *digest);
 
 /// Speaks one version only.
 static inline int kv_ssl_ctx_set_version(SSL_CTX *context, int version) {

@@ -19,7 +19,6 @@ extension CommandError {
     case .table, .damaged, .notSigned: self = .mismatch("\(error)")
     case .notASnapshot, .brokenChain: self = .malformed("\(error)")
     case .notInFile: self = .notInFile("\(error)")
-    case .noDigest: self = .engine("\(error)")
     }
   }
 }

@@ -158,7 +158,7 @@ struct SnapshotExportCommand: Executable {
       try onSnapshot { () throws(SnapshotError) in try writer.add(span) }
       progress.show("\(writer.records) records, \(writer.fileBytes >> 20) MiB written")
     }
-    let statement = try onSnapshot { () throws(SnapshotError) in try writer.complete() }
+    let statement = writer.complete()
     let seal = try asking { () throws(ClientError) in try client.sign(statement) }
     let size = try onSnapshot { () throws(SnapshotError) in
       try writer.finish(

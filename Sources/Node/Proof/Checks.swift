@@ -180,7 +180,7 @@ final class Checks {
     let bytes = scan.rate == 0 ? Limits.scanStepBytes : min(max(perTick, 4096), Limits.scanStepBytes)
     node.host.run(.check) {
       let progress = job.step(bytes: bytes)
-      return (progress, progress.digest?.leaves.flatMap(SumTree.init))
+      return (progress, progress.digest?.leaves.map(SumTree.init))
     } then: { [self] (progress, tree) in
       if scan.rate > 0 {
         let read = progress.done - min(progress.done, check.scan?.progress?.done ?? 0)

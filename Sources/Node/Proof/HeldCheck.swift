@@ -102,7 +102,7 @@ final class HeldCheck {
       retention: partition.store.retention, stateDigest: digest)
   }
 
-  /// SHA-256 over arc, last version, request ids and membership; nil where the library has no memory.
+  /// SHA-256 over arc, last version, request ids and membership; nil where the replica is gone.
   private static func stateDigest(of partition: Partition) -> [UInt8]? {
     guard let replica = partition.replica else { return nil }
     var writer = ByteWriter()

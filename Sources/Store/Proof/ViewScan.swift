@@ -96,7 +96,6 @@ public final class ViewScan: @unchecked Sendable {
     }
     let start = walk.readBytes
     defer { doneBytes += UInt64(walk.readBytes - start) }
-    var hasFailed = false
     while walk.readBytes - start < bytes {
       let isLast = try !walk.next { life in
         let place = slice(life.record.key)
@@ -105,17 +104,12 @@ public final class ViewScan: @unchecked Sendable {
         // hashed.
         let leaf = leaves.baseAddress.unsafelyUnwrapped + place
         Memory.prefetch(leaf, count: RecordSum.encodedBytes)
-        let sum = hasher.sum(
-          key: life.record.key, from: life.record.version.rawValue, to: life.to.rawValue, value: life.record.value)
-        guard let sum else {
-          hasFailed = true
-          return
-        }
-        leaf.pointee.add(sum)
+        leaf.pointee.add(
+          hasher.sum(
+            key: life.record.key, from: life.record.version.rawValue, to: life.to.rawValue, value: life.record.value))
         records += 1
         recordBytes += UInt64(life.record.key.count + life.record.value.count)
       }
-      if hasFailed { throw .noDigest(path: view.context.layout.directory) }
       if isLast { return true }
     }
     return false

@@ -58,7 +58,7 @@ struct RecoveryReport {
         var object = JSONObject()
         object.number("recovered_ms", earlier.timeMs)
         object.number("survivor", earlier.survivor)
-        object.strings("lost", earlier.lost.map { "\($0)" })
+        object.numbers("lost", earlier.lost)
         if !earlier.emptied.isEmpty { object.numbers("emptied", earlier.emptied) }
         if !earlier.lossy.isEmpty { object.numbers("lossy", earlier.lossy) }
         try output.write(object.line)

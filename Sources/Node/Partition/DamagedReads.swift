@@ -12,7 +12,7 @@ struct DamagedReads {
   /// don't know it of each other yet, and only then does one know that the third is not.
   mutating func mayHandOver(toSound: Bool, now: Moment) -> Bool {
     handedOver.removeAll { now.milliseconds(since: $0) > Limits.damagedReadMilliseconds }
-    return handedOver.count < Limits.damagedReadHandOvers * (toSound ? 4 : 1)
+    return handedOver.count < (toSound ? Limits.damagedReadHandOversToSound : Limits.damagedReadHandOvers)
   }
 
   /// Notes that it did so.

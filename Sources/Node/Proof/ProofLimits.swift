@@ -24,8 +24,10 @@ extension Limits {
   static let checkSilenceMilliseconds: UInt64 = 10_000
   /// How long the answer to a step that takes time, or to who asks after a check, waits for something to say.
   static let checkHoldMilliseconds: UInt64 = 200
-  /// So often in so long a time a leader gives its leadership away because a read met damage.
+  /// So often in so long a time a leader gives its leadership away because a read met damage: to any other, and to one
+  /// that isn't known to be damaged.
   static let damagedReadHandOvers = 3
+  static let damagedReadHandOversToSound = 12
   static let damagedReadMilliseconds: UInt64 = 30_000
   /// The bytes a second that each replica reads for a check which nobody asked for.
   static let backgroundCheckRate: UInt64 = 4 << 20

@@ -34,7 +34,7 @@ kv recover apply -d node3 --yes --timeout 1s >/dev/null 2>&1
 kv recover verify -d node3 >verdict
 same 17 "$(grep -c 'alone' verdict)"
 grep -q 'nodes 1, 2 were struck out' verdict || fail "$(cat verdict)"
-kv recover verify -d node3 --json | grep -q '^{"recovered_ms":[0-9]*,"survivor":3,"lost":\["1","2"\]}$' ||
+kv recover verify -d node3 --json | grep -q '^{"recovered_ms":[0-9]*,"survivor":3,"lost":\[1,2\]}$' ||
   fail "$(kv recover verify -d node3 --json)"
 kv recover apply -d node3 --yes --timeout 1s >/dev/null 2>&1
 

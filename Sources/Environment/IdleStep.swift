@@ -10,7 +10,7 @@ public struct IdleStep {
   /// the idle class that share processors with each other alone are mostly below.
   private static let bearable = 4
   /// How many times what a step took of a processor the rest is.
-  private static let restFactor: UInt64 = 6
+  private static let restFactor: UInt64 = 12
   /// No rest is longer.
   private static let longestRest: UInt64 = 20_000_000
 

@@ -54,6 +54,9 @@ public struct Arc: Hashable, Sendable, CustomStringConvertible {
     bits <= other.bits && contains(other.first)
   }
 
+  /// Whether they have positions in common: then one lies in the other.
+  public func overlaps(_ other: Arc) -> Bool { contains(other) || other.contains(self) }
+
   /// The two halves in ring order, or nil for an arc of a single position.
   public func split() -> (lower: Arc, upper: Arc)? {
     guard bits < Arc.maximumBits else { return nil }

@@ -62,6 +62,7 @@ import Testing
       #expect(
         arc.contains(lower) && arc.contains(upper) && !lower.contains(upper) && !lower.contains(arc)
       )
+      #expect(arc.overlaps(lower) && upper.overlaps(arc) && !lower.overlaps(upper))
       arc = Bool.random(using: &random) ? lower : upper
     }
     #expect(arc.bits == 64 && arc.first == arc.last)

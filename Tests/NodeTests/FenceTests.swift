@@ -110,6 +110,60 @@ struct FenceTests {
     #expect(world.settle())
   }
 
+  /// Exchanges the files of two partitions.
+  private func exchange(_ one: String, _ other: String, on disk: SimulatedDisk) throws {
+    let files = try [one, other].map { directory in
+      try disk.list(directory).map { ($0, try disk.contents(of: "\(directory)/\($0)", limit: 1 << 24)) }
+    }
+    for (directory, (old, new)) in zip([one, other], [(files[0], files[1]), (files[1], files[0])]) {
+      for (name, _) in old { try disk.remove("\(directory)/\(name)") }
+      for (name, bytes) in new { try disk.replace("\(directory)/\(name)", with: bytes) }
+    }
+  }
+
+  @Test("the files of one partition in the directory of another serve neither: both are made anew from the others")
+  func exchanged() throws {
+    let world = try cluster(34)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
+    // The first node's: its replicas have one and the same id, which tells nothing.
+    let node = NodeID(rawValue: 1)
+    let disk = try #require(world.hosts[node]).disk
+    world.kill(node)
+    try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
+    try world.start(node)
+    let started = try #require(world.hosts[node]?.node)
+    try #require(world.run(milliseconds: 2_000) { !started.isRecollecting })
+    #expect(started.fences.all.map(\.group) == [GroupID(rawValue: 2), GroupID(rawValue: 3)])
+    #expect(started.fences.problem(of: GroupID(rawValue: 2))?.contains("those of partition 3") == true)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
+  }
+
+  @Test("on a node alone they are refused, and whole again once they are where they belong")
+  func exchangedAlone() throws {
+    let world = try cluster(35, nodes: 1)
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
+    let node = NodeID(rawValue: 1)
+    let disk = try #require(world.hosts[node]).disk
+    world.kill(node)
+    try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
+    try world.start(node)
+    world.run(milliseconds: 5_000)
+    for id in 1...60 as ClosedRange<UInt64> {
+      let answer = try #require(world.ask(SimulatedWorld.read("k\(id)")))
+      if let failure = answer.failure {
+        #expect(failure.message.contains("those of partition"), "\(failure.message)")
+      } else if case .get(let found) = answer {
+        #expect(found.found && found.value.array == Array("v".utf8))
+      }
+    }
+    world.kill(node)
+    try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
+    try world.start(node)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
+  }
+
   @Test("the only replica is never replaced: its keys are refused with the reason, and the others served")
   func onlyReplica() throws {
     let world = try cluster(32, nodes: 1)

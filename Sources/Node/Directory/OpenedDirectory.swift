@@ -1,5 +1,6 @@
 public import Bytes
 public import Environment
+import HashRing
 import Log
 import Raft
 import Store
@@ -45,8 +46,8 @@ public struct OpenedDirectory {
       disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
       startsFull: isFull, options: options)
     return OpenedDirectory(
-      identity: identity, storage: storage, recovered: recovered, catalog: catalog, stores: try openStores(storage),
-      damage: damage)
+      identity: identity, storage: storage, recovered: recovered, catalog: catalog,
+      stores: try openStores(storage, catalog?.0.map), damage: damage)
   }
 
   /// The partitions of which the log holds a replica's records, and the directory nothing.
@@ -115,7 +116,7 @@ public struct OpenedDirectory {
   }
 
   private static func openStores(
-    _ storage: NodeStorage
+    _ storage: NodeStorage, _ map: PartitionMap?
   ) throws(NodeError) -> [(group: GroupID, store: Result<PartitionStore, StoreError>)] {
     let parent = NodeDirectory.partitionsPath(storage.directory)
     var stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)] = []
@@ -125,7 +126,7 @@ public struct OpenedDirectory {
         // A directory without CURRENT is what is left of a replica that was being made or removed.
         guard try storage.disk.list("\(parent)/\(name)").contains("CURRENT") else { continue }
         let group = GroupID(rawValue: number)
-        stores.append((group, Result { () throws(StoreError) in try open(group, storage) }))
+        stores.append((group, Result { () throws(StoreError) in try open(group, storage, map) }))
       }
     } catch {
       throw .disk(error)
@@ -164,8 +165,10 @@ public struct OpenedDirectory {
 }
 
 extension OpenedDirectory {
-  /// Opens a store, unless it was found wrong and marked.
-  private static func open(_ group: GroupID, _ storage: NodeStorage) throws(StoreError) -> PartitionStore {
+  /// Opens a store, unless it was found wrong and marked, or is another partition's.
+  private static func open(
+    _ group: GroupID, _ storage: NodeStorage, _ map: PartitionMap?
+  ) throws(StoreError) -> PartitionStore {
     let mark = NodeDirectory.fenceMark(storage.partitionDirectory(group))
     guard !storage.disk.exists(mark) else {
       let words = (try? storage.disk.contents(of: mark, limit: 4096)) ?? []
@@ -173,7 +176,20 @@ extension OpenedDirectory {
         path: mark, offset: 0, expected: "a replica that was not found wrong",
         found: String(decoding: words.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
-    return try storage.openStore(group)
+    let store = try storage.openStore(group)
+    guard let map, let other = strayed(store, from: group, map) else { return store }
+    throw .corrupt(
+      path: storage.partitionDirectory(group), offset: 0, expected: "the files of partition \(group)",
+      found: "those of partition \(other)")
+  }
+
+  /// The partition whose files lie in the directory of another one, as where two were taken for each other. Its arc is
+  /// cut by splits and never moves: what the catalog knows of it lies within what its files say, or they within that.
+  private static func strayed(_ store: PartitionStore, from group: GroupID, _ map: PartitionMap) -> GroupID? {
+    guard let arc = try? PartitionState.read(store.flushedState).0.arc,
+      let own = map.partitions.first(where: { $0.group == group }), !own.arc.overlaps(arc)
+    else { return nil }
+    return map.partitions.first { $0.arc.overlaps(arc) }?.group
   }
 }
 

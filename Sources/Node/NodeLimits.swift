@@ -115,6 +115,8 @@ extension Limits {
   static let clockDoubtMilliseconds: UInt64 = 7_000
   /// How often a node complains of its clock.
   static let clockReportMilliseconds: UInt64 = 60_000
+  /// How often a node holds its identity's and its catalog's files against their checksums.
+  static let pairedFileCheckMilliseconds: UInt64 = 60_000
   /// The catalog is saved to its file after so many log entries.
   static let catalogEntriesBetweenSaves = 256
   /// A transfer of a replica without progress for so long has failed.

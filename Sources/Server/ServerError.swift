@@ -80,7 +80,7 @@ extension NodeError {
     case .departed: 77
     case .log(.misplaced): 2
     case .log: 74
-    case .store(.corrupt), .malformed, .damagedCatalog, .seed: 2
+    case .store(.corrupt), .malformed, .damagedCatalog, .damagedCatalogFile, .seed: 2
     case .store: 74
     }
   }

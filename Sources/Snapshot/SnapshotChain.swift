@@ -34,9 +34,13 @@ public enum SnapshotChain {
         throw .brokenChain("\(next.path) holds everything: nothing goes before it")
       }
       guard since == file.statement.version else {
+        let reason =
+          since < file.statement.version
+          ? "they overlap; was one given twice, or out of order?"
+          : "the file of version \(since) is missing between them"
         throw .brokenChain(
           "\(file.path) ends at version \(file.statement.version), and \(next.path) holds what changed after"
-            + " version \(since): the file of version \(since) is missing between them")
+            + " version \(since): \(reason)")
       }
       guard next.statement.isEmptyChange || next.statement.hasHistory == withHistory else {
         throw .brokenChain("of \(file.path) and \(next.path) only one holds history")

@@ -25,8 +25,10 @@ import Wire
     catalog.flush()
     world.run(milliseconds: 200)
     let storage = host.node.storage
-    let file = try #require(
-      Checked.unwrap(try storage.disk.contents(of: NodeDirectory.catalogPath("/node"), limit: 1 << 20)))
+    guard case .found(let file) = try NodeDirectory.catalog("/node", on: storage.disk).read() else {
+      Issue.record("no catalog")
+      return
+    }
     #expect(WireSnapshotTrailer(untrusted: file)?.index == point.index.rawValue)
   }
 
@@ -35,14 +37,15 @@ import Wire
     let world = try SimulatedWorld(seed: 1)
     let id = NodeID(rawValue: 1)
     let host = try #require(world.hosts[id])
-    let path = NodeDirectory.catalogPath("/node")
-    let old = try host.disk.contents(of: path, limit: 1 << 20)
+    let paths = ["/node/catalog", "/node/catalog.copy"]
+    func contents() throws -> [[UInt8]] { try paths.map { try host.disk.contents(of: $0, limit: 1 << 20) } }
+    let old = try contents()
     world.run(milliseconds: 1_000)
     host.node.catalog.flush()
     world.run(milliseconds: 1_000)
-    #expect(try host.disk.contents(of: path, limit: 1 << 20) != old)
+    #expect(try contents() != old)
     world.exit(id)
-    try host.disk.replace(path, with: old)
+    for (path, bytes) in zip(paths, old) { try host.disk.replace(path, with: bytes) }
     let error = #expect(throws: NodeError.self) { try world.start(id) }
     #expect(error.map { "\($0)" }?.contains("its log begins after") == true)
   }

@@ -271,9 +271,8 @@ struct FenceTests {
     let world = try cluster(9)
     let victim = NodeID(rawValue: 3)
     let host = try #require(world.hosts[victim])
-    let file = try #require(host.disk.files(under: "/").map(\.path).first { $0.hasSuffix("/catalog") })
     world.kill(victim)
-    try host.disk.remove(file)
+    for file in ["/node/catalog", "/node/catalog.copy"] { try host.disk.remove(file) }
     let error = try #require(throws: NodeError.self) { try world.start(victim) }
     #expect("\(error)".contains("its state is gone, and its log begins after"))
   }

@@ -24,7 +24,7 @@ struct RecoveryTests {
     try #require(world.settle())
     var written: [String: String] = [:]
     for id in 1...120 as ClosedRange<UInt64> {
-      try #require(world.put("k\(id % 40)", "v\(id)", id: id) != nil)
+      try #require(world.putAsClient("k\(id % 40)", "v\(id)", id: id) != nil)
       written["k\(id % 40)"] = "v\(id)"
       if id == 60 {
         for host in world.hosts.values { host.node.partitions.forEach { $0.flush() } }

@@ -67,6 +67,15 @@ extension SimulatedWorld {
     ask(SimulatedWorld.write(key, value, id: id))?.version
   }
 
+  /// Writes as a client does: what is unavailable for the moment, or unknown, is asked again.
+  func putAsClient(_ key: String, _ value: String, id: UInt64) -> Version? {
+    for _ in 0..<20 {
+      if let version = put(key, value, id: id) { return version }
+      run(milliseconds: 200)
+    }
+    return nil
+  }
+
   /// The value of a key.
   func get(_ key: String, at version: Version = .zero) -> String? {
     guard case .get(let response)? = ask(SimulatedWorld.read(key, at: version)), response.found else { return nil }

@@ -71,7 +71,8 @@ struct CheckReport {
   private static func safe(_ words: String) -> String { Escaping.line(words) }
 
   private static func words(_ damage: WireFileDamage) -> String {
-    let place = damage.offset > 0 ? ": at byte \(damage.offset)" : ""
+    // What is wrong with a file as a whole has no place.
+    let place = damage.offset > 0 || damage.concernsRecords ? ": at byte \(damage.offset)" : ""
     var words = "\(safe(damage.path))\(place): \(safe(damage.words))"
     guard damage.concernsRecords else { return words }
     let start = damage.after.isEmpty ? "the first key" : "after \(Escaping.text(damage.after.array))"

@@ -97,6 +97,7 @@ struct VerifyCommand: Executable {
     case .checked(let message, _):
       let report = CheckReport(message: message)
       if global.json { return try output.write(report.object(global.cluster?.text).line) }
+      guard !global.quiet || report.outcome != .equal else { return }
       for line in report.text { try output.line(line) }
       if let repair = report.repairLine(global.cluster?.text) { try output.line("  repair: \(repair)") }
     case .damaged(let words): try print("damaged", words, group, output)

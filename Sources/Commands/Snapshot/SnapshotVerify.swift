@@ -70,7 +70,7 @@ struct SnapshotVerification {
       object.string("signed_by", "node \(trust.node)")
       object.boolean("authority_known", isKnown)
       try output.write(object.line)
-    } else {
+    } else if !global.quiet {
       try output.line(
         "\(path): sound, \(statement.records) records of \(statement.cluster) at version \(statement.version),"
           + " root \(hexadecimal(statement.root)), signed by node \(trust.node)")

@@ -235,8 +235,11 @@ final class CatalogMachine: GroupMachine {
   /// The catalog is small, however many commands it takes.
   var isSaturated: Bool { false }
 
-  func flush() {
-    guard !isSaving, !isInstalling, let state = captureState(), state.point.index > savedIndex else { return }
+  func flush() { flush(again: false) }
+
+  /// Saves the state: where it has changed, or again because what was saved is damaged.
+  func flush(again: Bool) {
+    guard !isSaving, !isInstalling, let state = captureState(), again || state.point.index > savedIndex else { return }
     isSaving = true
     membersAreNews = false
     let storage = node.storage

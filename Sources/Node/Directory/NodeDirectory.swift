@@ -10,8 +10,8 @@ import Wire
 /// The layout of a node's data directory. kv-architecture(7) describes it.
 ///
 ///     FORMAT          the directory's format, as text; written last when a directory is made
-///     node            who the node is: NodeIdentity behind its checksum
-///     catalog         the catalog's state: SnapshotTrailer behind its checksum
+///     node            who the node is: NodeIdentity behind its checksum; and again as node.copy
+///     catalog         the catalog's state: SnapshotTrailer behind its checksum; and again as catalog.copy
 ///     log/            the shared Raft log (kv-log(5))
 ///     partitions/N/   the store of partition N (kv-sstable(5))
 ///     RECOVERING      there while a recovery that was begun has not ended
@@ -26,8 +26,12 @@ public enum NodeDirectory {
   static let oldestFormat: UInt32 = 1
 
   static func formatPath(_ directory: String) -> String { directory + "/FORMAT" }
-  static func identityPath(_ directory: String) -> String { directory + "/node" }
-  static func catalogPath(_ directory: String) -> String { directory + "/catalog" }
+  static func identity(_ directory: String, on disk: any Disk) -> PairedFile {
+    PairedFile(directory + "/node", on: disk)
+  }
+  static func catalog(_ directory: String, on disk: any Disk) -> PairedFile {
+    PairedFile(directory + "/catalog", on: disk)
+  }
   static func logPath(_ directory: String) -> String { directory + "/log" }
   static func reservePath(_ directory: String) -> String { directory + "/reserve" }
   /// The mark by which a partition's store is known as one that was found wrong, in words; it is not opened.
@@ -53,7 +57,7 @@ public enum NodeDirectory {
     do {
       guard disk.exists(formatPath(directory)) else {
         let names = try disk.list(directory).filter { $0 != "LOCK" && !leftovers.contains($0) }
-        return names.isEmpty ? .empty : .foreign("it holds \(names[0]) and is no node's directory")
+        return names.isEmpty ? .empty : .foreign("it holds \(names[0]), but no FORMAT: it is no node's directory")
       }
       guard let found = try statedFormat(of: directory, on: disk) else {
         return .foreign("its FORMAT file is not a node's")
@@ -89,8 +93,8 @@ public enum NodeDirectory {
   private static let formatPrefix = "kv node directory, format "
   /// What a crash while a directory was being made can leave; the next start makes it anew.
   private static let leftovers = [
-    "node", "node.tmp", "catalog", "catalog.tmp", "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv",
-    "cluster.kv.tmp", "JOINING", "JOINING.tmp",
+    "node", "node.tmp", "node.copy", "node.copy.tmp", "catalog", "catalog.tmp", "catalog.copy", "catalog.copy.tmp",
+    "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv", "cluster.kv.tmp", "JOINING", "JOINING.tmp",
   ]
 
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
@@ -105,7 +109,7 @@ public enum NodeDirectory {
       try disk.createDirectory(partitionsPath(directory))
       try disk.syncDirectory(directory)
       try disk.syncDirectory(parent(of: directory))
-      try disk.replace(identityPath(directory), with: Checked.wrap(identity.encoded))
+      try Self.identity(directory, on: disk).replace(with: identity.encoded)
       if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog, seed: seed) }
       // From the first moment on there is a log, so that one that is gone can be told from one that is new.
       _ = try SharedLog.open(disk: disk, directory: logPath(directory), options: log)
@@ -136,9 +140,8 @@ public enum NodeDirectory {
     let replica = ReplicaID(node: NodeID(rawValue: identity.node), incarnation: 1)
     let point = SnapshotHeader(
       index: LogIndex(rawValue: 1), term: Term(rawValue: 1), membership: Membership(voters: [replica]))
-    try disk.replace(
-      catalogPath(directory),
-      with: Checked.wrap(WireSnapshotTrailer(point, state: catalog.encoded, checksum: 0).encoded))
+    try Self.catalog(directory, on: disk).replace(
+      with: WireSnapshotTrailer(point, state: catalog.encoded, checksum: 0).encoded)
     if let seed {
       return try seed.fill(catalog.partitions, of: replica, at: point, under: partitionsPath(directory), on: disk)
     }

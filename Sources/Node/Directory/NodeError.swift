@@ -14,6 +14,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   /// What the replica of the catalog had promised is lost, and nothing says whom to ask for another: without it a node
   /// can do nothing.
   case damagedCatalog([String])
+  /// The catalog's file can't be read, nor its copy.
+  case damagedCatalogFile(String)
   /// The directory is of something else.
   case foreign(path: String, words: String)
   /// The directory is of a node that is a member no more.
@@ -32,6 +34,9 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
       "the node's part of the catalog is damaged: \(damage.joined(separator: "; ")); where other nodes serve, "
         + "have them go on without this one (kv leave --lost) and let it join with an empty directory; "
         + "where there is no other, kv recover plan --accept-loss says what is left"
+    case .damagedCatalogFile(let words):
+      "\(words); where other nodes serve, have them go on without this one (kv leave --lost) and let it join with an empty "
+        + "directory; where none does, kv recover plan --from takes the catalog from another node's directory"
     case .foreign(let path, let words): "\(path): \(words)"
     case .departed(let path, let node, let cluster, let departure):
       "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "

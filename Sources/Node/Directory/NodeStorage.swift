@@ -33,6 +33,9 @@ final class NodeStorage: Sendable {
     cache = BlockCache(byteBudget: cacheBytes)
   }
 
+  var identityFile: PairedFile { NodeDirectory.identity(directory, on: disk) }
+  var catalogFile: PairedFile { NodeDirectory.catalog(directory, on: disk) }
+
   func partitionDirectory(_ group: GroupID) -> String {
     "\(NodeDirectory.partitionsPath(directory))/\(group)"
   }
@@ -66,11 +69,11 @@ final class NodeStorage: Sendable {
     }
   }
 
-  /// Replaces the catalog's file, durably. Gives the reason where that failed; then nothing has changed.
+  /// Replaces the catalog's file, durably. Gives the reason where that failed: then its copy is the older one at least.
   func saveCatalog(_ captured: CapturedState) -> DiskError? {
     let trailer = WireSnapshotTrailer(captured.point, state: captured.state, checksum: 0)
     do throws(DiskError) {
-      try disk.replace(NodeDirectory.catalogPath(directory), with: Checked.wrap(trailer.encoded))
+      try catalogFile.replace(with: trailer.encoded)
       return nil
     } catch {
       return error

@@ -17,6 +17,8 @@ public struct OpenedDirectory {
   let stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
   /// What of the log could not be read.
   let damage: [LogDamage]
+  /// What is wrong with the catalog's file; nil where nothing is, or there is none.
+  let catalogDamage: String?
   /// The members, as far as the files know them.
   public var members: [WireMember] { catalog?.state.members ?? identity.stored.members }
 
@@ -40,14 +42,21 @@ public struct OpenedDirectory {
     let isFull = NodeStorage.releaseReserveIfFull(directory, of: reserveBytes, on: disk)
     let identity = try NodeIdentity.read(from: directory, on: disk)
     try identity.checkMember(of: directory)
-    let catalog = try readCatalog(directory, on: disk)
+    var catalogDamage: String?
+    let catalog: (state: Catalog, point: SnapshotHeader)?
+    do throws(NodeError) {
+      catalog = try readCatalog(directory, on: disk)
+    } catch {
+      guard isForRecovery, case .damagedCatalogFile(let words) = error else { throw error }
+      (catalog, catalogDamage) = (nil, words)
+    }
     let (log, recovered, damage) = try openLog(directory, on: disk, options: options.log)
     let storage = NodeStorage(
       disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
       startsFull: isFull, options: options)
     return OpenedDirectory(
       identity: identity, storage: storage, recovered: recovered, catalog: catalog,
-      stores: try openStores(storage, catalog?.0.map), damage: damage)
+      stores: try openStores(storage, catalog?.state.map), damage: damage, catalogDamage: catalogDamage)
   }
 
   /// The partitions of which the log holds a replica's records, and the directory nothing.
@@ -97,21 +106,19 @@ public struct OpenedDirectory {
   private static func readCatalog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
     Catalog, SnapshotHeader
   )? {
-    let path = NodeDirectory.catalogPath(directory)
-    guard disk.exists(path) else { return nil }
-    let file: [UInt8]
-    do {
-      file = try disk.contents(of: path, limit: Limits.catalogFileBytes.rawValue)
-    } catch {
-      throw .disk(error)
-    }
-    guard let bytes = Checked.unwrap(file), let trailer = WireSnapshotTrailer(untrusted: bytes),
-      let point = trailer.point, let state = WireCatalogState(untrusted: trailer.state.array)
-    else { throw .damagedCatalog(["\(path) doesn't fit its checksum"]) }
-    do {
-      return (try Catalog(state), point)
-    } catch {
-      throw .damagedCatalog(["\(path): \(error)"])
+    let file = NodeDirectory.catalog(directory, on: disk)
+    switch try onDisk({ () throws(DiskError) in try file.read() }) {
+    case .missing: return nil
+    case .damaged: throw .damagedCatalogFile("\(file.path) and its copy don't fit their checksums")
+    case .found(let bytes):
+      guard let trailer = WireSnapshotTrailer(untrusted: bytes), let point = trailer.point,
+        let state = WireCatalogState(untrusted: trailer.state.array)
+      else { throw .damagedCatalogFile("\(file.path) holds no catalog") }
+      do {
+        return (try Catalog(state), point)
+      } catch {
+        throw .damagedCatalogFile("\(file.path): \(error)")
+      }
     }
   }
 
@@ -193,6 +200,11 @@ extension OpenedDirectory {
   }
 }
 
+/// Gives the errors of a disk the form of this target.
+private func onDisk<Result>(_ body: () throws(DiskError) -> Result) throws(NodeError) -> Result {
+  do throws(DiskError) { return try body() } catch { throw .disk(error) }
+}
+
 /// Who a node is: what its directory says beside its certificate.
 public struct NodeIdentity: Sendable {
   /// As it is stored.
@@ -211,27 +223,24 @@ public struct NodeIdentity: Sendable {
 
   /// Reads the identity from a node's directory.
   public static func read(from directory: String, on disk: any Disk) throws(NodeError) -> NodeIdentity {
-    let path = NodeDirectory.identityPath(directory)
-    let file: [UInt8]
-    do {
-      file = try disk.contents(of: path, limit: Limits.catalogFileBytes.rawValue)
-    } catch {
-      guard error.isNotFound else { throw .disk(error) }
-      throw .malformed(
-        path: path, words: "it is gone, and with it which node this is: put it back, or let another node join")
+    let file = NodeDirectory.identity(directory, on: disk)
+    let advice = "and with it which node this is: put it back, or let another node join"
+    switch try onDisk({ () throws(DiskError) in try file.read() }) {
+    case .missing: throw .malformed(path: file.path, words: "it is gone, as is its copy, \(advice)")
+    case .damaged:
+      throw .malformed(path: file.path, words: "it and its copy don't fit their checksums: lost, \(advice)")
+    case .found(let bytes):
+      guard let stored = WireNodeIdentity(untrusted: bytes), stored.node > 0 else {
+        throw .malformed(path: file.path, words: "it names no node")
+      }
+      return NodeIdentity(stored: stored)
     }
-    guard let bytes = Checked.unwrap(file), let stored = WireNodeIdentity(untrusted: bytes), stored.node > 0 else {
-      throw .malformed(path: path, words: "the node's identity doesn't fit its checksum")
-    }
-    return NodeIdentity(stored: stored)
   }
 
   /// Replaces the identity in a node's directory.
   public static func write(_ identity: WireNodeIdentity, to directory: String, on disk: any Disk) throws(NodeError) {
-    do {
-      try disk.replace(NodeDirectory.identityPath(directory), with: Checked.wrap(identity.encoded))
-    } catch {
-      throw .disk(error)
+    try onDisk { () throws(DiskError) in
+      try NodeDirectory.identity(directory, on: disk).replace(with: identity.encoded)
     }
   }
 }

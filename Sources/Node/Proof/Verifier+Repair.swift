@@ -33,7 +33,10 @@ extension Verifier {
           $0.replica = wrong
           $0.kept = answer?.kept ?? ""
           if answer == nil { $0.failure = "its node did not answer" }
-          if answer?.state == .unknown { $0.failure = "it is not there any more, or is the only one" }
+          if answer?.state == .unknown {
+            $0.failure =
+              "it is not there any more, as after another repair, or is the only one; kv verify shows what is"
+          }
         })
       fence(left.dropFirst(), of: report, request, response, reply)
     }

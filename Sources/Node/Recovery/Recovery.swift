@@ -81,7 +81,16 @@ public struct Recovery {
     let sources = try [opened] + Recovery.open(others, beside: opened, on: disk)
     let catalogs = sources.compactMap { Candidate.catalog(in: $0, acceptsLoss: acceptsLoss) }
     guard let best = Candidate.best(of: catalogs), let saved = best.opened.catalog else {
-      throw .malformed(path: directory, words: "it holds no catalog: this node never heard from its cluster")
+      let damage = sources.compactMap(\.catalogDamage)
+      guard !damage.isEmpty else {
+        throw .malformed(
+          path: directory, words: "it holds no catalog: this node never heard from its cluster, or lost it")
+      }
+      throw .malformed(
+        path: directory,
+        words:
+          "no catalog is left to go on with: \(damage.joined(separator: "; ")); give other nodes' directories by --from, "
+          + "or begin a new cluster with a snapshot's file (kv serve --from)")
     }
     let catalog = Recovery.replayed(saved.state, best)
     let isOwnCatalog = best.opened.identity.nodeID == own

@@ -63,11 +63,22 @@ head -c 100 key >any/identity/node.key
 status 78 kv serve -d any
 grep -q 'identity: .*kv leave --lost' stderr || fail "$(cat stderr)"
 mv key any/identity/node.key
-cp any/catalog catalog
-printf 'damaged' | dd of=any/catalog bs=1 seek=40 conv=notrunc status=none
+mkdir kept
+for name in catalog node; do
+  cp "any/$name" "any/$name.copy" kept
+  for file in "any/$name" "any/$name.copy"; do
+    printf 'damaged' | dd of="$file" bs=1 seek=40 conv=notrunc status=none
+  done
+done
 status 2 kv serve -d any
-grep -q "catalog doesn't fit its checksum; .*kv leave --lost" stderr || fail "$(cat stderr)"
-mv catalog any/catalog
+grep -q "node: it and its copy don't fit their checksums: .*let another node join" stderr || fail "$(cat stderr)"
+# One of the two is enough: the catalog begins with its own, the identity with its copy.
+mv kept/node.copy any/node.copy
+status 2 kv serve -d any
+grep -q "catalog and its copy don't fit their checksums; .*kv leave --lost" stderr || fail "$(cat stderr)"
+status 2 kv recover plan -d any
+grep -q "catalog and its copy don't fit their checksums" stderr || fail "$(cat stderr)"
+mv kept/catalog any/catalog
 
 # A node that moves tells its cluster, and needs no flags afterwards.
 port=$(free_port)

@@ -1,0 +1,45 @@
+import Bytes
+import Environment
+
+/// Holds the node's identity and its catalog against their checksums now and then, while they can be mended: a copy that
+/// has gone bad is written anew from the other, and the catalog from memory where both have.
+final class PairedFileCheck {
+  private unowned let node: Node
+  private var nextAt: Moment
+  private var isUnderWay = false
+
+  init(node: Node) {
+    self.node = node
+    nextAt = node.now.advanced(milliseconds: Limits.pairedFileCheckMilliseconds)
+  }
+
+  func tick() {
+    guard !isUnderWay, node.now >= nextAt else { return }
+    nextAt = node.now.advanced(milliseconds: Limits.pairedFileCheckMilliseconds)
+    isUnderWay = true
+    let storage = node.storage
+    // Where the files are written, too: nobody else writes them meanwhile.
+    node.host.run(.background) {
+      [storage.identityFile, storage.catalogFile].map { file in
+        (file.path, Result { () throws(DiskError) in try file.mend() })
+      }
+    } then: { [self] found in
+      isUnderWay = false
+      for (path, result) in found { judge(path, result) }
+    }
+  }
+
+  private func judge(_ path: String, _ result: Result<PairedFile.Condition, DiskError>) {
+    switch result {
+    case .success(.sound): break
+    case .success(.mended(let places)):
+      let places = places.joined(separator: " and ")
+      node.host.log(.error, "\(places): damaged or gone; written anew, nothing is lost")
+    case .success(.lost):
+      node.host.log(.error, "\(path): damaged or gone, as is its copy")
+      if path == node.storage.catalogFile.path { node.catalog.flush(again: true) }
+    case .failure(let error):
+      node.host.log(.error, "\(path): can't be held against its checksum: \(error)")
+    }
+  }
+}

@@ -8,8 +8,8 @@ struct IdleStepTests {
   func rest() {
     #expect(IdleStep.rest(preemptions: 0, processorNanoseconds: 700_000) == 0)
     #expect(IdleStep.rest(preemptions: 3, processorNanoseconds: 700_000) == 0)
-    #expect(IdleStep.rest(preemptions: 4, processorNanoseconds: 700_000) == 4_200_000)
-    #expect(IdleStep.rest(preemptions: 100, processorNanoseconds: 700_000) == 4_200_000)
+    #expect(IdleStep.rest(preemptions: 4, processorNanoseconds: 700_000) == 8_400_000)
+    #expect(IdleStep.rest(preemptions: 100, processorNanoseconds: 700_000) == 8_400_000)
     #expect(IdleStep.rest(preemptions: 4, processorNanoseconds: 1_000_000_000) == 20_000_000)
   }
 }

@@ -49,7 +49,7 @@ grep -q '^kv: 0 records at version' words || fail "$(cat words)"
 status 0 kv verify --file quiet-2.kvs
 kv put after quiet >/dev/null
 kv snapshot export -q --history busy.kvs --since snap:quiet-2
-kv snapshot export -q --history quiet-3.kvs --at snap:quiet-2 --since snap:quiet-1
+kv snapshot export -q --history quiet-3.kvs --at snap:quiet-2 --since snap:quiet-2
 status 0 kv snapshot verify backups/*.kvs quiet-1.kvs quiet-2.kvs quiet-3.kvs
 status 0 kv snapshot verify quiet-3.kvs busy.kvs
 status 0 kv snapshot import backups/*.kvs quiet-1.kvs quiet-2.kvs

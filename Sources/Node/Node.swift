@@ -57,6 +57,7 @@ public final class Node {
   private(set) lazy var checks = Checks(node: self)
   private(set) lazy var verifier = Verifier(node: self)
   private(set) lazy var backgroundChecks = BackgroundChecks(node: self)
+  private(set) lazy var logScrubs = LogScrubs(node: self)
   private lazy var pairedFileCheck = PairedFileCheck(node: self)
   private(set) lazy var admissions = Admissions(node: self)
   private(set) lazy var damageReports = DamageReports(node: self)

@@ -17,6 +17,8 @@ extension SimulatedWorld {
       $0.prefix = .init(prefix.utf8)
       $0.at = at.rawValue
       $0.quick = quick
+      // Each is a command of its own.
+      $0.round = clock.now.rawValue
     }
     for _ in 0..<4_000 {
       let whole = WireRequest.with {

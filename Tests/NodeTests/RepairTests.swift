@@ -64,6 +64,32 @@ struct RepairTests {
     expectAll(world)
   }
 
+  @Test("a flipped bit in the log of a running node: file and offset are named before it starts again, and mended")
+  func log() throws {
+    let world = try cluster(12)
+    for id in 301...340 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "in the log of \(id)", id: id) != nil) }
+    let victim = try #require(world.nodes.first { $0 != world.leader(of: 1) })
+    let host = try #require(world.hosts[victim])
+    let path = "/node/log/0000000000000001.log"
+    let content = try host.disk.contents(of: path, limit: 1 << 26)
+    let key = try #require(
+      (301...340).first { host.node.group(of: Array("k\($0)".utf8)) == GroupID(rawValue: 1) })
+    let value = Array("in the log of \(key)".utf8)
+    let place = try #require(
+      (0..<content.count - value.count).first { content[$0..<$0 + value.count].elementsEqual(value) })
+    host.disk.flip(path, at: place)
+    let report = try #require(world.verify(1)).report
+    let damage = try #require(report.replicas.first { $0.outcome == .damaged }?.damage.first)
+    #expect(damage.path == path && damage.offset <= place && damage.offset > 0)
+    #expect(try #require(world.verify(2)).report.outcomes == [.equal], "of the other partition nothing is lost")
+    try mend(world, 1, expecting: [victim])
+    world.kill(victim)
+    try world.start(victim)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    expectAll(world)
+    for id in 301...340 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "in the log of \(id)") }
+  }
+
   @Test("a damaged leader hands over first; while it is replaced writes go on")
   func leader() throws {
     let world = try cluster(2)

@@ -21,6 +21,8 @@ struct PartitionCheck {
   var rate: UInt64 = 0
   /// Compares sums that are kept anyway, and reads nothing.
   var isQuick = false
+  /// What all requests have in common.
+  private let round = UInt64.random(in: 1 ... .max)
 
   /// How many partitions are checked at once.
   static let ahead = 4
@@ -79,6 +81,7 @@ struct PartitionCheck {
       $0.at = at?.rawValue ?? 0
       $0.rate = rate
       $0.quick = isQuick
+      $0.round = round
     }
   }
 

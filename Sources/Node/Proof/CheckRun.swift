@@ -18,6 +18,8 @@ final class CheckRun {
     /// What a read at this version shows; nil: all that is retained.
     var at: Version?
     let rate: UInt64
+    /// What the checks of one command have in common; 0: it is of none.
+    var round: UInt64 = 0
     /// Compares sums that are kept anyway.
     let isQuick: Bool
   }
@@ -185,6 +187,7 @@ final class CheckRun {
         $0.prefix = .init(question.prefix)
         $0.at = question.at?.rawValue ?? 0
         $0.rate = question.rate
+        $0.round = question.round
       } then: { [self] answer in
         voters[at].isAsked = false
         if let answer { take(answer, of: at) }

@@ -1,6 +1,7 @@
 import Bytes
 import Environment
 import HashRing
+import Log
 import Merkle
 import Raft
 import Store
@@ -46,6 +47,11 @@ final class Checks {
     guard !held.isEmpty else { return }
     letGo { $0.expires <= node.now }
     advance()
+    for id in held.keys.sorted() { settle(id) }
+  }
+
+  /// The log was read for a round of checks.
+  func readLog() {
     for id in held.keys.sorted() { settle(id) }
   }
 
@@ -129,11 +135,14 @@ final class Checks {
     response.at = scan.scope.at?.rawValue ?? 0
     response.bytesDone = scan.progress?.done ?? 0
     response.bytesTotal = scan.progress?.total ?? 0
-    guard let digest = scan.progress?.digest else { return response }
+    guard let digest = scan.progress?.digest, let faults = node.logScrubs.faults(scan.round, of: check.group) else {
+      return response
+    }
     response.state = .done
     response.records = digest.records
     response.recordBytes = digest.bytes
-    response.damage = digest.damage.prefix(Limits.damageListed).map(WireFileDamage.init)
+    let damage = faults.map(WireFileDamage.init) + digest.damage.map(WireFileDamage.init)
+    response.damage = Array(damage.prefix(Limits.damageListed))
     if let tree = scan.tree { response.root = .init(tree.root) }
     return response
   }
@@ -149,7 +158,8 @@ final class Checks {
     let scope = LifeScope(
       retention: retention, prefix: request.prefix.array, at: request.at == 0 ? nil : Version(rawValue: request.at))
     let job = ViewScan(view, scope, slices: 1 << Limits.sliceBits) { HeldCheck.slice(of: $0, in: arc) }
-    check.scan = HeldCheck.Scan(job: job, scope: scope, rate: request.rate)
+    check.scan = HeldCheck.Scan(job: job, scope: scope, rate: request.rate, round: request.round)
+    node.logScrubs.begin(request.round)
   }
 
   /// Has the worker read on for the checks that came first, of those that have something to read and may at their rate.
@@ -264,6 +274,15 @@ extension WireFileDamage {
     concernsRecords = true
     after = .init(damage.after?.bytes ?? [])
     through = .init(last.bytes)
+  }
+}
+
+extension WireFileDamage {
+  init(_ fault: LogFault) {
+    self.init()
+    path = fault.path
+    offset = UInt64(fault.offset)
+    words = fault.words
   }
 }
 

@@ -51,6 +51,8 @@ final class HeldCheck {
     let job: ViewScan
     let scope: LifeScope
     let rate: UInt64
+    /// The reading of the log that belongs to it.
+    let round: UInt64
     var progress: ViewScan.Progress?
     var tree: SumTree?
     var resumeAt = Moment(rawValue: 0)

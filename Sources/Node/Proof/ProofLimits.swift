@@ -29,6 +29,10 @@ extension Limits {
   static let damagedReadHandOvers = 3
   static let damagedReadHandOversToSound = 12
   static let damagedReadMilliseconds: UInt64 = 30_000
+  /// How often the log is read for checks which nobody asked for.
+  static let logScrubMilliseconds: UInt64 = 3_600_000
+  /// So many rounds of checks are remembered with what was found in the log.
+  static let logScrubs = 8
   /// The bytes a second that each replica reads for a check which nobody asked for.
   static let backgroundCheckRate: UInt64 = 4 << 20
   /// So long after a partition was read because its replicas' sums differed the next difference is not looked into.

@@ -80,7 +80,8 @@ final class Verifier {
     }
     let question = CheckRun.Question(
       group: partition.group, prefix: request.prefix.array,
-      at: request.at == 0 ? nil : Version(rawValue: request.at), rate: request.rate, isQuick: request.quick)
+      at: request.at == 0 ? nil : Version(rawValue: request.at), rate: request.rate, round: request.round,
+      isQuick: request.quick)
     let number = begin(question, replica)
     reply(.verify(progress(number)))
   }

@@ -51,6 +51,10 @@ public nonisolated struct WireVerifyRequest: Sendable {
   /// Only what a read at this version shows; 0: all that is retained.
   public var at: UInt64 = 0
 
+  /// The same in all requests of a command: what a node has but once, its log, it reads once for all of them. 0: now and
+  /// then.
+  public var round: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -301,6 +305,8 @@ public nonisolated struct WireCheckRequest: Sendable {
   /// With SCAN: as in VerifyRequest.
   public var at: UInt64 = 0
 
+  public var round: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum Step: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -550,7 +556,7 @@ fileprivate nonisolated let _protobuf_package = "kv.wire"
 
 nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VerifyRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}check\0\u{1}quick\0\u{1}prefix\0\u{1}rate\0\u{1}at\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}check\0\u{1}quick\0\u{1}prefix\0\u{1}rate\0\u{1}at\0\u{1}round\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -564,6 +570,7 @@ nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._M
       case 4: try { try decoder.decodeSingularBytesField(value: &self.prefix) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.rate) }()
       case 6: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
+      case 7: try { try decoder.decodeSingularFixed64Field(value: &self.round) }()
       default: break
       }
     }
@@ -588,6 +595,9 @@ nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.at != 0 {
       try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 6)
     }
+    if self.round != 0 {
+      try visitor.visitSingularFixed64Field(value: self.round, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -598,6 +608,7 @@ nonisolated extension WireVerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.prefix != rhs.prefix {return false}
     if lhs.rate != rhs.rate {return false}
     if lhs.at != rhs.at {return false}
+    if lhs.round != rhs.round {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -953,7 +964,7 @@ nonisolated extension WireRecordDifference.Held: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CheckRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}check\0\u{1}group\0\u{1}replica\0\u{1}step\0\u{1}floor\0\u{1}pins\0\u{1}prefix\0\u{1}rate\0\u{1}nodes\0\u{1}levels\0\u{1}slices\0\u{3}from_key\0\u{1}quick\0\u{1}words\0\u{1}at\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}check\0\u{1}group\0\u{1}replica\0\u{1}step\0\u{1}floor\0\u{1}pins\0\u{1}prefix\0\u{1}rate\0\u{1}nodes\0\u{1}levels\0\u{1}slices\0\u{3}from_key\0\u{1}quick\0\u{1}words\0\u{1}at\0\u{1}round\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -976,6 +987,7 @@ nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 13: try { try decoder.decodeSingularBoolField(value: &self.quick) }()
       case 14: try { try decoder.decodeSingularStringField(value: &self.words) }()
       case 15: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
+      case 16: try { try decoder.decodeSingularFixed64Field(value: &self.round) }()
       default: break
       }
     }
@@ -1027,6 +1039,9 @@ nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.at != 0 {
       try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 15)
     }
+    if self.round != 0 {
+      try visitor.visitSingularFixed64Field(value: self.round, fieldNumber: 16)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1046,6 +1061,7 @@ nonisolated extension WireCheckRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.quick != rhs.quick {return false}
     if lhs.words != rhs.words {return false}
     if lhs.at != rhs.at {return false}
+    if lhs.round != rhs.round {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

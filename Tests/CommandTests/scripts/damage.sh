@@ -44,6 +44,18 @@ grep -q 'the end of the file at byte 40000' node1.log || fail "the cut was not f
 kv range | grep -v -e '^meanwhile' -e '^afterwards' | cmp - before
 same yes "$(kv get afterwards)"
 
+# Of a node that runs kv verify finds it as well, and kv repair has it replaced before anybody misses it.
+seq 500 | sed 's/.*/more&\tvalue&/' | kv put --from tsv >/dev/null
+kv range >before
+log=$(grep -l 'more77' node2/log/*.log | tail -1)
+printf 'X' | dd of="$log" bs=1 seek="$(grep -abo 'more77' "$log" | tail -1 | cut -d: -f1)" conv=notrunc status=none
+status 2 kv verify --timeout 20s
+grep -q "$(basename "$log"): at byte [0-9]*: expected a record" stdout || fail "not named: $(cat stdout)"
+kv repair --yes --timeout 60s >/dev/null
+kv status --wait healthy --timeout 60s >/dev/null || fail "not mended: $(kv status)"
+kv verify --timeout 20s >/dev/null || fail "still damaged: $(kv verify)"
+kv range | cmp - before
+
 # What stands in a file's place is as a file that is gone: of that partition alone.
 stop "${nodes[1]}"
 rm node2/partitions/1/CURRENT
@@ -53,7 +65,7 @@ start node2 serve -d node2 --listen "127.0.0.1:$port"
 nodes[1]=$started
 kv status --wait healthy --timeout 60s >/dev/null || fail "not mended: $(kv status)"
 grep -q 'partition 1: the replica on node 2 is damaged' node2.log || fail "not told in: $(cat node2.log)"
-kv range | grep -v -e '^meanwhile' -e '^afterwards' | cmp - before
+kv range | cmp - before
 
 # What may not be read is not gone: the node says so, and does not start without it.
 if [ "$(id -u)" -eq 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; then

@@ -124,10 +124,13 @@ public final class LogScrub: @unchecked Sendable {
 
   private func read(_ frame: SegmentScan.Frame, _ segment: SegmentFiles.Live, _ path: String) {
     for (position, record) in frame.records.enumerated() {
+      let isSound = !frame.badRecords.contains(position)
       miss(record.group, before: record.ordinal)
+      // A group that begins anew, as a replica in the place of another does, needs nothing from before.
+      if record.ordinal == 1 || isSound && record.flags.contains(.reset) { forget(record.group) }
       seen[record.group] = (record.ordinal + 1, found.count)
       let holdsState = !record.flags.isDisjoint(with: [.hardState, .reset])
-      guard frame.badRecords.contains(position) else {
+      guard !isSound else {
         if holdsState { stateless[record.group] = nil }
         continue
       }
@@ -149,6 +152,11 @@ public final class LogScrub: @unchecked Sendable {
     for place in gaps where place >= faults && need.concerns(found[place].sequence) {
       found[place].groups.insert(group)
     }
+  }
+
+  private func forget(_ group: GroupID) {
+    for place in found.indices { found[place].groups.remove(group) }
+    stateless[group] = nil
   }
 
   private func note(_ segment: SegmentFiles.Live, _ path: String, _ range: Range<Int>) {

@@ -97,5 +97,13 @@ struct LogScrubTests {
     #expect(faults(log).map(\.groups) == [[group(1)]])
     try log.append([LogWrite(group: group(1), compactedThrough: index(3))], sync: true)
     #expect(faults(log) == [])
+    // Nor what another replica has taken the place of, whatever of it was lost.
+    for at in stride(from: 1030, to: 3_000, by: 100) { disk.flip(segment(1), at: at) }
+    #expect(!faults(log).isEmpty)
+    for number in 1...3 as ClosedRange<UInt32> {
+      try log.append([LogWrite(group: group(number), removed: true)], sync: true)
+      try log.append([LogWrite(group: group(number), hardState: hardState(9), entries: entries(1...1))], sync: true)
+    }
+    #expect(faults(log) == [])
   }
 }

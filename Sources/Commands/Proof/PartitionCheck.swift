@@ -21,8 +21,8 @@ struct PartitionCheck {
   var rate: UInt64 = 0
   /// Compares sums that are kept anyway, and reads nothing.
   var isQuick = false
-  /// What all requests have in common.
-  private let round = UInt64.random(in: 1 ... .max)
+  /// What all requests have in common, so that each node's log is read once for all of them.
+  var round = UInt64.random(in: 1 ... .max)
 
   /// How many partitions are checked at once.
   static let ahead = 4
@@ -30,6 +30,13 @@ struct PartitionCheck {
   private static let attempts = 3
   /// Between two questions after a check that is under way; the node takes its time to answer, too.
   private static let pauseMilliseconds: UInt64 = 20
+
+  /// The same, which reads anew what was read for this one.
+  var again: PartitionCheck {
+    var again = self
+    again.round = .random(in: 1 ... .max)
+    return again
+  }
 
   /// The partitions that there are, or those of them that are named, ascending.
   func partitions(_ named: [UInt32]) throws(CommandError) -> [UInt32] {

@@ -67,7 +67,7 @@ struct PartitionRepair {
   }
 
   private func verified(_ fenced: [WireRepairResponse.Fenced]) throws(CommandError) -> Outcome {
-    guard case .checked(let after, _) = try check.run(report.group, show: { _, _ in }) else {
+    guard case .checked(let after, _) = try check.again.run(report.group, show: { _, _ in }) else {
       return outcome(fenced, "the check afterwards could not be made: run kv verify --partition \(report.group)")
     }
     let found = CheckReport(message: after).outcome

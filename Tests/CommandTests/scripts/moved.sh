@@ -26,11 +26,11 @@ same 1 "$(kv get a)"
 here=$(kv status --json | grep -o '"node":3,"address":"[^"]*"' | sed -n '1s/.*:"//;1s/"$//p')
 for pause in 0.2 0.25; do
   kill -KILL "${nodes[2]}"
-  sleep 0.2
+  wait "${nodes[2]}" 2>/dev/null || true
   start node3 serve -d node3 --listen "127.0.0.1:$(free_port)"
   sleep "$pause"
   kill -KILL "$started"
-  sleep 0.2
+  wait "$started" 2>/dev/null || true
   start node3 serve -d node3 --listen "$here"
   nodes[2]=$started
   for key in $(seq 40); do printf 'm/%s\t%s\n' "$key" "$pause"; done | kv put --quiet --from tsv

@@ -121,16 +121,27 @@ struct FenceTests {
     }
   }
 
-  @Test("the files of one partition in the directory of another serve neither: both are made anew from the others")
-  func exchanged() throws {
-    let world = try cluster(34)
+  /// A cluster with 60 keys whose first node has come back with two partitions' files exchanged: its replicas have one and
+  /// the same id, which tells nothing.
+  private func clusterWithExchange(_ seed: UInt64, nodes: Int) throws -> SimulatedWorld {
+    let world = try cluster(seed, nodes: nodes)
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
-    // The first node's: its replicas have one and the same id, which tells nothing.
+    try exchangeOfFirst(world)
+    return world
+  }
+
+  private func exchangeOfFirst(_ world: SimulatedWorld) throws {
     let node = NodeID(rawValue: 1)
     let disk = try #require(world.hosts[node]).disk
     world.kill(node)
     try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
     try world.start(node)
+  }
+
+  @Test("the files of one partition in the directory of another serve neither: both are made anew from the others")
+  func exchanged() throws {
+    let world = try clusterWithExchange(34, nodes: 3)
+    let node = NodeID(rawValue: 1)
     let started = try #require(world.hosts[node]?.node)
     try #require(world.run(milliseconds: 2_000) { !started.isRecollecting })
     #expect(started.fences.all.map(\.group) == [GroupID(rawValue: 2), GroupID(rawValue: 3)])
@@ -141,13 +152,7 @@ struct FenceTests {
 
   @Test("on a node alone they are refused, and whole again once they are where they belong")
   func exchangedAlone() throws {
-    let world = try cluster(35, nodes: 1)
-    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
-    let node = NodeID(rawValue: 1)
-    let disk = try #require(world.hosts[node]).disk
-    world.kill(node)
-    try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
-    try world.start(node)
+    let world = try clusterWithExchange(35, nodes: 1)
     world.run(milliseconds: 5_000)
     for id in 1...60 as ClosedRange<UInt64> {
       let answer = try #require(world.ask(SimulatedWorld.read("k\(id)")))
@@ -157,9 +162,7 @@ struct FenceTests {
         #expect(found.found && found.value.array == Array("v".utf8))
       }
     }
-    world.kill(node)
-    try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
-    try world.start(node)
+    try exchangeOfFirst(world)
     #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
   }

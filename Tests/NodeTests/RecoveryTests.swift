@@ -296,6 +296,19 @@ struct RecoveryTests {
     try check(disk, in: world, written)
   }
 
+  @Test("where the node's own catalog is damaged another directory's is taken; where all are, that is said")
+  func damagedCatalog() throws {
+    let (world, disk, written) = try remains(seed: 10)
+    for name in ["catalog", "catalog.copy"] { disk.flip("/node/\(name)", at: 40) }
+    let error = try #require(throws: NodeError.self) { _ = try recovery(disk, others: []) }
+    #expect("\(error)".contains("no catalog is left to go on with: /node/catalog and its copy don't fit"))
+    let plan = try recovery(disk)
+    #expect(plan.obstacles.isEmpty && plan.groups[0].source == Self.other, "\(plan.obstacles)")
+    try plan.apply()
+    #expect(try recovery(disk, others: []).isDone)
+    try check(disk, in: world, written)
+  }
+
   @Test("directories of other clusters, of the same node, and those that are none are refused")
   func refused() throws {
     let (_, disk, _) = try remains(seed: 8)

@@ -18,9 +18,11 @@ final class PairedFileCheck {
     nextAt = node.now.advanced(milliseconds: Limits.pairedFileCheckMilliseconds)
     isUnderWay = true
     let storage = node.storage
+    // A node that has joined and not yet heard from the catalog has no file of it.
+    let files = node.catalog.catalog == nil ? [storage.identityFile] : [storage.identityFile, storage.catalogFile]
     // Where the files are written, too: nobody else writes them meanwhile.
     node.host.run(.background) {
-      [storage.identityFile, storage.catalogFile].map { file in
+      files.map { file in
         (file.path, Result { () throws(DiskError) in try file.mend() })
       }
     } then: { [self] found in

@@ -269,6 +269,26 @@ struct FenceTests {
     for (number, version) in versions { #expect(world.get("k\(number)", at: version) == "v\(number)") }
   }
 
+  @Test("without the directory of all partitions a node starts as if each had lost its own, and is made whole")
+  func allGone() throws {
+    let world = try cluster(11)
+    for number in 1...60 as ClosedRange<UInt64> {
+      _ = world.ask(SimulatedWorld.write("k\(number)", "v\(number)", id: number), of: NodeID(rawValue: 1))
+    }
+    let victim = NodeID(rawValue: 3)
+    let host = try #require(world.hosts[victim])
+    world.kill(victim)
+    for path in host.disk.files(under: "/node/partitions").map(\.path) { try host.disk.remove(path) }
+    for name in try host.disk.list("/node/partitions") { try host.disk.remove("/node/partitions/\(name)") }
+    try host.disk.remove("/node/partitions")
+    try world.start(victim)
+    let node = try #require(world.hosts[victim]?.node)
+    try #require(world.run(milliseconds: 2_000) { !node.isRecollecting })
+    #expect(node.fencedReplicas.count == 4)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    for number in 1...60 { #expect(world.get("k\(number)") == "v\(number)") }
+  }
+
   @Test("a catalog's file that is gone, once the log no longer holds what it held, leaves nothing to start with")
   func catalogGone() throws {
     let world = try cluster(9)

@@ -14,7 +14,7 @@ struct SimulateCommandTests {
     arguments: [
       ("--seeds", "--seeds wants a number"), ("--seeds x..5", "not x..5"), ("--seeds 5..1", "not 5..1"),
       ("--seeds 1.5", "not 1.5"), ("--nodes 0", "--nodes wants"), ("--profile none", "not none"),
-      ("--only 3,x", "not 3,x"), ("--what 1", "there is no option --what"),
+      ("--only 3,x", "not 3,x"), ("--stages 4", "--stages wants"), ("--what 1", "there is no option --what"),
     ])
   func refusals(line: String, reason: String) {
     let options = SimulateOptions.parse(line.split(separator: " ").map(String.init))

@@ -53,6 +53,7 @@ struct NodeOptions: ParsableArguments {
   var stopAtEndOfInput = false
 
   mutating func validate() throws {
+    if let directory, directory.bytes.isEmpty { throw ValidationError("-d wants the name of a directory") }
     for (name, value) in [("listen", listen), ("metrics", metrics)] {
       if let value, HostPort(parsing: value.text, toListen: true) == nil {
         throw ValidationError(

@@ -60,6 +60,7 @@ struct ServeCommand: Executable {
     var options = complete.node.serveOptions(partitions: complete.partitions)
     options.keepMilliseconds = complete.keep?.milliseconds
     options.from = from.map(\.text)
+    for path in options.from { try SnapshotFiles.check(path) }
     try complete.node.serve(options, quiet: global.quiet)
     return .done
   }

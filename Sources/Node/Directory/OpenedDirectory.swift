@@ -128,6 +128,8 @@ public struct OpenedDirectory {
     let parent = NodeDirectory.partitionsPath(storage.directory)
     var stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)] = []
     do throws(DiskError) {
+      // Whatever was in it is found missing, replica by replica.
+      if !storage.disk.exists(parent) { try storage.disk.createDirectory(parent) }
       for name in try storage.disk.list(parent) {
         guard let number = UInt32(name), number > 0, "\(number)" == name else { continue }
         // A directory without CURRENT is what is left of a replica that was being made or removed.

@@ -1,3 +1,4 @@
+import Environment
 import Glibc
 
 /// The program `simulate`: runs seeds, says what happened in them, and repeats the one that failed.
@@ -5,6 +6,7 @@ public enum SimulateCommand {
   static let usage = """
     usage: simulate [--seeds A[..B]] [--nodes N] [--profile NAME] [--seconds S] [--jobs N] [--budget S] [--trace]
                     [--only 3,7,…] [--first-failure]
+           simulate soak [--seeds A] [--nodes N] [--profile NAME] [--stages N] [--seconds S]
            simulate bench core|cluster|oracle
            simulate scenario FILE… [--trace]
            simulate profiles
@@ -13,6 +15,9 @@ public enum SimulateCommand {
     seed, and checks what clients saw. --budget ends after so many real seconds. --only keeps the planned faults of these
     numbers. --first-failure ends with the first seed that fails, and does not look for the fewest faults. Exits with 1
     if a seed failed, 64 for a wrong command line.
+
+    soak keeps one cluster going for a day, or for N stages of S virtual seconds (24 of 3600), checks everything at the
+    end of each, and fails as well if disks or memory hold more in the last quarter than in the second.
     """
 
   /// Carries out the command line and exits.
@@ -28,6 +33,11 @@ public enum SimulateCommand {
     }
     let rest = arguments.dropFirst()
     switch arguments.first {
+    case "soak"?:
+      switch SimulateOptions.parse(Array(rest), over: .soak) {
+      case .failure(let error): return refuse(error.words)
+      case .success(let options): return Soak.run(options)
+      }
     case "bench"?:
       guard let name = rest.first, rest.count == 1 else { return refuse("bench wants core or cluster") }
       return Benchmarks.run(name)
@@ -67,5 +77,12 @@ public enum SimulateCommand {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// The memory of this process in bytes (proc(5), statm).
+  static var residentBytes: Int {
+    guard let text = try? PosixDisk().open("/proc/self/statm", .read).read(at: 0, count: 200) else { return 0 }
+    let pages = String(decoding: text, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    return (pages ?? 0) * 4096
   }
 }

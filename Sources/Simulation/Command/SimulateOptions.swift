@@ -13,6 +13,8 @@ struct SimulateOptions: Sendable {
   var budget: Double?
   var keepsTrace = false
   var only: Set<Int>?
+  /// Into how many stages a soak is parted; no other run has any.
+  var stages: Int?
   /// Whether the first seed that fails ends everything, with its first failure alone.
   var stopsAtFailure = false
 
@@ -20,11 +22,14 @@ struct SimulateOptions: Sendable {
   private static let wanted = [
     "--seeds": "a number, or two as in 1..20", "--nodes": "a number from 1 to 9", "--profile": "a profile's name",
     "--seconds": "a number above 0", "--jobs": "a number from 1 to 64", "--budget": "a number of seconds above 0",
-    "--only": "numbers of faults as in 3,7",
+    "--only": "numbers of faults as in 3,7", "--stages": "a number from 1 to 10000",
   ]
 
-  static func parse(_ arguments: [String]) -> Result<SimulateOptions, Wrong> {
-    var options = SimulateOptions()
+  /// What a command line says beyond `defaults`.
+  static func parse(
+    _ arguments: [String], over defaults: SimulateOptions = SimulateOptions()
+  ) -> Result<SimulateOptions, Wrong> {
+    var options = defaults
     var rest = arguments[...]
     while let name = rest.popFirst() {
       if name == "--trace" {
@@ -64,6 +69,9 @@ struct SimulateOptions: Sendable {
     case "--jobs":
       guard let number = Int(value), (1...64).contains(number) else { return false }
       jobs = number
+    case "--stages":
+      guard stages != nil, let number = Int(value), (1...10_000).contains(number) else { return false }
+      stages = number
     case "--budget":
       guard let number = Double(value), number > 0 else { return false }
       budget = number
@@ -73,6 +81,16 @@ struct SimulateOptions: Sendable {
       only = Set(numbers.compactMap { $0 })
     }
     return true
+  }
+
+  /// What a soak is made of unless its command line says otherwise: a day, in stages of an hour.
+  static var soak: SimulateOptions {
+    var options = SimulateOptions()
+    options.seeds = 1...1
+    options.profile = .soak
+    options.seconds = 3_600
+    options.stages = 24
+    return options
   }
 
   func settings(seed: UInt64) -> TormentSettings {

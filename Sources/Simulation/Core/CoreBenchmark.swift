@@ -20,7 +20,7 @@ struct CoreBenchmark {
     let payloads = [[UInt8]](repeating: [UInt8](repeating: 7, count: payloadBytes), count: batch)
     // A tenth first: buffers find their sizes.
     bench.propose(payloads, rounds: proposals / batch / 10)
-    let (before, resident) = (bench.applied, residentBytes)
+    let (before, resident) = (bench.applied, SimulateCommand.residentBytes)
     let began = SimulateCommand.processorSeconds
     bench.propose(payloads, rounds: proposals / batch)
     let seconds = SimulateCommand.processorSeconds - began
@@ -29,7 +29,7 @@ struct CoreBenchmark {
       "{\"workload\":\"core\",\"voters\":3,\"batch\":\(batch),\"payload_bytes\":\(payloadBytes),\"ops\":\(count),"
         + "\"seconds\":\(seconds),\"ops_per_s\":\(Int(Double(count) / seconds)),"
         + "\"ns_per_op\":\(Int(seconds * 1e9 / Double(count))),"
-        + "\"resident_growth_bytes\":\(residentBytes - resident)}")
+        + "\"resident_growth_bytes\":\(SimulateCommand.residentBytes - resident)}")
   }
 
   private init() {
@@ -94,12 +94,5 @@ struct CoreBenchmark {
 
   private mutating func send(_ messages: [Message]) {
     for message in messages { inboxes[Int(message.to.node.rawValue) - 1].append(message) }
-  }
-
-  /// The memory that the process has in use.
-  private static var residentBytes: Int {
-    guard let text = try? PosixDisk().open("/proc/self/statm", .read).read(at: 0, count: 200) else { return 0 }
-    let pages = String(decoding: text, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { Int($0) }
-    return (pages ?? 0) * 4096
   }
 }

@@ -16,8 +16,11 @@ public struct Profile: Sendable {
   /// How long a client pauses between two requests, in microseconds.
   let thinking: ClosedRange<UInt64>
 
+  /// How many writes the clients get done within a minute once all faults are over.
+  var writesOnceWell: Int { thinking.upperBound > 1_000_000 ? 10 : 50 }
+
   /// All profiles, the default one first.
-  public static let all: [Profile] = [standard, full, clocks, damage, loss, members, topology, batches, calm]
+  public static let all: [Profile] = [standard, full, clocks, damage, loss, members, topology, batches, soak, calm]
 
   /// The profile of a name.
   public static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
@@ -54,6 +57,9 @@ public struct Profile: Sendable {
   static let batches = Profile(
     name: "batches", summary: "keys written together, while nodes join and leave and partitions split, under faults",
     shares: network + processes + [(.join, 3), (.leave, 2), (.splitPartition, 8), (.syncFailure, 2)], batches: 30)
+  static let soak = Profile(
+    name: "soak", summary: "the default one's faults, now and then: for hours",
+    shares: standard.shares, pause: 10_000...90_000, thinking: 200_000...4_000_000)
   static let calm = Profile(name: "calm", summary: "no faults: for speed", shares: [], thinking: 500...3_000)
 
   private init(

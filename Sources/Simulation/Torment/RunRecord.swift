@@ -60,12 +60,17 @@ final class RunRecord {
   private(set) var checked: [String: Int] = [:]
   let keys: [[UInt8]]
   private var log: [GroupID: [LogIndex: Place]] = [:]
-  private var lastSeen: [GroupID: LogIndex] = [:]
+  /// The last entry of each group that any node applied.
+  private(set) var lastSeen: [GroupID: LogIndex]
+  private let earlier: [GroupID: LogIndex]
   private var owners: [Version: WriteID] = [:]
   private var told: [Version] = []
 
-  init(keys: Int) {
-    self.keys = (0..<keys).map { Array("key\($0)".utf8) }
+  /// A record of what comes after some entries.
+  init(keys: Int, prefix: String = "key", after applied: [GroupID: LogIndex] = [:]) {
+    self.keys = (0..<keys).map { Array("\(prefix)\($0)".utf8) }
+    earlier = applied
+    lastSeen = applied
   }
 
   func fail(_ words: @autoclosure () -> String) {
@@ -76,6 +81,7 @@ final class RunRecord {
 
   /// A node applies an entry: every other must apply the same at that place.
   func applied(_ entry: LogEntry, of group: GroupID, on host: Node) {
+    guard entry.index > earlier[group] ?? .zero else { return }
     let node = host.id
     let place = Place(
       term: entry.term, digest: Position(ofBytes: entry.payload).rawValue ^ UInt64(entry.kind.rawValue))

@@ -19,6 +19,8 @@ public struct TormentSettings: Sendable {
   public var clients = 10
   /// The number of keys; few, so that clients get into each other's way.
   public var keys = 12
+  /// What the keys begin with.
+  var keyPrefix = "key"
 
   /// A run with the usual size.
   public init(seed: UInt64, nodes: Int, profile: Profile) {
@@ -54,7 +56,7 @@ public struct TormentReport: Sendable {
 public final class Torment {
   private let settings: TormentSettings
   private let world: SimulatedWorld
-  private let record: RunRecord
+  let record: RunRecord
   private var report: TormentReport
   private var clients: [TormentClient] = []
   private var watchers: [TormentWatcher] = []
@@ -64,10 +66,12 @@ public final class Torment {
   /// More than this in any queue is taken for growth without bound.
   static let queueBound = 1_000
 
-  /// Carries out a run.
+  /// Carries out a run in a world of its own.
   public static func run(_ settings: TormentSettings) -> TormentReport {
     do {
-      return try Torment(settings).run()
+      let torment = Torment(settings, in: try makeWorld(settings))
+      try torment.gather()
+      return torment.run()
     } catch {
       var report = TormentReport(seed: settings.seed)
       report.failures = ["the world can't be set up: \(error)"]
@@ -75,11 +79,18 @@ public final class Torment {
     }
   }
 
-  private init(_ settings: TormentSettings) throws {
-    self.settings = settings
-    world = try SimulatedWorld(seed: settings.seed, partitions: 4, options: Torment.options)
+  /// A world with the first of the nodes.
+  static func makeWorld(_ settings: TormentSettings) throws -> SimulatedWorld {
+    let world = try SimulatedWorld(seed: settings.seed, partitions: 4, options: options)
     world.trace.keepsWords = settings.keepsTrace
-    record = RunRecord(keys: settings.keys)
+    return world
+  }
+
+  /// A run in a world in which, up to these entries, all that its nodes apply is of earlier runs.
+  init(_ settings: TormentSettings, in world: SimulatedWorld, after applied: [GroupID: LogIndex] = [:]) {
+    self.settings = settings
+    self.world = world
+    record = RunRecord(keys: settings.keys, prefix: settings.keyPrefix, after: applied)
     report = TormentReport(seed: settings.seed)
     world.onApply = { [record] node, group, entry in record.applied(entry, of: group, on: node) }
     let mayHaveDamage = settings.profile.sparesNoDisk || settings.profile.shares.contains { $0.kind == .readError }
@@ -103,11 +114,16 @@ public final class Torment {
     return options
   }
 
-  private func run() throws -> TormentReport {
+  /// Lets the other nodes join, until all is well.
+  func gather() throws {
     for _ in 1..<max(1, settings.nodes) { _ = try world.join() }
     if let ailment = world.settle(milliseconds: 60_000) {
       throw SimulationError.refused("not well at the start: \(ailment)")
     }
+  }
+
+  /// Carries it out in a world that is well, and is so again afterwards unless something failed.
+  func run() -> TormentReport {
     let plan = FaultPlan.make(seed: settings.seed, profile: settings.profile, milliseconds: settings.milliseconds)
     report.plan = plan
     let nemesis = Nemesis(
@@ -126,7 +142,7 @@ public final class Torment {
   private func startClients() {
     clients = (1...settings.clients).map {
       TormentClient(
-        number: $0, world: world, record: record, profile: settings.profile, keys: settings.keys, seed: settings.seed)
+        number: $0, world: world, record: record, profile: settings.profile, seed: settings.seed)
     }
     for client in clients { client.next() }
     watchers = (1...2).map { TormentWatcher(number: $0, world: world, seed: settings.seed) }
@@ -143,10 +159,10 @@ public final class Torment {
       // A replica that is replaced costs no write; but nothing has harmed what its node had synced.
       for loss in nemesis.losses { record.fail("a disk that was not harmed: \(loss)") }
     }
-    let before = record.versions.count
-    let isServing = world.run(milliseconds: Torment.recoveryMilliseconds) { record.versions.count >= before + 50 }
+    let wanted = record.versions.count + settings.profile.writesOnceWell
+    let isServing = world.run(milliseconds: Torment.recoveryMilliseconds) { record.versions.count >= wanted }
     if !isServing {
-      record.fail("clients don't get on: \(record.versions.count - before) writes since the faults ended")
+      record.fail("clients don't get on: \(wanted - record.versions.count) writes are missing since the faults ended")
     }
     for client in clients { client.isStopping = true }
     for watcher in watchers { watcher.isStopping = true }

@@ -9,11 +9,12 @@ final class TormentClient {
   let number: Int
   private unowned let world: SimulatedWorld
   private unowned let record: RunRecord
-  private let keys: Int
   private let batches: Int
   private let thinking: ClosedRange<UInt64>
   private let lulls: Lulls
-  private let session: [UInt8]
+  private var session: [UInt8]
+  /// When the session ends, by the world's time: ids of one that is older than an hour are refused.
+  private var sessionEnd: UInt64
   private var random: SplitMix64
   private var sequence: UInt64 = 0
   /// The latest version of a key that this client has seen: for conditions.
@@ -22,22 +23,28 @@ final class TormentClient {
   /// Whether a request is under way.
   private(set) var isBusy = false
 
-  init(number: Int, world: SimulatedWorld, record: RunRecord, profile: Profile, keys: Int, seed: UInt64) {
+  init(number: Int, world: SimulatedWorld, record: RunRecord, profile: Profile, seed: UInt64) {
     self.number = number
     self.world = world
     self.record = record
-    self.keys = keys
     batches = profile.batches
     thinking = profile.thinking
     lulls = Lulls(seed: seed, profile: profile)
     random = SplitMix64(seed: SplitMix64.mix(seed ^ 0xc11e) &+ UInt64(number))
     session = Requests.session(client: number, wallMilliseconds: world.clock.wallMilliseconds)
+    sessionEnd = world.time + TormentClient.sessionNanoseconds
   }
+
+  private static let sessionNanoseconds: UInt64 = 1_800_000_000_000
 
   /// Does the next thing, and the next when that has ended.
   func next() {
     guard !isStopping else { return }
-    let key = Array("key\(Int.random(in: 0..<keys, using: &random))".utf8)
+    if world.time >= sessionEnd {
+      session = Requests.session(client: number, wallMilliseconds: world.clock.wallMilliseconds)
+      sessionEnd = world.time + TormentClient.sessionNanoseconds
+    }
+    let key = record.keys[Int.random(in: record.keys.indices, using: &random)]
     if batches > 0, !lulls.contains(world.time), Int.random(in: 0..<100, using: &random) < batches {
       return together(key)
     }
@@ -135,8 +142,7 @@ final class TormentClient {
     let quarter = Position(ofBytes: first).rawValue >> 62
     let isNear = Int.random(in: 0..<8, using: &random) > 0
     var written = [first]
-    for number in 0..<keys {
-      let key = Array("key\(number)".utf8)
+    for key in record.keys {
       guard key != first, !isNear || Position(ofBytes: key).rawValue >> 62 == quarter else { continue }
       if Bool.random(using: &random), written.count < 5 { written.append(key) }
     }

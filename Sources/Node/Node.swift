@@ -48,6 +48,8 @@ public final class Node {
   /// When members are told next where this node is, and who was heard from since they were told last.
   var nextMoved = Moment(rawValue: 0)
   var heardFrom: Set<NodeID> = []
+  private(set) var silence = Silence()
+  private(set) lazy var foreignLeaders = ForeignLeaders(node: self)
   private(set) lazy var closedVersions = ClosedVersions(node: self)
   private(set) lazy var changeWaits = ChangeWaits(node: self)
   /// The number of partitions whose tables are being looked through for changes.
@@ -150,6 +152,7 @@ public final class Node {
     clocks.tick()
     floorKeeper.tick()
     closedVersions.tick(isRound: isRound)
+    foreignLeaders.tick()
     changeWaits.tick()
     compactions.tick(isRound: isRound)
     fences.tick()
@@ -173,6 +176,7 @@ public final class Node {
     // Whoever was struck out may come back with an old directory, and believe in its old groups.
     guard catalog.catalog?.isStruckOut(sender) != true else { return }
     heardFrom.insert(sender)
+    silence.end(sender)
     switch frame {
     case .batch(let batch):
       for i in batch.indices { receive(batch[i], from: sender) }
@@ -207,6 +211,7 @@ public final class Node {
 
   /// The connection to a node ended: what was asked of it may or may not have been done.
   public func disconnected(_ peer: NodeID) {
+    silence.begin(peer, at: now)
     for done in calls.end(allTo: peer) { done(.lost) }
     transfers.disconnected(peer)
     pulses.disconnected(peer)

@@ -88,6 +88,12 @@ extension Limits {
   static let changeScans = 64
   /// The most requests that wait for changes.
   static let waitingChanges = 16_384
+  /// How often others are asked who leads what has no replica here, and for how long after somebody wanted to know.
+  static let foreignLeaderMilliseconds: UInt64 = 1_000
+  static let foreignLeaderMemory: UInt64 = 10_000
+  /// How long after a failed attempt at a connection the other node is taken for silent: longer than the pause before
+  /// the next.
+  static let silenceMilliseconds: UInt64 = 2_500
   /// How often a node asks which versions are closed while reads of its replicas come that don't lead, and while none do.
   static let closedVersionMilliseconds: UInt64 = 200
   static let idleClosedVersionMilliseconds: UInt64 = 1_000

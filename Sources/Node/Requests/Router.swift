@@ -164,6 +164,13 @@ final class Router {
     park(routed)
   }
 
+  /// Another node says who leads a group that has no replica here.
+  func learned(_ leader: NodeID, of group: GroupID) {
+    guard hints[group] != leader else { return }
+    hints[group] = leader
+    leaderChanged(of: group, to: leader)
+  }
+
   /// A group has another leader: requests that wait for an answer of the one before don't wait any longer, for it may
   /// be dead or frozen.
   func leaderChanged(of group: GroupID, to leader: NodeID) {
@@ -245,9 +252,10 @@ final class Router {
   private func leader(of group: GroupID, rather tried: inout Set<NodeID>) -> NodeID? {
     if let replica = node.replicas[group], replica.core.leader != .none { return replica.core.leader.node }
     let catalog = node.catalog.catalog
+    if group != .catalog, node.replicas[group] == nil { node.foreignLeaders.wasUsed() }
     // That this node itself leads is what others believed before its replica was fenced, or moved away; and who has left
-    // since answers nobody.
-    if let hint = hints[group], hint != node.id, catalog?.node(hint) != nil { return hint }
+    // since answers nobody, nor does who is down.
+    if let hint = hints[group], hint != node.id, catalog?.node(hint) != nil, !isSilent(hint) { return hint }
     guard let catalog else { return nil }
     // A replica that was taken out hears of no leader any more.
     if let replica = node.replicas[group], group == .catalog || catalog.holds(replica.id, of: group) { return nil }
@@ -258,6 +266,9 @@ final class Router {
     }
     holders.removeAll { $0 == node.id }
     if holders.allSatisfy(tried.contains) { tried.removeAll() }
-    return holders.first { !tried.contains($0) }
+    let untried = holders.filter { !tried.contains($0) }
+    return untried.first { !isSilent($0) } ?? untried.first
   }
+
+  private func isSilent(_ peer: NodeID) -> Bool { node.silence.contains(peer, at: node.now) }
 }

@@ -73,3 +73,15 @@ public struct RaftStatus: Equatable, Sendable {
   /// Messages dropped because no correct replica could have sent them.
   public let violations: UInt64
 }
+
+extension RaftStatus {
+  /// Of a leader: the voters that lack entries which its log no longer has, and so need its whole state. Of one that has
+  /// not answered since the election that is not known.
+  public var votersWithoutState: [ReplicaID] {
+    peers.filter { peer in
+      guard membership.isVoter(peer.id) else { return false }
+      if case .snapshot = peer.flow { return true }
+      return peer.match > .zero && peer.match.next < firstIndex
+    }.map(\.id)
+  }
+}

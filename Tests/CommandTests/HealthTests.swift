@@ -66,6 +66,21 @@ struct HealthTests {
         == ["partition 5 has 2 of 3 voters", "partition 5: the replica on node 3 is still a learner"])
   }
 
+  @Test("A voter that gets the whole state has not caught up, however few entries it is behind")
+  func stateless() {
+    let waiting = Self.reports { status in
+      for index in status.groups.indices where status.groups[index].role == .leader && status.groups[index].group == 5 {
+        status.groups[index].stateless = [status.groups[index].voters[2]]
+      }
+    }
+    let words = "partition 5: the replica on node 3 gets the whole state: the log doesn't reach back far enough"
+    #expect(ClusterHealth(waiting).problems == [words])
+    let arriving = Self.reports { status in
+      if status.node == 3 { status.groups[1].arrivingMs = 20 }
+    }
+    #expect(ClusterHealth(arriving).problems == [words])
+  }
+
   @Test("What is wrong with many partitions is said once, with all of their numbers")
   func together() {
     var findings = GroupFindings()

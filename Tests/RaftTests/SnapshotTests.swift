@@ -22,9 +22,11 @@ struct SnapshotTests {
   @Test("a follower that needs compacted entries gets a snapshot, then the log from there on")
   func catchUp() throws {
     let (cluster, leader) = try lagging()
+    #expect(leader.core?.status.votersWithoutState == [replica(3)])
     cluster.heal()
     cluster.run(milliseconds: 500)
     #expect(cluster.history.installs == 1)
+    #expect(leader.core?.status.votersWithoutState == [])
     #expect(cluster.node(3).machine == leader.machine)
     #expect(flow(leader) == .replicate)
     try cluster.propose(leader, [99])
@@ -39,6 +41,7 @@ struct SnapshotTests {
     cluster.recordsMessages = true
     cluster.isCut = { $0.kind == .snapshot }
     cluster.run(milliseconds: 1000)
+    #expect(leader.core?.status.votersWithoutState == [replica(3)])
     let snapshots = cluster.delivered.count { $0.kind == .snapshot }
     #expect((2...11).contains(snapshots), "\(snapshots), one per heartbeat at most")
     cluster.heal()

@@ -5,7 +5,7 @@ import Wire
 /// What is wrong with a cluster, judged from what its members say of themselves.
 ///
 /// It is healthy when every member answers, every partition has a leader, and all wanted replicas are voters that are
-/// nearly caught up.
+/// nearly caught up, by the log.
 struct ClusterHealth {
   /// Each thing that is wrong, in words; empty: the cluster is healthy.
   let problems: [String]
@@ -81,7 +81,9 @@ struct ClusterHealth {
         findings.note(.unreported(node), of: group)
         continue
       }
-      if replica.applied + nearlyCaughtUp < leader.commit {
+      if replica.arrivingMs > 0 || leader.stateless.contains(voter) {
+        findings.note(.stateless(node), of: group)
+      } else if replica.applied + nearlyCaughtUp < leader.commit {
         findings.note(.behind(node), of: group, entries: leader.commit - replica.applied)
       }
     }

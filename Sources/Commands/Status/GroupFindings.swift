@@ -8,6 +8,7 @@ struct GroupFindings {
     case missingVoters(Int, wanted: Int)
     case learner(NodeID)
     case unreported(NodeID)
+    case stateless(NodeID)
     case behind(NodeID)
   }
 
@@ -36,6 +37,8 @@ struct GroupFindings {
       case .missingVoters(let count, let wanted): "\(name) \(has) \(count) of \(wanted) voters"
       case .learner(let node): "\(name): \(replica) on node \(node) \(be) still \(learners)"
       case .unreported(let node): "\(name): \(replica) on node \(node) \(be) not reported"
+      case .stateless(let node):
+        "\(name): \(replica) on node \(node) \(isOne ? "gets" : "get") the whole state: the log doesn't reach back far enough"
       case .behind(let node):
         "\(name): \(replica) on node \(node) \(be)\(isOne ? "" : " up to") \(furthest[finding] ?? 0) entries behind"
       }

@@ -87,6 +87,7 @@ extension Node {
     status.last = raft.lastIndex.rawValue
     status.voters = raft.membership.voters.map(\.rawValue)
     status.learners = raft.membership.learners.map(\.rawValue)
+    if raft.role == .leader { status.stateless = raft.votersWithoutState.map(\.rawValue) }
     if let progress = transfers.progress(of: replica.group) {
       status.arrivedBytes = progress.arrived
       status.arrivingBytes = progress.total

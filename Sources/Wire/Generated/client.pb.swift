@@ -1643,6 +1643,12 @@ public nonisolated struct WireStatusResponse: @unchecked Sendable {
       set {_uniqueStorage()._arrivingMs = newValue}
     }
 
+    /// Of a leader: the voters that lack entries which its log no longer has, and so get its whole state.
+    public var stateless: [UInt64] {
+      get {_storage._stateless}
+      set {_uniqueStorage()._stateless = newValue}
+    }
+
     /// When the replicas were last compared, in milliseconds since 1970, and what that came to; 0: not since this node
     /// leads.
     public var checkedMs: UInt64 {
@@ -5239,7 +5245,7 @@ nonisolated extension WireStatusResponse: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = WireStatusResponse.protoMessageName + ".GroupStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{1}sessions\0\u{1}outcomes\0\u{4}\u{11}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}replica\0\u{1}role\0\u{1}term\0\u{1}leader\0\u{1}commit\0\u{1}applied\0\u{1}last\0\u{1}voters\0\u{1}learners\0\u{1}bits\0\u{1}prefix\0\u{3}memtable_bytes\0\u{3}table_bytes\0\u{3}last_version\0\u{3}history_bytes\0\u{3}compaction_debt\0\u{1}pressure\0\u{1}fenced\0\u{4}\u{b}checked_ms\0\u{3}check_outcome\0\u{1}sessions\0\u{1}outcomes\0\u{4}\u{11}arrived_bytes\0\u{3}arriving_bytes\0\u{3}arriving_ms\0\u{1}stateless\0")
 
   fileprivate class _StorageClass {
     var _group: UInt32 = 0
@@ -5264,6 +5270,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
     var _arrivedBytes: UInt64 = 0
     var _arrivingBytes: UInt64 = 0
     var _arrivingMs: UInt64 = 0
+    var _stateless: [UInt64] = []
     var _checkedMs: UInt64 = 0
     var _checkOutcome: WireCheckedReplica.Outcome = .notChecked
     var _sessions: UInt64 = 0
@@ -5300,6 +5307,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       _arrivedBytes = source._arrivedBytes
       _arrivingBytes = source._arrivingBytes
       _arrivingMs = source._arrivingMs
+      _stateless = source._stateless
       _checkedMs = source._checkedMs
       _checkOutcome = source._checkOutcome
       _sessions = source._sessions
@@ -5348,6 +5356,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivedBytes) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingBytes) }()
         case 52: try { try decoder.decodeSingularUInt64Field(value: &_storage._arrivingMs) }()
+        case 53: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._stateless) }()
         default: break
         }
       }
@@ -5434,6 +5443,9 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
       if _storage._arrivingMs != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._arrivingMs, fieldNumber: 52)
       }
+      if !_storage._stateless.isEmpty {
+        try visitor.visitPackedFixed64Field(value: _storage._stateless, fieldNumber: 53)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -5465,6 +5477,7 @@ nonisolated extension WireStatusResponse.GroupStatus: SwiftProtobuf.Message, Swi
         if _storage._arrivedBytes != rhs_storage._arrivedBytes {return false}
         if _storage._arrivingBytes != rhs_storage._arrivingBytes {return false}
         if _storage._arrivingMs != rhs_storage._arrivingMs {return false}
+        if _storage._stateless != rhs_storage._stateless {return false}
         if _storage._checkedMs != rhs_storage._checkedMs {return false}
         if _storage._checkOutcome != rhs_storage._checkOutcome {return false}
         if _storage._sessions != rhs_storage._sessions {return false}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Client
+import Glibc
 
 /// `kv watch`: follows the changes of keys.
 struct WatchCommand: Executable {
@@ -45,20 +46,41 @@ struct WatchCommand: Executable {
     try key?.checkAsKey()
     let client = try global.client(longest: Int(GlobalOptions.usualTimeout.milliseconds))
     let checkpoint = try checkpoint.map { (path) throws(CommandError) in try Checkpoint(path: path.text) }
-    let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
-    let stream = try asking { () throws(ClientError) in try client.watch(query(after: begin)) }
+    let end = global.timeout.map { ProcessFacts.steadyMilliseconds + $0.milliseconds }
+    let stream = try waiting(until: end) { () throws(CommandError) in
+      let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
+      return try asking { () throws(ClientError) in try client.watch(query(after: begin)) }
+    }
     // Until here a signal ends the process at once; from here on between two changes.
     let signals = StopSignals()
     global.sayMore("watching behind version \(stream.position)")
     let follower = WatchFollower(
       stream: stream, signals: signals, checkpoint: checkpoint, savesEach: exec != nil, limit: limit,
-      milliseconds: global.timeout?.milliseconds, output: exec == nil ? output : nil, global: global)
+      end: end, output: exec == nil ? output : nil, global: global)
     return try follower.follow { (change) throws(CommandError) in
       if let exec { return try ChangeCommand.run(exec.bytes, for: change) }
       try output.write { (bytes) throws(CommandError) in wantedFormat.append(change, namesKey: true, to: &bytes) }
       try output.flush()
     }
   }
+
+  /// Begins as soon as the cluster can be reached: a watch waits for it, and says so.
+  private func waiting(
+    until end: UInt64?, _ begin: () throws(CommandError) -> WatchStream
+  ) throws(CommandError) -> WatchStream {
+    while true {
+      do throws(CommandError) {
+        return try begin()
+      } catch {
+        guard case .client(let reason) = error, reason.mayPass, end.map({ ProcessFacts.steadyMilliseconds < $0 }) ?? true
+        else { throw error }
+        global.say("waiting for the cluster: \(reason)")
+        usleep(WatchCommand.restMicroseconds)
+      }
+    }
+  }
+
+  private static let restMicroseconds: UInt32 = 200_000
 
   private func beginning(_ client: Client) throws(CommandError) -> Version? {
     guard let after else { return nil }

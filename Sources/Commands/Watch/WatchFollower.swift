@@ -21,18 +21,18 @@ final class WatchFollower {
   private static let patience: UInt64 = 10_000
 
   /// - Parameters:
-  ///   - milliseconds: how long to watch; nil: without end.
+  ///   - end: until when to watch, by the steady clock in milliseconds; nil: without end.
   ///   - output: where changes go; nil: nowhere. Without a reader the watch ends.
   init(
     stream: WatchStream, signals: StopSignals, checkpoint: Checkpoint?, savesEach: Bool, limit: Int?,
-    milliseconds: UInt64?, output: OutputStream?, global: GlobalOptions
+    end: UInt64?, output: OutputStream?, global: GlobalOptions
   ) {
     self.stream = stream
     self.signals = signals
     self.checkpoint = checkpoint
     self.savesEach = savesEach
     self.limit = limit
-    end = milliseconds.map { ProcessFacts.steadyMilliseconds + $0 }
+    self.end = end
     self.output = output
     self.global = global
   }

@@ -96,3 +96,27 @@ wait "$writer"
 await_lines 150 run
 same "$(cat written)" "$(cut -f 1 run)"
 stop "$watch"
+
+# A watch that begins while no majority is there waits for it; one with an end of its own says that it saw nothing.
+for index in 2 3; do
+  kill -KILL "${nodes[index - 1]}"
+  wait "${nodes[index - 1]}" 2>/dev/null || true
+done
+status 69 kv watch --prefix late/ --timeout 1s
+"$KV" watch --prefix late/ --after -1s --limit 1 >late 2>late.err &
+watch=$!
+pids+=("$watch")
+for try in $(seq 100); do
+  ! grep -q 'waiting for the cluster' late.err || break
+  [ "$try" -lt 100 ] || fail "a watch without a cluster does not say that it waits: $(cat late.err)"
+  sleep 0.2
+done
+for index in 2 3; do
+  start "node$index" serve -d "node$index"
+  nodes[index - 1]=$started
+done
+kv status --wait healthy --timeout 60s >/dev/null
+sleep 0.5
+kv put late/1 seen >/dev/null
+await_lines 1 late
+wait "$watch"

@@ -72,8 +72,8 @@ struct WatchCommand: Executable {
       do throws(CommandError) {
         return try begin()
       } catch {
-        guard case .client(let reason) = error, reason.mayPass, end.map({ ProcessFacts.steadyMilliseconds < $0 }) ?? true
-        else { throw error }
+        let isOver = end.map { ProcessFacts.steadyMilliseconds >= $0 } ?? false
+        guard case .client(let reason) = error, reason.mayPass, !isOver else { throw error }
         global.say("waiting for the cluster: \(reason)")
         usleep(WatchCommand.restMicroseconds)
       }

@@ -47,6 +47,7 @@ extension Node {
   }
 
   private func startReplicas(_ opened: OpenedDirectory, _ recollection: Recollection) throws(NodeError) {
+    defer { opened.letGo() }
     try startCatalog(opened, recollection)
     for (group, store) in opened.stores {
       switch store {

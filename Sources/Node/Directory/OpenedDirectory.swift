@@ -11,16 +11,38 @@ public struct OpenedDirectory {
   /// Who the node is.
   public let identity: NodeIdentity
   let storage: NodeStorage
-  let recovered: [GroupID: RecoveredGroup]
   let catalog: (state: Catalog, point: SnapshotHeader)?
-  /// The stores by group; the reason instead, where one can't be read.
-  let stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
+  private let found: Found
   /// What of the log could not be read.
   let damage: [LogDamage]
   /// What is wrong with the catalog's file; nil where nothing is, or there is none.
   let catalogDamage: String?
+  /// What the log has of each group.
+  var recovered: [GroupID: RecoveredGroup] { found.recovered }
+  /// The stores by group; the reason instead, where one can't be read.
+  var stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)] { found.stores }
   /// The members, as far as the files know them.
   public var members: [WireMember] { catalog?.state.members ?? identity.stored.members }
+
+  /// What the node's replicas begin with: large, and with files that are open.
+  private final class Found {
+    var recovered: [GroupID: RecoveredGroup]
+    var stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
+
+    init(
+      recovered: [GroupID: RecoveredGroup], stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)]
+    ) {
+      self.recovered = recovered
+      self.stores = stores
+    }
+  }
+
+  /// The replicas have taken over what was found: whoever keeps the opened directory, as a process does, must hold
+  /// neither entries that the log has let go of nor the files of stores that others took the place of.
+  func letGo() {
+    found.recovered.removeAll()
+    found.stores.removeAll()
+  }
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
   /// `reserveBytes` is what the node keeps aside for when the disk is full. A directory in which a recovery was begun and
@@ -55,8 +77,9 @@ public struct OpenedDirectory {
       disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
       startsFull: isFull, options: options)
     return OpenedDirectory(
-      identity: identity, storage: storage, recovered: recovered, catalog: catalog,
-      stores: try openStores(storage, catalog?.state.map), damage: damage, catalogDamage: catalogDamage)
+      identity: identity, storage: storage, catalog: catalog,
+      found: Found(recovered: recovered, stores: try openStores(storage, catalog?.state.map)), damage: damage,
+      catalogDamage: catalogDamage)
   }
 
   /// The partitions of which the log holds a replica's records, and the directory nothing.

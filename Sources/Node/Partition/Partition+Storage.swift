@@ -134,8 +134,7 @@ extension Partition {
       let sessions = try? SessionTable(decoding: state.sessions)
     else {
       node.host.log(.error, "partition \(group): the state from node \(received.sender) is not this partition's")
-      isReceiving = false
-      return done(false)
+      return abandon(received, done)
     }
     state.replica = replicaID
     state.origin = origin
@@ -151,10 +150,10 @@ extension Partition {
         return error
       }
     } then: { [self] error in
-      isReceiving = false
       do throws(StoreError) {
         if let error { throw error }
         store = try storage.openStore(group)
+        isReceiving = false
         // What comes from another replica holds nothing but the arc's own.
         (arc, isCut) = (state.arc, false)
         (split.preparing, split.isPrepared, split.sumBefore) = (nil, false, nil)
@@ -167,14 +166,22 @@ extension Partition {
         node.planner.mapChanged()
       } catch StoreError.io(let cause) where cause.isDiskFull {
         node.space.ranOut(cause)
-        node.host.run(.background) {
-          received.sink.abandon()
-        } then: {
-          done(false)
-        }
+        abandon(received, done)
       } catch {
         node.host.fatal("partition \(group): a received state can't be installed: \(error)")
       }
+      node.pump()
+    }
+  }
+
+  /// Removes what was written of a state that can't be put in force; only then may jobs of the store make files, whose
+  /// numbers are the same.
+  private func abandon(_ received: ReceivedState, _ done: @escaping (Bool) -> Void) {
+    node.host.run(.background) {
+      received.sink.abandon()
+    } then: { [self] in
+      isReceiving = false
+      done(false)
       node.pump()
     }
   }

@@ -238,8 +238,11 @@ final class Transfers {
 
   /// Takes out the state that the core now wants installed. One that it doesn't want is dropped.
   func takeReceived(group: GroupID, header: SnapshotHeader) -> ReceivedState? {
-    guard let state = received.removeValue(forKey: group) else { return nil }
-    return state.point == header ? state : nil
+    guard received[group]?.point == header else {
+      dropUnwanted(group: group)
+      return nil
+    }
+    return received.removeValue(forKey: group)
   }
 
   /// Drops a received state that the core had no use for: it had caught up by the log meanwhile.

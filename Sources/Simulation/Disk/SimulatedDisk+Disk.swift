@@ -17,7 +17,8 @@ extension SimulatedDisk: Disk {
           throw DiskError(operation: "open", path: path, code: Errno.isDirectory)
         }
       }
-      volume.opened[node, default: 0] += 1
+      volume.opened[node, default: .init()].count += 1
+      volume.opened[node]?.path = path
       let isWritable = if case .read = mode { false } else { true }
       return SimulatedFile(disk: self, path: path, node: node, era: volume.era, isWritable: isWritable)
     }
@@ -95,9 +96,13 @@ private final class SimulatedFile: DiskFile {
 
   deinit {
     disk.volume.withLock { volume in
-      guard volume.era == era, let count = volume.opened[node] else { return }
-      volume.opened[node] = count > 1 ? count - 1 : nil
-      if count == 1 { volume.sweep() }
+      guard volume.era == era, let count = volume.opened[node]?.count else { return }
+      if count > 1 {
+        volume.opened[node]?.count = count - 1
+      } else {
+        volume.opened[node] = nil
+        volume.sweep()
+      }
     }
   }
 

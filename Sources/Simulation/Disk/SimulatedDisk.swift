@@ -65,6 +65,9 @@ public final class SimulatedDisk: Sendable {
     volume.withLock { $0.files(under: directory) }
   }
 
+  /// The paths of files that were removed and take up room nevertheless: they are open still.
+  public var openButRemoved: [String] { volume.withLock { $0.openButRemoved } }
+
   /// The number of changes and syncs so far, failed ones included; reads don't count.
   public var steps: Int { volume.withLock { $0.steps } }
 

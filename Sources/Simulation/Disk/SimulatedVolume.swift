@@ -19,12 +19,18 @@ struct SimulatedVolume {
     var pending: [NameChange] = []
   }
 
+  /// How many open files refer to a node, and the path by which it was opened last.
+  struct Opened {
+    var count = 0
+    var path = ""
+  }
+
   static let root: Node = 0
 
   var files: [Node: SimulatedContents] = [:]
   var directories: [Node: Directory] = [root: Directory()]
-  /// How many open files refer to a node: it lives on without a name.
-  var opened: [Node: Int] = [:]
+  /// The nodes that open files refer to: they live on without a name.
+  var opened: [Node: Opened] = [:]
   /// Counts the crashes, so that a file opened before one can't be used after it.
   var era = 0
   var capacity: Int?
@@ -200,6 +206,12 @@ extension SimulatedVolume {
   /// The nodes that have a name now or are open.
   private func visible() -> Set<Node> {
     reachable(from: Array(opened.keys) + [SimulatedVolume.root]) { $0.entries.values.map { $0 } }
+  }
+
+  /// The paths by which files were opened that are open still and have no name any more.
+  var openButRemoved: [String] {
+    let named = reachable(from: [SimulatedVolume.root]) { Array($0.entries.values) }
+    return opened.filter { !named.contains($0.key) }.map(\.value.path).sorted()
   }
 
   private func reachable(from roots: [Node], _ children: (Directory) -> [Node]) -> Set<Node> {

@@ -18,6 +18,8 @@ public final class SimulatedHost: NodeHost {
   /// What it logged at level warning and above.
   public private(set) var complaints: [String] = []
   unowned let world: SimulatedWorld
+  /// What the process was started with, which a real one keeps as well.
+  private let opened: OpenedDirectory
   private(set) var isDead = false
   /// Whether the process is stopped (SIGSTOP): nothing happens on it until it is continued.
   var isFrozen = false
@@ -45,7 +47,7 @@ public final class SimulatedHost: NodeHost {
     ownClock = clock
     var options = world.nodeOptions
     options.format = world.formats[id] ?? options.format
-    let opened = try OpenedDirectory.open(
+    opened = try OpenedDirectory.open(
       SimulatedWorld.directory, on: disk, cacheBytes: 1 << 20, reserveBytes: world.reserveBytes, options: options)
     node = Node(host: self, opened: opened)
     observe(world.onApply)

@@ -14,7 +14,8 @@ struct DeleteCommand: TakesKeys {
     help: ArgumentHelp("Delete the keys of records in this format: keys, tsv, json, nul, cdb.", valueName: "format"))
   var from: RecordFormat?
 
-  @Option(help: ArgumentHelp("Only if the key's latest version is this one.", valueName: "version"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Only if the key's latest version is this one.", valueName: "version"))
   var ifVersion: UInt64?
 
   @Option(help: ArgumentHelp("The id of the deletion, to retry one safely.", valueName: "id"))

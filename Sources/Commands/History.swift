@@ -18,7 +18,7 @@ struct HistoryCommand: Executable {
   @Option(help: ArgumentHelp("Read this snapshot's file, without a cluster.", valueName: "file"), completion: .file())
   var file: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("At most so many versions, the newest.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("At most so many versions, the newest.", valueName: "count"))
   var limit: Int?
 
   @Flag(help: "From the oldest version to the newest.")

@@ -20,7 +20,8 @@ struct PutCommand: Executable {
   @Flag(help: "Only if the key has no value.")
   var ifAbsent = false
 
-  @Option(help: ArgumentHelp("Only if the key's latest version is this one.", valueName: "version"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Only if the key's latest version is this one.", valueName: "version"))
   var ifVersion: UInt64?
 
   @Option(help: ArgumentHelp("The id of the write, to retry one safely.", valueName: "id"))

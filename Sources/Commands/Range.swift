@@ -20,7 +20,7 @@ struct RangeCommand: Executable {
   @Option(help: ArgumentHelp("strong, eventual or bounded:DURATION.", valueName: "consistency"))
   var consistency: ConsistencyArgument?
 
-  @Option(help: ArgumentHelp("At most so many records.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("At most so many records.", valueName: "count"))
   var limit: Int?
 
   @Flag(help: "From the last key to the first.")

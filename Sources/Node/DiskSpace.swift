@@ -100,7 +100,8 @@ final class DiskSpace {
   /// What an operator should know.
   var problem: String? {
     guard isFull else { return nil }
-    let room = free.map { " (\(ByteCount.bytes(Int(clamping: $0))) free)" } ?? ""
+    let wanted = ByteCount.bytes(Limits.roomToGoOn.rawValue + node.storage.reserveBytes.rawValue)
+    let room = free.map { " (\(ByteCount.bytes(Int(clamping: $0))) free, \(wanted) wanted to go on)" } ?? ""
     let taken = node.pipeline.isStalled ? "nothing is written" : "no writes but deletions are taken"
     return "the disk is full\(room): \(taken) until there is room"
   }

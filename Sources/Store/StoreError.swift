@@ -31,7 +31,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unbalanced(let paths):
       "records were lost or changed while \(paths.joined(separator: ", ")) were merged; the result was thrown away"
     case .exists(let path):
-      "\(path): a store is there already"
+      "\(path): a store is there already; what was cut off is begun anew by the same command or in an empty directory"
     }
   }
 }

@@ -56,7 +56,7 @@ public enum TimeArgument: Hashable, Sendable {
   private static func unixTime(_ text: Substring) -> UInt64? {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
     guard let whole = parts.first, isNumber(whole), let seconds = UInt64(whole),
-      seconds <= lastMillisecond / 1000
+      seconds < .max / 1000
     else { return nil }
     guard parts.count == 2 else { return seconds * 1000 }
     guard isNumber(parts[1]), let fraction = UInt64((parts[1] + "00").prefix(3)) else { return nil }

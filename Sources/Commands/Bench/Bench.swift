@@ -28,7 +28,7 @@ struct BenchCommand: Executable {
   @Option(help: ArgumentHelp("Stop after so many seconds; 10 if nothing is said.", valueName: "count"))
   var seconds: Double?
 
-  @Option(help: ArgumentHelp("How many records a range reads.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many records a range reads.", valueName: "count"))
   var limit = 100
 
   @Option(help: ArgumentHelp("Read at a version or time: -5m, @SECONDS, RFC 3339.", valueName: "time"))

@@ -24,7 +24,7 @@ struct WatchCommand: Executable {
     completion: .file())
   var checkpoint: ArgumentBytes?
 
-  @Option(help: ArgumentHelp("End after so many changes.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("End after so many changes.", valueName: "count"))
   var limit: Int?
 
   @Option(help: ArgumentHelp("tsv, json.", valueName: "format"))

@@ -104,6 +104,11 @@ public final class Node {
     logBudget = opened.storage.options.logBudget
   }
 
+  /// What waits in a partition holds it: with the node, nobody is left who could let go of either.
+  deinit {
+    for partition in partitions { partition.barriers = [] }
+  }
+
   var now: Moment { host.clock.now }
 
   // MARK: Replicas

@@ -125,4 +125,24 @@ import Wire
     let next = try #require(world.put("k", "v", id: 1000))
     #expect(next > last, "versions never rewind")
   }
+
+  @Test("a process that ends while a read waits for a write leaves nothing of its partitions behind")
+  func ends() throws {
+    let world = try SimulatedWorld(seed: 1, partitions: 1)
+    let id = NodeID(rawValue: 1)
+    let version = try #require(world.put("k", "1", id: 1))
+    weak let partition = world.hosts[id]?.node.partitions.first
+    world.hosts[id]?.laneDelays[.log] = 5_000_000_000
+    var answers = 0
+    world.send(SimulatedWorld.write("k", "2", id: 2), to: id) { _ in answers += 1 }
+    world.run(milliseconds: 100)
+    world.send(SimulatedWorld.read("k", at: version.advanced(by: 1)), to: id) { _ in answers += 1 }
+    world.run(milliseconds: 100)
+    let waiting = partition?.barriers.count
+    #expect(waiting == 1 && answers == 0)
+    world.exit(id)
+    world.run(milliseconds: 10_000)
+    let isGone = partition == nil
+    #expect(isGone)
+  }
 }

@@ -150,8 +150,13 @@ extension Partition {
         return error
       }
     } then: { [self] error in
+      if case .io(let cause)? = error, cause.isDiskFull {
+        node.space.ranOut(cause)
+        return abandon(received, done)
+      }
       do throws(StoreError) {
         if let error { throw error }
+        // From here on the directory is the new store's, and nothing may go on with the old one.
         store = try storage.openStore(group)
         isReceiving = false
         // What comes from another replica holds nothing but the arc's own.
@@ -164,9 +169,6 @@ extension Partition {
         node.versions.learned(lastVersion)
         done(true)
         node.planner.mapChanged()
-      } catch StoreError.io(let cause) where cause.isDiskFull {
-        node.space.ranOut(cause)
-        abandon(received, done)
       } catch {
         node.host.fatal("partition \(group): a received state can't be installed: \(error)")
       }

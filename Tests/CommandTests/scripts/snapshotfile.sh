@@ -99,9 +99,9 @@ await_healthy
 same one "$(kv get after)"
 stop "$started"
 status 64 kv serve -d restored --from full.kvs
-status 65 kv serve -d elsewhere --from changes.kvs
-status 64 kv serve -d elsewhere --from .
 status 64 kv serve -d ''
+status 64 kv serve -d elsewhere --from .
+status 65 kv serve -d elsewhere --from changes.kvs
 grep -q 'must go before it' stderr || fail "$(cat stderr)"
 [ "$(find elsewhere -mindepth 1 ! -name LOCK 2>/dev/null | wc -l)" -eq 0 ] || fail "elsewhere holds $(ls elsewhere)"
 # A file of another cluster: named so.

@@ -102,7 +102,7 @@ for index in 2 3; do
   kill -KILL "${nodes[index - 1]}"
   wait "${nodes[index - 1]}" 2>/dev/null || true
 done
-status 69 kv watch --prefix late/ --timeout 1s
+status 69 kv watch --prefix late/ --limit 1 --timeout 1s
 "$KV" watch --prefix late/ --after -1s --limit 1 >late 2>late.err &
 watch=$!
 pids+=("$watch")

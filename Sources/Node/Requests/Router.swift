@@ -164,12 +164,8 @@ final class Router {
     park(routed)
   }
 
-  /// Another node says who leads a group that has no replica here.
-  func learned(_ leader: NodeID, of group: GroupID) {
-    guard hints[group] != leader else { return }
-    hints[group] = leader
-    leaderChanged(of: group, to: leader)
-  }
+  /// Another node says who leads a group that has no replica here. It may be mistaken: requests under way go on.
+  func learned(_ leader: NodeID, of group: GroupID) { hints[group] = leader }
 
   /// A group has another leader: requests that wait for an answer of the one before don't wait any longer, for it may
   /// be dead or frozen.

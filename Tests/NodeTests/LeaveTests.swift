@@ -146,6 +146,21 @@ struct LeaveTests {
     }
   }
 
+  @Test("a lost node is not waited for while its replicas are replaced", arguments: [25, 26] as [UInt64])
+  func lostAtOnce(seed: UInt64) throws {
+    let world = try cluster(of: 4, seed: seed, partitions: 32)
+    // Not refused, as by a machine that is there: nothing comes back at all.
+    for other in world.nodes where other.rawValue != 2 {
+      world.cut(from: other, to: NodeID(rawValue: 2))
+      world.cut(from: NodeID(rawValue: 2), to: other)
+    }
+    world.run(milliseconds: 4_000)
+    #expect(leave(world, 2, lost: true, of: NodeID(rawValue: 1))?.failure == nil, "seed \(seed)")
+    // It had 24 of 96 replicas, and each of three nodes takes one at a time: eight rounds.
+    let isReplaced = world.run(milliseconds: 8_000) { world.statuses.filter { $0.members.count == 3 }.count == 3 }
+    #expect(isReplaced, "seed \(seed): \(counts(world))")
+  }
+
   @Test("a node that dies while it leaves is replaced all the same, and hears of it when it is back")
   func diesLeaving() throws {
     for seed in 31...34 as ClosedRange<UInt64> {

@@ -3,9 +3,9 @@ import Environment
 import Raft
 import Wire
 
-/// Lets a learner vote only once it holds what the voters do (DESIGN §7): all of them, and the learner, give their sums
-/// as of one log entry, and the learner's must be the one that a majority of the voters have. One that has another is
-/// replaced; it never had a vote.
+/// Lets a learner vote only once it holds what the voters do (DESIGN §7): those in reach, and the learner, give their
+/// sums as of one log entry, and the learner's must be the one that a majority of the voters have. One that has another
+/// is replaced; it never had a vote.
 final class Admissions {
   private unowned let node: Node
   private var underWay: [GroupID: (learner: ReplicaID, check: UInt64)] = [:]
@@ -53,7 +53,13 @@ final class Admissions {
     if let next = nextAt[replica.group], node.now < next { return }
     nextAt[replica.group] = node.now.advanced(milliseconds: Limits.admissionPauseMilliseconds)
     let question = CheckRun.Question(group: replica.group, prefix: [], rate: 0, isQuick: true)
-    underWay[replica.group] = (learner, node.verifier.begin(question, replica, also: [learner]))
+    let voters = replica.core.membership.voters.filter { mayAnswer($0.node) }
+    underWay[replica.group] = (learner, node.verifier.begin(question, of: voters.sorted() + [learner]))
+  }
+
+  /// Whether a voter on a node is worth waiting for; a majority is enough.
+  private func mayAnswer(_ id: NodeID) -> Bool {
+    node.catalog.catalog?.node(id)?.departure != .isLost && !node.silence.contains(id, at: node.now)
   }
 
   private func replace(_ learner: ReplicaID, in group: GroupID) {

@@ -100,7 +100,7 @@ final class BackgroundChecks {
     guard let replica = partition.replica else { return }
     let question = CheckRun.Question(
       group: partition.group, prefix: [], rate: Limits.backgroundCheckRate, isQuick: isQuick)
-    underWay = node.verifier.begin(question, replica)
+    underWay = node.verifier.begin(question, of: replica.core.membership.voters.sorted())
   }
 
   private func endedAt(_ partition: Partition) -> Moment {

@@ -82,18 +82,17 @@ final class Verifier {
       group: partition.group, prefix: request.prefix.array,
       at: request.at == 0 ? nil : Version(rawValue: request.at), rate: request.rate, round: request.round,
       isQuick: request.quick)
-    let number = begin(question, replica)
+    let number = begin(question, of: replica.core.membership.voters.sorted())
     reply(.verify(progress(number)))
   }
 
-  /// Begins a check of a partition's voters, and perhaps of learners; gives its number.
-  func begin(_ question: CheckRun.Question, _ replica: GroupReplica, also learners: [ReplicaID] = []) -> UInt64 {
+  /// Begins a check of a partition's replicas, which this node leads; gives its number.
+  func begin(_ question: CheckRun.Question, of replicas: [ReplicaID]) -> UInt64 {
     let random = node.host.randomBytes(4).reduce(0) { $0 << 8 | UInt64($1) }
     // Says who leads the check, whoever leads the partition by then.
     let number = UInt64(node.id.rawValue) << 32 | random
     let check = CheckRun(
-      node: node, number: number, question: question,
-      voters: replica.core.membership.voters.sorted() + learners
+      node: node, number: number, question: question, voters: replicas
     ) { [self] report in
       node.backgroundChecks.note(report, of: question)
       node.onCheck?(report)

@@ -145,4 +145,19 @@ import Wire
     let isGone = partition == nil
     #expect(isGone)
   }
+
+  @Test("a process that ends leaves nothing of its checks behind")
+  func endsAfterCheck() throws {
+    let world = try SimulatedWorld(seed: 1, partitions: 1)
+    let id = NodeID(rawValue: 1)
+    #expect(world.put("k", "1", id: 1) != nil)
+    #expect(world.verify(1)?.report.outcomes == [.equal])
+    weak let verifier = world.hosts[id]?.node.verifier
+    let isThere = verifier != nil
+    #expect(isThere)
+    world.exit(id)
+    world.run(milliseconds: 10_000)
+    let isGone = verifier == nil
+    #expect(isGone)
+  }
 }

@@ -293,6 +293,7 @@ final class CheckRun {
     guard report == nil else { return }
     let report = makeReport()
     phase = .done(report)
+    deferred.removeAll()
     for at in voters.indices { ask(at, .end) { _ in } }
     ended(report)
   }

@@ -93,7 +93,8 @@ final class Verifier {
     let number = UInt64(node.id.rawValue) << 32 | random
     let check = CheckRun(
       node: node, number: number, question: question, voters: replicas
-    ) { [self] report in
+    ) { [weak self] report in
+      guard let self else { return }
       node.backgroundChecks.note(report, of: question)
       node.onCheck?(report)
       settle(number)

@@ -13,12 +13,13 @@
 #   command     one `get` by a whole process, 50 times, alone
 #   snapshot    the whole data into one file
 #   restore     from such a file to a node of its own that answers; needs snapshot before it
+#   failover    writes while the node that leads most is killed: the longest time in which none was acknowledged
 #   footprint   what a node takes of memory and disk, in the mean
-# by default all but the last two. A load with another number of clients: put@256, get@1. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
+# by default all but the last three. A load with another number of clients: put@256, get@1. kv: $KV (a release build, named `kv`); etcd, etcdctl and openssl: from the PATH.
 # $ETCDLOAD: a load generator for etcd's gRPC interface, one connection for each client, which takes
 #   --cacert F --cert F --key F --endpoints LIST --pids LIST --mode put|get-linearizable|range|txnput --clients N
-#   --seconds N --warmup N --n N (records of a range) --seq --keyspace N --total N
-# and prints ops_s=N and srv_cpu_us=N. Without it the loads are left out.
+#   --seconds N --warmup N --n N (records of a range) --seq --keyspace N --total N --failover (go on without a node)
+# and prints ops_s=N and srv_cpu_us=N, and longest_gap_ms=N with --failover. Without it the loads are left out.
 
 set -euo pipefail
 rounds=3 seconds=5 clients=64 records=100000 work="put get range command snapshot"
@@ -70,25 +71,34 @@ tls=(--cacert="$dir/ca.crt" --cert="$dir/node.crt" --key="$dir/node.key")
 
 etcd_ctl() { ETCDCTL_API=3 etcdctl "${tls[@]}" --endpoints="$endpoints" "$@"; }
 
-start_etcd() {
-  local number peers=""
-  for number in 0 1 2; do peers+="n$number=https://127.0.0.1:$((base + number * 10 + 1)),"; done
-  for number in 0 1 2; do
-    local client=https://127.0.0.1:$((base + number * 10)) peer=https://127.0.0.1:$((base + number * 10 + 1))
-    etcd --name "n$number" --data-dir "$dir/etcd$number" --listen-client-urls "$client" \
-      --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
-      --initial-cluster "${peers%,}" --initial-cluster-state new --client-cert-auth --trusted-ca-file "$dir/ca.crt" \
-      --cert-file "$dir/node.crt" --key-file "$dir/node.key" --peer-client-cert-auth \
-      --peer-trusted-ca-file "$dir/ca.crt" --peer-cert-file "$dir/node.crt" --peer-key-file "$dir/node.key" \
-      --quota-backend-bytes 8589934592 >"$dir/etcd$number.log" 2>&1 &
-    etcd_pids+=($!)
-  done
+# etcd_node NUMBER: starts the node, again too.
+etcd_node() {
+  local number=$1 other peers=""
+  local client=https://127.0.0.1:$((base + number * 10)) peer=https://127.0.0.1:$((base + number * 10 + 1))
+  for other in 0 1 2; do peers+="n$other=https://127.0.0.1:$((base + other * 10 + 1)),"; done
+  etcd --name "n$number" --data-dir "$dir/etcd$number" --listen-client-urls "$client" \
+    --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
+    --initial-cluster "${peers%,}" --initial-cluster-state new --client-cert-auth --trusted-ca-file "$dir/ca.crt" \
+    --cert-file "$dir/node.crt" --key-file "$dir/node.key" --peer-client-cert-auth \
+    --peer-trusted-ca-file "$dir/ca.crt" --peer-cert-file "$dir/node.crt" --peer-key-file "$dir/node.key" \
+    --quota-backend-bytes 8589934592 >"$dir/etcd$number.log" 2>&1 &
+  etcd_pids[number]=$!
+}
+
+# Waits until all three answer.
+etcd_healthy() {
   for _ in $(seq 100); do
     etcd_ctl endpoint health >/dev/null 2>&1 && return
     sleep 0.2
   done
   echo "etcd.sh: etcd does not come up" >&2
   exit 69
+}
+
+start_etcd() {
+  local number
+  for number in 0 1 2; do etcd_node "$number"; done
+  etcd_healthy
 }
 
 start_kv() {
@@ -144,6 +154,33 @@ leader() {
 kv_load() {
   kv_ctl bench "$1" --clients "$2" --seconds "$seconds" --limit 1000 --json |
     sed -n 's/.*"ops_per_s":\([0-9.]*\),"p50_us":\([0-9.]*\).*"server_cpu_us_per_op":\([0-9.]*\).*/\1 \2 \3/p'
+}
+
+# Each notes the longest pause of writes, in milliseconds, while the node that leads most is killed after a quarter of
+# the time and comes back later. Nothing runs out of time: clients ask as long as it takes.
+etcd_failover() {
+  local port number generator
+  port=$(leader) && number=$(((${port##*:} - base) / 10))
+  etcd_generator --endpoints "$endpoints" --mode put --clients "$clients" --seconds "$((seconds * 2))" --failover \
+    --op-timeout-ms 0 >"$dir/failover" &
+  generator=$!
+  sleep "$((seconds / 2))"
+  kill -KILL "${etcd_pids[number]}"
+  { wait "${etcd_pids[number]}" || true; } 2>/dev/null
+  wait "$generator"
+  etcd_node "$number" && etcd_healthy
+  etcd=$(sed -n 's/.*longest_gap_ms=\([0-9]*\).*/\1/p' "$dir/failover")
+}
+kv_failover() {
+  local victim generator
+  victim=$(kv_ctl status | awk '$4 ~ /^[0-9]/ && $5 == "up" && $6 >= most { most = $6; pid = $NF } END { print pid }')
+  kv_ctl bench put --clients "$clients" --seconds "$((seconds * 2))" --timeout 60s --json >"$dir/failover" &
+  generator=$!
+  sleep "$((seconds / 2))"
+  kill -KILL "$victim"
+  wait "$generator"
+  kv_ctl status --wait healthy --timeout 60s >/dev/null
+  kv=$(sed -n 's/.*"longest_pause_ms":\([0-9.]*\).*/\1/p' "$dir/failover")
 }
 
 # resident PID…: the mean of what the processes have in RAM, in KiB. taken DIR…: that of what directories hold on disk.
@@ -237,6 +274,12 @@ for round in $(seq "$rounds"); do
         turn kv && kv=$(kv_load "${kind%@*}" "$count")
         # shellcheck disable=SC2086 # three numbers each
         report_load "$kind" $etcd $kv
+        ;;
+      failover)
+        [ -n "$load" ] || continue
+        turn etcd && etcd_failover
+        turn kv && kv_failover
+        report_time failover "$etcd" "$kv"
         ;;
       footprint)
         mapfile -t nodes < <(pgrep -P "$kv_pid")

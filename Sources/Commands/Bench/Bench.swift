@@ -119,12 +119,14 @@ struct BenchCommand: Executable {
     let rate = Double(operations) / max(seconds, 1e-9)
     let quantiles = [0.5, 0.99, 0.999].map { Double(sum.latencies.quantile($0)) / 1000 }
     let processor = sum.processorMicroseconds.map { Double($0) / Double(max(1, operations)) }
+    let pause = sum.longestPause.map { Double($0) / 1e6 }
     guard global.json else {
       let used = processor.map { "\(Int($0.rounded())) µs of the nodes' processors each" } ?? "nodes elsewhere"
       let shown = quantiles.map { "\(Int($0.rounded()))" }
       return try output.line(
         "\(workload.rawValue): \(clients) clients, \(operations) operations, \(sum.errors) errors,"
-          + " \(Int(rate.rounded()))/s, p50 \(shown[0]) µs, p99 \(shown[1]) µs, p99.9 \(shown[2]) µs, \(used)")
+          + " \(Int(rate.rounded()))/s, p50 \(shown[0]) µs, p99 \(shown[1]) µs, p99.9 \(shown[2]) µs,"
+          + (pause.map { " longest pause \(Int($0.rounded(.up))) ms," } ?? "") + " \(used)")
     }
     var object = JSONObject()
     object.string("workload", workload.rawValue)
@@ -137,6 +139,7 @@ struct BenchCommand: Executable {
     object.number("p99_us", quantiles[1])
     object.number("p999_us", quantiles[2])
     object.number("server_cpu_us_per_op", processor ?? .nan)
+    object.number("longest_pause_ms", pause ?? .nan)
     try output.write(object.line)
   }
 }

@@ -13,6 +13,8 @@ struct BenchRun {
     var errors = 0
     var firstError: ClientError?
     var nanoseconds: UInt64 = 0
+    /// The longest time in which no operation of any client ended well; nil where that isn't followed.
+    var longestPause: UInt64?
     var processorMicroseconds: UInt64?
 
     /// Notes an operation that failed.

@@ -22,6 +22,8 @@ struct PointLoad {
     var began: [UInt64]
     /// The clients without an operation under way.
     var idle: [Int]
+    /// When an operation last ended well.
+    private var lastDone = ProcessFacts.steadyNanoseconds
 
     init(clients: Int) {
       began = [UInt64](repeating: 0, count: clients)
@@ -30,10 +32,21 @@ struct PointLoad {
 
     func take(_ client: Int, _ outcome: Result<Pipeline.Answer, ClientError>) {
       switch outcome {
-      case .success: sum.latencies.record(nanoseconds: ProcessFacts.steadyNanoseconds - began[client])
+      case .success:
+        let now = ProcessFacts.steadyNanoseconds
+        sum.latencies.record(nanoseconds: now - began[client])
+        endPause(at: now)
       case .failure(let error): sum.note(error)
       }
       idle.append(client)
+    }
+
+    /// Time counts from now on.
+    func start() { lastDone = ProcessFacts.steadyNanoseconds }
+
+    func endPause(at now: UInt64) {
+      sum.longestPause = max(sum.longestPause ?? 0, now - lastDone)
+      lastDone = now
     }
   }
 
@@ -47,6 +60,7 @@ struct PointLoad {
     let group = PipelineGroup(pipelines)
     connect()
     let timer = BenchTimer(nodes: nodes)
+    board.start()
     var left = plan.operations
     let end = plan.milliseconds.map { ProcessFacts.steadyNanoseconds + $0 * 1_000_000 } ?? .max
     while true {
@@ -63,6 +77,7 @@ struct PointLoad {
       guard board.idle.count < clients.count else { break }
       group.turn()
     }
+    board.endPause(at: ProcessFacts.steadyNanoseconds)
     timer.stop(&board.sum)
     return board.sum
   }

@@ -53,7 +53,9 @@ extension TLSHandler {
     let output = ciphertext
     if ciphertext.capacity > Limits.keptBuffer.rawValue { ciphertext = ByteBuffer() }
     enqueuedBytes += output.readableBytes
+    isWriting = true
     context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+    isWriting = false
     if let failure {
       fail(.tls(failure))
     } else if session.pendingOutput > 0 {

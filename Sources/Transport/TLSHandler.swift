@@ -49,6 +49,9 @@ final class TLSHandler: ChannelDuplexHandler {
   /// Why the connection ended, once it has.
   private(set) var endReason: TransportError?
   var isReading = false
+  /// Whether output is being given to the channel. A channel that can't write it reads, before it closes, what input
+  /// there is, in the midst of that.
+  var isWriting = false
   var flushesItself = true
   var isFlushScheduled = false
   var isReadPaused = false
@@ -110,6 +113,8 @@ final class TLSHandler: ChannelDuplexHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard phase == .handshaking || phase == .open else { return }
+    // The peer is gone, and whoever writes is in the midst of something: it may be a frame that is being delivered.
+    guard !isWriting else { return }
     isReading = true
     let ciphertext = unwrapInboundIn(data)
     do throws(TLSError) {
@@ -174,6 +179,7 @@ final class TLSHandler: ChannelDuplexHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
+    guard !isWriting else { return context.fireChannelReadComplete() }
     if phase == .open, let connection { receiver?.readComplete(on: connection) }
     isReading = false
     if flushesItself || session.pendingOutput > 0 { flush() }

@@ -151,6 +151,30 @@ struct ConnectionTests {
     #expect(harness.counts.wait { $0.reasons == ["the connection broke without a farewell (close_notify)"] })
   }
 
+  @Test("A peer that is gone with frames unread, while one of its frames is being answered, ends its connection alone")
+  func goneWithinAnswer() throws {
+    let harness = try Harness(cluster: cluster) { kind, payload, connection in
+      guard kind == 1 else { return }
+      pause(milliseconds: 500)
+      // Enough to leave at once, and not so much that the channel would read no more.
+      connection.send(kind: 1, payload: [UInt8](repeating: 1, count: Limits.outboundBatch.rawValue))
+    }
+    let socket = try RawSocket(port: harness.port)
+    let session = try TLSSession(client: try cluster.client())
+    try socket.shakeHands(session)
+    try socket.write(frame(1, [UInt8](repeating: 1, count: 100)), session)
+    #expect(harness.counts.wait { $0.frames == 1 })
+    // These lie in the server's kernel, once it has acknowledged them, when the answer fails to be written.
+    for _ in 0..<3 { try socket.write(frame(2, []), session) }
+    pause(milliseconds: 200)
+    socket.abort()
+    #expect(harness.counts.wait { $0.reasons.count == 1 })
+    #expect(harness.counts.now.frames == 1)
+    let other = try harness.connect()
+    try other.sendFrame(1, [])
+    #expect(try other.receiveFrame().payload.count == Limits.outboundBatch.rawValue)
+  }
+
   @Test("A client that has shut its sending side still gets the replies to what it sent")
   func halfClose() throws {
     let harness = try Harness(cluster: cluster)

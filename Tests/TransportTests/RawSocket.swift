@@ -29,6 +29,13 @@ final class RawSocket {
     descriptor = -1
   }
 
+  /// Ends the connection by a reset, as a process does that dies with unread input.
+  func abort() {
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+
   func shutDownSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// Whether all bytes were taken by the kernel.

@@ -94,7 +94,9 @@ extension Node {
     for group in order {
       guard let core = replicas[group]?.core else { continue }
       for replica in core.membership.members where replica.node == member {
-        guard let promise = core.promise(of: replica) else { continue }
+        // That it votes is known even to one that has heard nothing of it since it started itself: it was there once.
+        let mere = core.membership.isVoter(replica) ? Promise(term: .zero, index: .zero) : nil
+        guard let promise = core.promise(of: replica) ?? mere else { continue }
         answer.promises.append(
           .with {
             $0.group = group.rawValue

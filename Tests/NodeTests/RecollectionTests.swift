@@ -91,6 +91,33 @@ struct RecollectionTests {
     for (key, value, version) in written { #expect(world.get(key, at: version) == value, "seed \(seed)") }
   }
 
+  @Test(
+    "from before its replicas were replaced: it is found out also by members that were started meanwhile",
+    arguments: 1...6 as ClosedRange<UInt64>)
+  func replacedSince(seed: UInt64) throws {
+    let world = try cluster(seed)
+    var written = write(1...40, in: world, of: Self.witness)
+    let (copy, later) = try (
+      copy(of: Self.victim, in: world, seed: seed), copy(of: Self.victim, in: world, seed: seed)
+    )
+    written += write(41...80, in: world, of: Self.witness)
+    world.kill(Self.victim)
+    world.replaceDisk(of: Self.victim, with: copy)
+    let node = try start(Self.victim, in: world)
+    #expect(node.fencedReplicas.count >= 4 && world.settle(), "seed \(seed): \(world.statuses.flatMap(\.problems))")
+    for id in world.nodes { world.kill(id) }
+    world.replaceDisk(of: Self.victim, with: later)
+    // Those that were started again have heard nothing of the replicas that took the place of the first.
+    for id in [Self.witness, Self.lagging] { _ = try start(id, in: world) }
+    world.run(milliseconds: 2_000)
+    let again = try start(Self.victim, in: world)
+    #expect(again.fencedReplicas.count >= 4, "seed \(seed)")
+    #expect(world.settle(), "seed \(seed): \(world.statuses.flatMap(\.problems))")
+    written += write(81...120, in: world, of: Self.witness)
+    #expect(written.count == 120, "seed \(seed)")
+    for (key, value, version) in written { #expect(world.get(key, at: version) == value, "seed \(seed)") }
+  }
+
   @Test("a node that merely restarts waits for nobody in vain, and no longer than a second for those that are down")
   func restart() throws {
     let world = try cluster(5)

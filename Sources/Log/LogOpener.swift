@@ -68,9 +68,9 @@ struct LogOpener {
     var scan = try scan(last, &tailReader)
     let proven = lacksNext(last, scan) ? .max : scan.durable.sequence == last.sequence ? scan.durable.offset : 0
     let stale = LogOpener.cut(&scan, proven: proven, tailReader)
-    oldest = min(max(last.header?.oldest ?? 1, scan.oldest), last.sequence)
+    oldest = min(max(last.header?.oldest ?? 1, scan.oldest, try oldest(before: last)), last.sequence)
     try refuseMisplaced()
-    setAside(after: last.sequence)
+    passOverSpares(after: last.sequence)
     replay.expect(number: segments[oldest]?.header?.firstFrame)
     for sequence in oldest..<last.sequence { try apply(sequence) }
     apply(last, scan, tailReader)
@@ -89,7 +89,8 @@ struct LogOpener {
   var ordered: [SegmentFile] { segments.values.sorted { $0.sequence < $1.sequence } }
 
   /// The segment with the highest number. One whose header is lost is known by frames that bear its number; with none
-  /// it may be a spare, which loses nothing, but as well the last segment, all of which is lost.
+  /// it may be a spare, which loses nothing, but as well the last segment, all of which is lost, unless the one before
+  /// tells.
   private mutating func newest() throws(LogError) -> SegmentFile? {
     let valid = ordered.last { $0.header != nil }
     // A spare's header, which it has from before, tells the identity as well.
@@ -98,10 +99,24 @@ struct LogOpener {
     let next = (valid?.sequence ?? 0) + 1
     for segment in ordered.reversed()
     where segment.sequence == next || segment.sequence > next && segment.reading == .damaged {
-      if segment.sequence == next, segment.reading == .damaged { return segment }
       if try !scan(segment, &reader).items.isEmpty { return segment }
+      if segment.sequence == next, segment.reading == .damaged, try !isLast(valid) { return segment }
     }
     return valid
+  }
+
+  /// Whether nothing was written behind a segment: it would say so if the next had been begun.
+  private mutating func isLast(_ segment: SegmentFile?) throws(LogError) -> Bool {
+    guard let segment, let header = segment.header, header.isMarkedWhenLeft else { return false }
+    let scan = try scan(segment, &reader)
+    return scan.durable.sequence <= segment.sequence && scan.items.allSatisfy(\.isSound)
+      && scan.end + FrameHeader.bytes <= segment.bytes
+  }
+
+  /// The first segment still needed as the segment before one says that has lost its header, and may have lost all.
+  private mutating func oldest(before last: SegmentFile) throws(LogError) -> UInt64 {
+    guard last.header == nil, let before = segments[last.sequence - 1], let header = before.header else { return 1 }
+    return max(header.oldest, try scan(before, &reader).oldest)
   }
 
   /// Without a last segment: the log is new, or there is nothing left to read it by.
@@ -121,19 +136,20 @@ struct LogOpener {
     identity = files.options.identity
   }
 
-  /// Whether the segment after the last one is lost: a mark says that it was begun; or its file is missing, though there
-  /// are some behind it, for files are only ever made and taken in the order of their numbers.
+  /// Whether the segment after the last one is lost: a mark says that it was begun; or, where none need have been made,
+  /// its file is missing, though there are some behind it, for files are only ever made and taken in the order of their
+  /// numbers.
   private func lacksNext(_ last: SegmentFile, _ scan: SegmentScan) -> Bool {
-    scan.durable.sequence > last.sequence
-      || segments[last.sequence + 1] == nil && segments.keys.contains { $0 > last.sequence }
+    if scan.durable.sequence > last.sequence { return true }
+    return last.header?.isMarkedWhenLeft != true && segments[last.sequence + 1] == nil
+      && segments.keys.contains { $0 > last.sequence }
   }
 
-  /// A spare's header is whole, or zeros: a file of which it is neither may be a segment, and is set aside.
-  private mutating func setAside(after last: UInt64) {
+  /// A spare's header is whole, or zeros. One of which it is neither has lost nothing, since nothing was in it.
+  private mutating func passOverSpares(after last: UInt64) {
     for segment in ordered where segment.sequence < oldest || segment.sequence > last {
       guard segment.reading == .damaged else { continue }
-      damaged.insert(segment.sequence)
-      replay.lose(
+      replay.note(
         files.path(segment.sequence), at: 0, expected: "the header of a spare segment", found: "two damaged copies")
     }
   }

@@ -62,7 +62,7 @@ public enum SegmentDump {
       try fields.u64("first frame")
       try position(&fields, "the log before ends at")
       try fields.u64("oldest segment needed")
-      try fields.u32("reserved")
+      try fields.u32("flags")
       let stored = try fields.take({ (reader) throws(ByteError) in try reader.u32() }) {
         $0 == expected ? "CRC-32C" : "CRC-32C: damaged: expected \(String(expected, radix: 16))"
       }

@@ -172,6 +172,20 @@ struct SegmentFiles {
     try disk.syncDirectory(directory)
   }
 
+  /// Makes a spare of a file of which neither copy of the header is whole; one that can't be written is set aside, as
+  /// one is that has lost something.
+  mutating func clearHeader(_ sequence: UInt64) throws(DiskError) {
+    guard !damaged.contains(sequence) else { return }
+    do throws(DiskError) {
+      let file = try disk.open(path(sequence), .readWrite)
+      try file.write([UInt8](repeating: 0, count: SegmentHeader.blockBytes), at: 0)
+      try file.sync()
+    } catch {
+      guard !error.isDiskFull else { throw error }
+      damaged.insert(sequence)
+    }
+  }
+
   /// A spare that was to become a larger segment when the process ended, or is from before the size was changed.
   private func resizeSpare(_ sequence: UInt64) throws(DiskError) {
     let file = try disk.open(path(sequence), .readWrite)

@@ -37,6 +37,8 @@ struct SegmentHeader: Equatable {
   var previousEnd: LogPosition
   /// The first segment still needed when this one was begun.
   var oldest: UInt64
+  /// Whether whoever leaves the segment for the next one says so behind its last frame, as releases of before did not.
+  var isMarkedWhenLeft = true
 
   /// What the first kibibyte of a segment file holds.
   enum Reading: Equatable {
@@ -60,7 +62,7 @@ struct SegmentHeader: Equatable {
       writer.u64(firstFrame)
       writer.u64(previousEnd.rawValue)
       writer.u64(oldest)
-      writer.u32(0)
+      writer.u32(isMarkedWhenLeft ? 1 : 0)
       writer.u32(CRC32C.checksum(Array(writer.bytes[start...])))
       writer.raw([UInt8](repeating: 0, count: SegmentHeader.copyOffset - SegmentHeader.bytes))
     }
@@ -83,8 +85,8 @@ struct SegmentHeader: Equatable {
     let version = try reader.u32()
     let header = SegmentHeader(
       fileBytes: Int(try reader.u32()), identity: try reader.u64(), sequence: try reader.u64(),
-      firstFrame: try reader.u64(), previousEnd: LogPosition(rawValue: try reader.u64()), oldest: try reader.u64())
-    _ = try reader.u32()
+      firstFrame: try reader.u64(), previousEnd: LogPosition(rawValue: try reader.u64()), oldest: try reader.u64(),
+      isMarkedWhenLeft: try reader.u32() & 1 != 0)
     guard try reader.u32() == checksum else { return nil }
     return version == SegmentHeader.version ? .header(header) : .unsupported(version)
   }

@@ -38,7 +38,8 @@ extension SharedLog {
     }
     // Those after the last are in their places, or move down; so those before the first find theirs free.
     for file in all.filter({ $0.sequence > newest }) + all.filter({ $0.sequence < opener.oldest }) {
-      try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.reading == .blank)
+      if file.reading == .damaged { try files.clearHeader(file.sequence) }
+      try files.recycle(file.sequence, bytes: file.bytes, isBlank: file.header == nil && file.foreign == nil)
     }
     try files.removeUnfinished()
     // What the process before renamed may be seen here and not be durable.

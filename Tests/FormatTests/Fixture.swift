@@ -12,7 +12,10 @@ enum Fixture {
   static let storeDirectory = "/store-1"
   /// From before a segment's header said how large its file is.
   static let unsizedLogDirectory = "/log-1"
-  static let logDirectory = "/log-1-sized"
+  /// From before it said that the segment's end is marked when it is left.
+  static let unmarkedLogDirectory = "/log-1-sized"
+  static let logDirectory = "/log-1-marked"
+  static let logDirectories = [unsizedLogDirectory, unmarkedLogDirectory, logDirectory]
   static let snapshotDirectory = "/snapshot-1"
 
   static var root: String {

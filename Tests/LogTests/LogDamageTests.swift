@@ -363,4 +363,68 @@ struct LogDamageTests {
     let (_, held) = try open(disk)
     #expect(held.damage.contains { $0.found.contains("no segment was begun") } && held[1]?.health != .intact)
   }
+
+  /// A log of which several segments were used and let go, with spares of all kinds behind the last.
+  private func withSpares() throws -> (disk: SimulatedDisk, last: Int) {
+    let disk = SimulatedDisk()
+    let options = LogOptions(segmentBytes: .kibibytes(4), spareSegments: 3, identity: 7)
+    let (log, _) = try open(disk, options)
+    for number in 1...6 as ClosedRange<UInt64> {
+      try log.append(
+        [LogWrite(group: group(1), entries: entries(number * 4 - 3...number * 4, bytes: 500))], sync: true)
+    }
+    try log.append([LogWrite(group: group(1), compactedThrough: index(22))], sync: true)
+    try log.append([LogWrite(group: group(2), entries: entries(1...1))], sync: true)
+    let last = try #require(
+      (1...9).last { number in
+        let bytes = try? disk.contents(of: segment(number), limit: 1 << 20)
+        return bytes.map { $0[24] == UInt8(number) } ?? false
+      })
+    return (disk, last)
+  }
+
+  @Test("A spare whose header is damaged or that is gone has lost nothing, whatever the spares behind it are")
+  func damagedSpares() throws {
+    let (disk, last) = try withSpares()
+    let spares = (last + 1...9).filter { disk.exists(segment($0)) }
+    try #require(spares.count == 3 && spares.first == last + 1, "last \(last), spares \(spares)")
+    let blank = [UInt8](repeating: 0, count: 1024)
+    for (place, spare) in spares.enumerated() {
+      for harm in ["a bit of zeros", "both headers", "cut", "gone"] {
+        let copy = disk.clone()
+        let file = try copy.open(segment(spare), .readWrite)
+        switch harm {
+        case "a bit of zeros":
+          try file.write(blank, at: 0)
+          try file.write([0x20], at: 0)
+        case "both headers":
+          try file.write([0xff], at: 20)
+          try file.write([0xff], at: 532)
+        case "cut": try file.truncate(to: 300)
+        default: try copy.remove(segment(spare))
+        }
+        try? file.sync()
+        try copy.syncDirectory("log")
+        let (log, held) = try open(copy)
+        #expect(
+          held.damage.allSatisfy { !$0.mayHideGroups && $0.affected.isEmpty }, "spare \(place), \(harm): \(held.damage)")
+        #expect(held.groups.allSatisfy { $0.1.health == .intact } && held[2]?.entries == entries(1...1))
+        #expect(held[1]?.entries.last == entries(24...24, bytes: 500).last, "spare \(place), \(harm)")
+        try log.append([LogWrite(group: group(2), entries: entries(2...20, bytes: 500))], sync: true)
+        let (_, again) = try open(copy)
+        #expect(again.damage.isEmpty && again[2]?.entries.count == 20, "spare \(place), \(harm): \(again.damage)")
+      }
+    }
+  }
+
+  @Test("A last segment of which both headers and all frames are lost is known by the mark before it")
+  func lostLast() throws {
+    let (disk, last) = try withSpares()
+    let file = try disk.open(segment(last), .readWrite)
+    try file.write([UInt8](repeating: 0xee, count: 4096), at: 0)
+    try file.sync()
+    let (_, held) = try open(disk)
+    #expect(held.damage.contains { $0.mayHideGroups && $0.path == segment(last) }, "\(held.damage)")
+    #expect(held[2]?.health != .intact)
+  }
 }

@@ -44,8 +44,8 @@ struct LogFormatTests {
       01 00 00 00 00 00 00 00  its first frame is number 1
       00 00 00 00 00 00 00 00  where the log ended before: it is new
       01 00 00 00 00 00 00 00  segment 1 is the oldest needed
-      00 00 00 00  zero
-      4c 98 0d 5b  checksum
+      01 00 00 00  its end is marked when it is left
+      f4 32 48 86  checksum
       """)
     #expect(hexadecimal(bytes[..<64]) == expected)
     #expect(hexadecimal(bytes[512..<576]) == expected)

@@ -65,9 +65,8 @@ struct LogMendingTests {
   }
 
   private func mend(_ log: SharedLog, _ damaged: Set<UInt64>) throws {
-    guard let groups = try log.mend(damaged) else { return }
-    try renew(groups, log)
-    #expect(try log.mend(damaged) == nil, "\(groups)")
+    try renew(try log.mend(damaged), log)
+    #expect(try log.mend(damaged) == [])
   }
 
   /// Expects that what is held of the groups is what was written, where it passes for that.
@@ -113,14 +112,14 @@ struct LogMendingTests {
     let path = segment(Int(last))
     let segments = log.statistics.segments
     let groups = try log.mend(found)
-    #expect(groups?.isEmpty == false)
+    #expect(!groups.isEmpty)
     let content = try? disk.contents(of: path, limit: 1 << 20)
     try log.append([LogWrite(group: group(4), hardState: hardState(7, vote: 9, commit: 0))], sync: true)
     #expect(try log.mend(found) == groups)
     #expect((try? disk.contents(of: path, limit: 1 << 20)) == content)
     #expect(log.statistics.segments == (Int(last) == segments ? segments + 1 : segments))
-    try renew(groups ?? [], log)
-    #expect(try log.mend(found) == nil)
+    try renew(groups, log)
+    #expect(try log.mend(found) == [])
     #expect(faults(log) == [] && log.statistics.failure == nil)
     let (_, held) = try open(disk.clone())
     #expect(held.damage == [] && held.groups.count == 4)
@@ -152,6 +151,20 @@ struct LogMendingTests {
       }
     }
     Issue.record("\(harm): more steps than expected")
+  }
+
+  @Test("a group that can let go of nothing keeps the segment, and what it lost to itself")
+  func pinned() throws {
+    let log = try fill(disk)
+    try Harm.firstFlipped.strike(disk, log)
+    let found = Set(faults(log).map(\.sequence))
+    let groups = try log.mend(found)
+    try #require(groups == [group(1)], "the only one with entries there")
+    try renew([group(2), group(3)], log)
+    #expect(try log.mend(found) == groups && log.isLive(1))
+    let (_, held) = try open(disk.clone())
+    #expect(held.groups.filter { $0.1.health != .intact }.map(\.0) == groups)
+    expectWritten(held, "pinned")
   }
 
   @Test("without room for another segment all stays as it is, and it is mended when there is room")
@@ -192,12 +205,12 @@ struct LogMendingTests {
     disk.flip(segment(2), at: 1030)
     let (log, held) = try open(disk)
     try #require(held.damage.contains { $0.mayHideGroups })
-    #expect(try log.mend([2]) != nil)
+    #expect(try log.mend([2]) != [])
     for number in 1...4 as ClosedRange<UInt32> {
       try log.append([LogWrite(group: group(number), removed: true)], sync: true)
       try log.append([LogWrite(group: group(number), hardState: hardState(1))], sync: true)
     }
-    #expect(try log.mend([2]) == nil)
+    #expect(try log.mend([2]) == [])
     #expect(disk.exists(segment(2) + ".damaged") && !disk.exists(segment(2) + ".mended"))
     #expect(try !open(disk).held.damage.isEmpty)
   }

@@ -133,6 +133,26 @@ struct LogMendingTests {
     #expect(damage(world).isEmpty)
   }
 
+  @Test("what is kept for a follower that lacks it goes all the same: that gets the whole state")
+  func lagging() throws {
+    let world = try world(6, nodes: 3)
+    let leader = try #require(world.leader(ofKey: "k1"))
+    let host = try #require(world.hosts[leader])
+    let late = try #require(world.nodes.first { $0 != leader })
+    world.kill(late)
+    for id in 100...109 as ClosedRange<UInt64> {
+      #expect(world.put("k1", "unheard \(id)", id: id) != nil)
+    }
+    let path = try Harm.activeFlipped.strike(host.disk, at: "unheard 104")
+    host.node.logScrubs.begin(1)
+    #expect(world.run(milliseconds: 10_000) { host.disk.exists(path + ".mended") })
+    try world.start(late)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    #expect(damage(world).isEmpty)
+    for other in world.nodes where other != late { try restart(world, other) }
+    #expect(world.settle() && world.get("k1") == "unheard 109")
+  }
+
   @Test("while the disk has no room for another segment all stays as it is; later it is mended")
   func full() throws {
     let world = try world(4, nodes: 1)

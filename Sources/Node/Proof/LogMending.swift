@@ -13,8 +13,10 @@ final class LogMending {
     self.node = node
   }
 
-  /// Mends what was found. Where it can't now, it is tried again: by the next reading, or when there is room on the disk.
-  func begin(_ found: [LogFault]) {
+  /// Mends what was found of replicas that are here. Where it can't now, it is tried again: by the next reading, or when
+  /// there is room on the disk.
+  func begin(_ all: [LogFault]) {
+    let found = all.filter { $0.groups.contains { node.replicas[$0] != nil } }
     for fault in found where faults[fault.sequence] == nil {
       faults[fault.sequence] = fault
       node.host.log(
@@ -43,8 +45,7 @@ final class LogMending {
     } then: { [self] result in
       isBusy = false
       switch result {
-      case .success(let groups?): for group in groups { node.replicas[group]?.renewLog() }
-      case .success(nil): end(damaged)
+      case .success(let groups): renew(groups.compactMap { node.replicas[$0] }, damaged)
       case .failure(.full(let error)): node.space.ranOut(error)
       case .failure(let error): return node.host.fatal("the log can't be written: \(error)")
       }
@@ -52,10 +53,13 @@ final class LogMending {
     }
   }
 
-  private func end(_ mended: Set<UInt64>) {
-    for sequence in mended.sorted() {
+  /// Has replicas do without what the damaged segments have of them. It is over when none is left: who else needs them
+  /// has lost what they say already, and waits for a replica in its place.
+  private func renew(_ replicas: [GroupReplica], _ damaged: Set<UInt64>) {
+    guard replicas.isEmpty else { return replicas.forEach { $0.renewLog() } }
+    for sequence in damaged.sorted() {
       guard let fault = faults.removeValue(forKey: sequence) else { continue }
-      node.host.log(.info, "nothing of \(fault.path) is needed any more: the log is mended, and nothing lost")
+      node.host.log(.info, "no replica here needs \(fault.path) any more: the log is mended, and nothing was lost")
     }
     node.logScrubs.mended()
   }

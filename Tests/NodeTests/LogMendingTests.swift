@@ -79,6 +79,21 @@ struct LogMendingTests {
     #expect(world.put("k1", "after", id: 5_000) != nil)
   }
 
+  @Test("a check that nobody asked for has it mended as well, and then has nothing to tell")
+  func unasked() throws {
+    var options = NodeOptions()
+    options.checkMilliseconds = 4_000
+    let world = try SimulatedWorld(seed: 7, partitions: 2, options: options)
+    let host = try #require(world.hosts.values.first)
+    for id in 1...20 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "\(Self.value)\(id)", id: id) != nil) }
+    let path = try Harm.activeFlipped.strike(host.disk, at: "\(Self.value)7")
+    #expect(world.run(milliseconds: 60_000) { host.disk.exists(path + ".mended") })
+    #expect(host.complaints.contains { $0.contains("the log is damaged") && $0.contains(path) }, "\(host.complaints)")
+    world.run(milliseconds: 20_000)
+    let status = try #require(world.statuses.first)
+    #expect(status.problems.isEmpty && status.groups.allSatisfy { $0.checkOutcome != .damaged })
+  }
+
   @Test("of three nodes one mends its log, and no replica is replaced", arguments: Harm.allCases)
   func three(harm: Harm) throws {
     let world = try world(2, nodes: 3, oneSegment: harm.isActive)

@@ -189,6 +189,49 @@ struct LogMendingTests {
     expectAll(world, "after all")
   }
 
+  @Test(
+    "whatever is struck of the log of a node alone while it is written to: mended, nothing acknowledged is missing",
+    arguments: 1...8 as ClosedRange<UInt64>)
+  func underLoad(seed: UInt64) throws {
+    var options = NodeOptions()
+    options.log.segmentBytes = .kibibytes(16)
+    options.store.memtableBytes = 64 << 10
+    options.keptLogBytes = 16 << 10
+    let world = try SimulatedWorld(seed: seed, partitions: 4, options: options)
+    var random = SplitMix64(seed: seed)
+    var written: [String: String] = [:]
+    var id: UInt64 = 0
+    func write(_ count: Int) {
+      for _ in 0..<count {
+        id += 1
+        let (key, value) = ("k\(id % 50)", "\(Self.value)\(id)")
+        if world.put(key, value, id: id) != nil { written[key] = value }
+      }
+    }
+    var struck = 0
+    for round in 1...4 as ClosedRange<UInt64> {
+      let host = try #require(world.hosts.values.first)
+      write(60)
+      let paths = try host.disk.list("/node/log").map { "/node/log/\($0)" }.filter { host.disk.usedBytes($0) > 0 }
+      for _ in 0..<3 {
+        let path = try #require(paths.randomElement(using: &random))
+        host.disk.flip(path, at: Int.random(in: 0..<host.disk.usedBytes(path), using: &random))
+      }
+      func isSound(_ number: UInt64) -> Bool {
+        world.run(milliseconds: 10_000) { host.node.logScrubs.faults(number, of: .catalog) != nil }
+          && host.node.logMending.problem == nil
+      }
+      if !isSound(2 * round) { struck += 1 }
+      write(30)
+      #expect(world.run(milliseconds: 20_000) { host.node.logMending.problem == nil }, "seed \(seed) round \(round)")
+      #expect(isSound(2 * round + 1), "seed \(seed) round \(round)")
+      try restart(world, host.id)
+      for (key, value) in written { #expect(world.get(key) == value, "seed \(seed) round \(round): \(key)") }
+    }
+    #expect(struck > 0 && written.count == 50 && world.stops.isEmpty, "seed \(seed): \(world.stops)")
+    #expect(world.statuses.allSatisfy { $0.damage.isEmpty })
+  }
+
   @Test("a node that ends in the middle of it has lost no more than it had before", arguments: 0..<8)
   func crash(after ticks: Int) throws {
     let world = try world(5, nodes: 3)

@@ -64,10 +64,15 @@ public final class LogScrub: @unchecked Sendable {
   private var found: [LogFault] = []
   /// Which of them are bytes whose records nobody knows.
   private var gaps: [Int] = []
-  /// Those of groups whose state was in them, unless a later record has it.
-  private var stateless: [GroupID: Int] = [:]
+  /// Those that took a part of a group's state, unless a later record has it.
+  private var stateless: [GroupID: [StatePart: Int]] = [:]
+  /// The groups whose state is complete with the records read so far.
+  private var complete: Set<GroupID> = []
   /// The number of each group's next record, and how many faults there were when the last one was read.
   private var seen: [GroupID: (next: UInt64, faults: Int)] = [:]
+
+  /// What a record can say of a group beside entries; all of it at once where it is a checkpoint.
+  private enum StatePart { case hardState, reset, all }
 
   /// What was found so far.
   public var faults: [LogFault] { found.filter { !$0.groups.isEmpty } }
@@ -83,7 +88,7 @@ public final class LogScrub: @unchecked Sendable {
   public func advance() -> Bool {
     guard let segment = left.popFirst() else {
       if !gaps.isEmpty { for (group, need) in extent.needs { miss(group, before: need.ordinal + 1) } }
-      for (group, place) in stateless { found[place].groups.insert(group) }
+      for (group, parts) in stateless { for place in parts.values { found[place].groups.insert(group) } }
       return false
     }
     let path = extent.files.path(segment.sequence)
@@ -127,15 +132,14 @@ public final class LogScrub: @unchecked Sendable {
       let isSound = !frame.badRecords.contains(position)
       miss(record.group, before: record.ordinal)
       // A group that begins anew, as a replica in the place of another does, needs nothing from before.
-      if record.ordinal == 1 || isSound && record.flags.contains(.reset) { forget(record.group) }
+      if record.ordinal == 1 || isSound && record.flags.isSuperset(of: [.reset, .hardState]) { begin(record.group) }
       seen[record.group] = (record.ordinal + 1, found.count)
-      let holdsState = !record.flags.isDisjoint(with: [.hardState, .reset])
       guard !isSound else {
-        if holdsState { stateless[record.group] = nil }
+        restate(record)
         continue
       }
       guard let need = extent.needs[record.group] else { continue }
-      if holdsState, need.controlSegment <= segment.sequence { stateless[record.group] = found.count }
+      if need.controlSegment <= segment.sequence { loseState(record) }
       let words = reader.reason(in: frame.offset..<frame.end) ?? "another checksum"
       found.append(
         LogFault(
@@ -143,6 +147,28 @@ public final class LogScrub: @unchecked Sendable {
           words: "expected a record of group \(record.group), found \(words)",
           groups: record.last > need.compacted ? [record.group] : []))
     }
+  }
+
+  /// Notes what of a group's state a record that can't be read had.
+  private func loseState(_ record: RecordHeader) {
+    var parts: [StatePart] = record.flags.contains(.reset) ? [.reset] : []
+    if record.flags.contains(.checkpoint) {
+      // It says again what is known.
+      if !complete.contains(record.group) { parts.append(.all) }
+    } else if record.flags.contains(.hardState) {
+      parts.append(.hardState)
+    }
+    for part in parts { stateless[record.group, default: [:]][part] = found.count }
+  }
+
+  /// Notes what a record that can be read says anew.
+  private func restate(_ record: RecordHeader) {
+    if record.flags.contains(.checkpoint) {
+      stateless[record.group] = nil
+      complete.insert(record.group)
+    }
+    if record.flags.contains(.hardState) { stateless[record.group]?[.hardState] = nil }
+    if record.flags.contains(.reset) { stateless[record.group]?[.reset] = nil }
   }
 
   /// Of a group's records those before one must have been read, or they were in what could not be.
@@ -154,9 +180,10 @@ public final class LogScrub: @unchecked Sendable {
     }
   }
 
-  private func forget(_ group: GroupID) {
+  private func begin(_ group: GroupID) {
     for place in found.indices { found[place].groups.remove(group) }
     stateless[group] = nil
+    complete.insert(group)
   }
 
   private func note(_ segment: SegmentFiles.Live, _ path: String, _ range: Range<Int>) {

@@ -48,6 +48,9 @@ public struct LogWrite: Sendable {
   public var reset: LogPoint?
   /// Entries up to here are no longer needed.
   public var compactedThrough: LogIndex?
+  /// Whether the entries take the place of the same ones, which may have been acknowledged: then a crash must leave these
+  /// or those, so that all of them go into one frame, however large a segment that takes.
+  public var isRepetition = false
   /// The group left this node for good: everything of it is void.
   public var removed: Bool
 

@@ -16,8 +16,10 @@ struct SegmentFiles {
     let bytes: Int
   }
 
-  /// What the name of a segment ends with that was set aside.
+  /// What the name of a segment ends with that was set aside with a loss.
   static let damagedSuffix = ".log.damaged"
+  /// What the name of one ends with that was set aside with nothing lost.
+  private static let mendedSuffix = ".log.mended"
   /// The name of a segment that is made where there is no spare, until it is whole.
   private static let unfinishedName = "segment.tmp"
   /// Zeros are written in pieces of this size.
@@ -31,6 +33,9 @@ struct SegmentFiles {
   /// The live segments in which records of unknown groups were lost: when they aren't needed any more they are set
   /// aside, not written again, so that the loss stays known.
   var damaged: Set<UInt64> = []
+  /// The live segments that were found damaged while all that they say was known: they are set aside as well, and no loss
+  /// is told of them.
+  var mended: Set<UInt64> = []
   /// The number of spare files, which have the sequence numbers after the last live one.
   private(set) var spareCount = 0
 
@@ -57,12 +62,13 @@ struct SegmentFiles {
 
   private var nextSequence: UInt64 { (live.last?.sequence ?? 0) + 1 }
 
-  /// Makes the file after the last live one live, and gives it; it has at least `bytes` bytes, all allocated.
+  /// Makes the file after the last live one live, and gives it; it has at least `bytes` bytes, all allocated. A spare that
+  /// is gone is made anew.
   mutating func advance(bytes: Int) throws(DiskError) -> (file: any DiskFile, sequence: UInt64, bytes: Int) {
     let sequence = nextSequence
     let needed = max(options.segmentBytes.rawValue, (bytes + 4095) / 4096 * 4096)
     let file: any DiskFile
-    if spareCount == 0 {
+    if spareCount == 0 || !disk.exists(path(sequence)) {
       file = try create(sequence, bytes: needed)
     } else {
       file = try disk.open(path(sequence), .readWrite)
@@ -70,8 +76,8 @@ struct SegmentFiles {
         try SegmentFiles.writeZeros(file, options.segmentBytes.rawValue..<needed)
         try file.sync()
       }
-      spareCount -= 1
     }
+    spareCount = max(0, spareCount - 1)
     live.append(Live(sequence: sequence, bytes: needed))
     return (file, sequence, needed)
   }
@@ -140,12 +146,19 @@ struct SegmentFiles {
     }
   }
 
-  /// Makes spares of the live segments below a number, or removes what is too much.
+  /// Makes spares of the live segments below a number, or removes what is too much. One whose file is gone is let go all
+  /// the same.
   mutating func retire(below oldest: UInt64) throws(DiskError) {
     let retired = live.prefix { $0.sequence < oldest }
     guard !retired.isEmpty else { return }
     live.removeFirst(retired.count)
-    for segment in retired { try recycle(segment.sequence, bytes: segment.bytes) }
+    for segment in retired {
+      do throws(DiskError) {
+        try recycle(segment.sequence, bytes: segment.bytes)
+      } catch {
+        guard error.isNotFound else { throw error }
+      }
+    }
   }
 
   /// Takes over a live segment when a log is opened: they come in ascending order.
@@ -156,9 +169,9 @@ struct SegmentFiles {
   /// number.
   mutating func recycle(_ sequence: UInt64, bytes: Int, isBlank: Bool = false) throws(DiskError) {
     let target = nextSequence + UInt64(spareCount)
-    if damaged.remove(sequence) != nil {
+    if let suffix = suffixAside(sequence) {
       let path = path(sequence)
-      try disk.rename(path, to: path.dropLast(4) + SegmentFiles.damagedSuffix)
+      try disk.rename(path, to: path.dropLast(4) + suffix)
     } else if target == sequence, spareCount < options.spareSegments {
       if bytes != options.segmentBytes.rawValue { try resizeSpare(sequence) }
       spareCount += 1
@@ -184,6 +197,12 @@ struct SegmentFiles {
       guard !error.isDiskFull else { throw error }
       damaged.insert(sequence)
     }
+  }
+
+  /// What the name of a segment shall end with that isn't to be written again; nil for all others.
+  private mutating func suffixAside(_ sequence: UInt64) -> String? {
+    let isMended = mended.remove(sequence) != nil
+    return damaged.remove(sequence) != nil ? SegmentFiles.damagedSuffix : isMended ? SegmentFiles.mendedSuffix : nil
   }
 
   /// A spare that was to become a larger segment when the process ended, or is from before the size was changed.

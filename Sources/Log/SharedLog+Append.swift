@@ -36,7 +36,8 @@ extension SharedLog {
       control.reset = isFirst ? write.reset : nil
       control.compacted = write.compactedThrough
       let fixed = RecordHeader.bytes + control.encodedBytes
-      try makeRoom(for: fixed + (rest.first?.encodedBytes ?? 0))
+      let undivided = write.isRepetition ? rest : rest.prefix(1)
+      try makeRoom(for: fixed + undivided.reduce(0) { $0 + $1.encodedBytes })
       let (count, bytes) = fitting(rest, room: room - fixed)
       let isLast = count == rest.count
       if !isLast { control.compacted = nil }
@@ -117,7 +118,7 @@ extension SharedLog {
   }
 
   /// Goes on in a new segment. All before it is durable then, so that only the last segment can have a torn tail.
-  private func roll(bytes: Int) throws(DiskError) {
+  func roll(bytes: Int) throws(DiskError) {
     if isDirty { try syncSegment() }
     let left = segment
     let end = LogPosition(sequence: left.sequence, offset: offset)
@@ -130,7 +131,11 @@ extension SharedLog {
     // Durable before any frame: else a crash could leave frames of this number in what looks like a spare, and they
     // would fit the segment when it gets the number again.
     try syncSegment()
-    try seal(left, at: end.offset)
+    do throws(DiskError) {
+      try seal(left, at: end.offset)
+    } catch {
+      guard files.mended.contains(left.sequence) else { throw error }
+    }
   }
 
   /// Says behind the last frame of a segment that the next one was begun, durably: should that be gone one day, nothing

@@ -11,11 +11,7 @@ extension SharedLog {
     let free = files.live.dropLast().prefix { live.isFree($0.sequence) }
     guard let first = free.last.map({ $0.sequence + 1 }), failure == nil else { return }
     do throws(DiskError) {
-      for (group, track) in tracks.sorted(by: { $0.key < $1.key }) where track.controlSegment < first {
-        let control = track.checkpoint
-        try makeRoom(for: RecordHeader.bytes + control.encodedBytes)
-        add(group, control.flags, control, [], 0)
-      }
+      try draftCheckpoints(below: first)
       // The frame that lets the segments go comes last: it is believed only if all before it can be read.
       if !frame.drafts.isEmpty { try emitFrame() }
       try makeRoom(for: 0)
@@ -34,5 +30,14 @@ extension SharedLog {
       return
     }
     do throws(DiskError) { try files.retire(below: first) } catch { failure = error }
+  }
+
+  /// Adds the state of the groups whose state is in segments below one to the frame under construction.
+  func draftCheckpoints(below first: UInt64) throws(DiskError) {
+    for (group, track) in tracks.sorted(by: { $0.key < $1.key }) where track.controlSegment < first {
+      let control = track.checkpoint
+      try makeRoom(for: RecordHeader.bytes + control.encodedBytes)
+      add(group, control.flags, control, [], 0)
+    }
   }
 }

@@ -60,6 +60,7 @@ public final class Node {
   private(set) lazy var verifier = Verifier(node: self)
   private(set) lazy var backgroundChecks = BackgroundChecks(node: self)
   private(set) lazy var logScrubs = LogScrubs(node: self)
+  private(set) lazy var logMending = LogMending(node: self)
   private lazy var pairedFileCheck = PairedFileCheck(node: self)
   private(set) lazy var admissions = Admissions(node: self)
   private(set) lazy var damageReports = DamageReports(node: self)
@@ -166,6 +167,7 @@ public final class Node {
     verifier.tick()
     if isRound { backgroundChecks.tick() }
     if isRound { pairedFileCheck.tick() }
+    if isRound { logMending.tick() }
     space.tick()
     proposeRetentionIfDue()
     proposePlaceIfDue()

@@ -122,6 +122,12 @@ extension RaftCore {
   /// An entry of the log; nil where it is forgotten or not there yet.
   public func entry(at index: LogIndex) -> LogEntry? { log.entry(at: index) }
 
+  /// What the log on the disk must hold of this replica, or soon will: the hard state, and all entries that are not
+  /// forgotten.
+  public var remembered: (hardState: HardState, entries: [LogEntry]) {
+    (hardState, log.slice(from: log.firstIndex, through: log.lastIndex))
+  }
+
   /// How far the log may well be forgotten when the state machine is durable up to `flushed`: entries that some peer
   /// lacks are kept, up to `RaftOptions.maxLogBytes`; a follower, which can't know, keeps as much.
   public func compactionIndex(flushed: LogIndex) -> LogIndex {

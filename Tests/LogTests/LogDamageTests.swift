@@ -407,7 +407,8 @@ struct LogDamageTests {
         try copy.syncDirectory("log")
         let (log, held) = try open(copy)
         #expect(
-          held.damage.allSatisfy { !$0.mayHideGroups && $0.affected.isEmpty }, "spare \(place), \(harm): \(held.damage)")
+          held.damage.allSatisfy { !$0.mayHideGroups && $0.affected.isEmpty }, "spare \(place), \(harm): \(held.damage)"
+        )
         #expect(held.groups.allSatisfy { $0.1.health == .intact } && held[2]?.entries == entries(1...1))
         #expect(held[1]?.entries.last == entries(24...24, bytes: 500).last, "spare \(place), \(harm)")
         try log.append([LogWrite(group: group(2), entries: entries(2...20, bytes: 500))], sync: true)

@@ -51,9 +51,42 @@ struct LogScrubTests {
 
   @Test("what would be lost at the next start is found before, in each byte: the file, the place and the groups")
   func everyByte() throws {
+    let (harmed, needlessly) = try harmEveryByte(of: try fill())
+    #expect(harmed > 3_000 && needlessly == 0)
+  }
+
+  @Test("so it is where segments were let go, and the state of groups was written anew or received")
+  func everyByteBehindCheckpoints() throws {
     let log = try fill()
+    try log.append(
+      [
+        LogWrite(group: group(1), compactedThrough: index(12)),
+        LogWrite(group: group(2), reset: LogPoint(index: index(20), term: Term(rawValue: 1))),
+        LogWrite(group: group(3), compactedThrough: index(1)),
+      ], sync: true)
+    try #require(!log.isLive(1))
+    for number in 0..<6 as Range<UInt64> {
+      let part = entries(2 * number + 13...2 * number + 14, bytes: 300)
+      let other = entries(number + 21...number + 21, bytes: 200)
+      let states = [hardState(1, vote: 3), hardState(number + 9, vote: 2)]
+      try log.append([LogWrite(group: group(1), hardState: states[0], entries: part)], sync: true)
+      try log.append([LogWrite(group: group(2), hardState: states[1], entries: other)], sync: true)
+    }
+    let point = LogPoint(index: index(40), term: Term(rawValue: 30))
+    try log.append([LogWrite(group: group(2), entries: entries(41...41, term: 30), reset: point)], sync: true)
+    try log.append([LogWrite(group: group(2), hardState: hardState(31))], sync: true)
+    try log.append([LogWrite(group: group(3), hardState: hardState(2))], sync: true)
+    log.settle()
+    // What is said anew behind bytes that nobody can read, in the same segment, may be missed there all the same.
+    let (harmed, needlessly) = try harmEveryByte(of: log)
+    #expect(harmed > 2_000 && needlessly < harmed / 4, "\(harmed), \(needlessly)")
+  }
+
+  /// Flips a bit of each byte of a log in turn, and holds what is found against what is lost at the next start; gives how
+  /// often something was, and how often a group was named that lost nothing.
+  private func harmEveryByte(of log: SharedLog) throws -> (harmed: Int, needlessly: Int) {
     let extent = log.extent
-    var harmed = 0
+    var (harmed, needlessly) = (0, 0)
     for path in try disk.list("log").map({ "log/" + $0 }) {
       for at in 0..<(try disk.contents(of: path, limit: 1 << 20).count) {
         disk.flip(path, at: at, mask: 1 << UInt8(at % 8))
@@ -65,12 +98,12 @@ struct LogScrubTests {
         #expect(named.isSuperset(of: damaged), "\(path) byte \(at): \(found), not \(damaged)")
         // Those of which nothing is left are not known then.
         let intact = Set(lost.groups.filter { $0.1.health == .intact }.map(\.0))
-        #expect(named.isDisjoint(with: intact), "\(path) byte \(at): \(found), but not \(intact)")
+        needlessly += named.isDisjoint(with: intact) ? 0 : 1
         harmed += named.isEmpty ? 0 : 1
       }
     }
-    #expect(harmed > 3_000)
     #expect(scrub(extent) == [])
+    return (harmed, needlessly)
   }
 
   @Test("a segment that is gone, cut off or unreadable is named")

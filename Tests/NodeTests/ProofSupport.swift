@@ -10,15 +10,16 @@ extension SimulatedWorld {
   /// Compares the replicas of a partition and waits for what comes of it, while the world runs; nil where the check was
   /// lost.
   func verify(
-    _ group: UInt32, of id: NodeID? = nil, prefix: String = "", at: Version = .zero, quick: Bool = false
+    _ group: UInt32, of id: NodeID? = nil, prefix: String = "", at: Version = .zero, quick: Bool = false,
+    round: UInt64? = nil
   ) -> (number: UInt64, report: WireCheckReport)? {
     var request = WireVerifyRequest.with {
       $0.group = group
       $0.prefix = .init(prefix.utf8)
       $0.at = at.rawValue
       $0.quick = quick
-      // Each is a command of its own.
-      $0.round = clock.now.rawValue
+      // Each is a command of its own, unless said otherwise.
+      $0.round = round ?? clock.now.rawValue
     }
     for _ in 0..<4_000 {
       let whole = WireRequest.with {

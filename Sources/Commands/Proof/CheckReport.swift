@@ -74,6 +74,7 @@ struct CheckReport {
     // What is wrong with a file as a whole has no place.
     let place = damage.offset > 0 || damage.concernsRecords ? ": at byte \(damage.offset)" : ""
     var words = "\(safe(damage.path))\(place): \(safe(damage.words))"
+    if damage.mendsItself { words += "; nothing is lost: the node has it in memory, and writes it anew" }
     guard damage.concernsRecords else { return words }
     let start = damage.after.isEmpty ? "the first key" : "after \(Escaping.text(damage.after.array))"
     words += "; keys from \(start) to \(Escaping.text(damage.through.array))"
@@ -152,6 +153,7 @@ struct CheckReport {
     object.string("path", damage.path)
     object.number("offset", damage.offset)
     object.string("words", damage.words)
+    object.boolean("mends_itself", damage.mendsItself)
     if damage.concernsRecords {
       object.data("after", damage.after.array)
       object.data("through", damage.through.array)

@@ -167,10 +167,13 @@ final class GroupReplica {
   }
 
   private func logWrite(for ready: Ready) -> LogWrite? {
-    guard let state = ready.hardState else { return nil }
+    ready.hardState.map { logWrite($0, ready.entries) }
+  }
+
+  private func logWrite(_ state: HardState, _ entries: [LogEntry]) -> LogWrite {
     var write = LogWrite(group: group)
     write.hardState = StoredHardState(term: state.term, vote: state.vote, commit: state.commit)
-    write.entries = ready.entries
+    write.entries = entries
     return write
   }
 
@@ -247,6 +250,21 @@ final class GroupReplica {
       flushed(through: machine.flushedIndex)
     }
     machine.flush()
+  }
+
+  /// What the log has of this group is damaged on the disk: it is flushed as far as it is applied, and then the rest, which
+  /// may never be, written anew. To be called again until the log needs nothing more of what is damaged.
+  func renewLog() {
+    guard !isInstalling else { return }
+    release()
+    guard machine.flushedIndex >= applied.index else { return }
+    let (state, entries) = core.remembered
+    // What is so much waits until it is applied.
+    guard entries.reduce(0, { $0 + $1.encodedBytes }) <= Limits.renewedLogBytes.rawValue else { return }
+    var write = logWrite(state, entries)
+    write.compactedThrough = core.firstIndex.previous
+    write.isRepetition = true
+    node.pipeline.append(write, for: nil, ticket: 0, mustSync: true)
   }
 
   /// The machine holds everything up to `index` in files of its own: the log before it may go, but for what a

@@ -114,8 +114,12 @@ extension WireStatusResponse.GroupStatus {
     guard let result else { return }
     checkedMs = result.wallMilliseconds
     let outcomes = result.report.replicas.map(\.outcome)
+    // What mends itself doesn't stay so: as long as it is, its node tells of it.
+    let isDamaged = result.report.replicas.contains { replica in
+      replica.outcome == .damaged && (replica.damage.isEmpty || !replica.damage.allSatisfy(\.mendsItself))
+    }
     checkOutcome =
-      outcomes.contains(.damaged)
+      isDamaged
       ? .damaged
       : outcomes.contains(.differs)
         ? .differs

@@ -318,7 +318,8 @@ final class CheckRun {
           switch voter.finding {
           case .notChecked: .notChecked
           case .damaged: .damaged
-          case .sound: roots.count > 1 && !verdict.right.contains(voter.replica) ? .differs : .equal
+          case .sound where roots.count > 1 && !verdict.right.contains(voter.replica): .differs
+          case .sound: voter.answer.damage.isEmpty ? .equal : .damaged
           }
       }
     }
@@ -342,9 +343,10 @@ extension CheckRun.Voter {
     return hash.finish()
   }
 
+  /// What its node mends by itself says nothing against what it holds.
   var finding: CheckVerdict.Finding {
     guard isRead else { return .notChecked }
-    guard answer.damage.isEmpty, let root else { return .damaged }
+    guard answer.damage.allSatisfy(\.mendsItself), let root else { return .damaged }
     return .sound(root: root)
   }
 }

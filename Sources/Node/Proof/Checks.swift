@@ -283,6 +283,7 @@ extension WireFileDamage {
     path = fault.path
     offset = UInt64(fault.offset)
     words = fault.words
+    mendsItself = true
   }
 }
 

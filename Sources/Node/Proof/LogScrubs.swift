@@ -40,6 +40,11 @@ final class LogScrubs {
     return round.faults.map { faults in faults.filter { $0.groups.contains(group) } }
   }
 
+  /// What was found is no longer so: checks that nobody asked for, which share what was found of late, read anew.
+  func mended() {
+    rounds.removeAll { $0.number == 0 && $0.faults != nil }
+  }
+
   /// Reads for those that have begun meanwhile.
   private func read() {
     guard !isReading, rounds.contains(where: { $0.faults == nil }) else { return }
@@ -72,6 +77,7 @@ final class LogScrubs {
     for place in rounds.indices where waiting.contains(rounds[place].number) { rounds[place].faults = faults }
     rounds.removeFirst(max(0, rounds.count - Limits.logScrubs))
     node.checks.readLog()
+    node.logMending.begin(faults)
     read()
     node.pump()
   }

@@ -31,6 +31,8 @@ extension Limits {
   static let damagedReadMilliseconds: UInt64 = 30_000
   /// How often the log is read for checks which nobody asked for.
   static let logScrubMilliseconds: UInt64 = 3_600_000
+  /// The most bytes of a group's entries that are written anew where the log is damaged.
+  static let renewedLogBytes = ByteCount.mebibytes(16)
   /// So many rounds of checks are remembered with what was found in the log.
   static let logScrubs = 8
   /// The bytes a second that each replica reads for a check which nobody asked for.

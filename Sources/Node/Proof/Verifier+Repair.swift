@@ -48,7 +48,9 @@ extension WireCheckReport {
   /// What is wrong with a replica, in a line.
   func words(on replica: UInt64) -> String {
     guard let checked = replicas.first(where: { $0.replica == replica }) else { return "" }
-    if let damage = checked.damage.first { return "\(damage.path): at byte \(damage.offset): \(damage.words)" }
+    if let damage = checked.damage.first(where: { !$0.mendsItself }) {
+      return "\(damage.path): at byte \(damage.offset): \(damage.words)"
+    }
     return "at log entry \(index) it held other records than a majority"
   }
 }

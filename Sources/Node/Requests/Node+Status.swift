@@ -24,6 +24,7 @@ extension Node {
     status.readOnly = space.isFull
     status.problems += clocks.problems
     if let problem = space.problem { status.problems.append(problem) }
+    if let problem = logMending.problem { status.problems.append(problem) }
     status.problems += fences.missed.compactMap { fences.problem(of: $0.group) }
     status.damage = Array((damage.found + partitions.flatMap(\.store.damagedPaths)).prefix(Limits.damageListed))
     if damage.inTables > 0 {

@@ -222,6 +222,9 @@ public nonisolated struct WireFileDamage: Sendable {
 
   public var through: Data = Data()
 
+  /// The node has what is damaged in memory, and writes it anew: nothing is lost, and no replica to be replaced for it.
+  public var mendsItself: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -819,7 +822,7 @@ nonisolated extension WireCheckedReplica.Outcome: SwiftProtobuf._ProtoNameProvid
 
 nonisolated extension WireFileDamage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".FileDamage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}offset\0\u{1}words\0\u{3}concerns_records\0\u{1}after\0\u{1}through\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}offset\0\u{1}words\0\u{3}concerns_records\0\u{1}after\0\u{1}through\0\u{3}mends_itself\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -833,6 +836,7 @@ nonisolated extension WireFileDamage: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 4: try { try decoder.decodeSingularBoolField(value: &self.concernsRecords) }()
       case 5: try { try decoder.decodeSingularBytesField(value: &self.after) }()
       case 6: try { try decoder.decodeSingularBytesField(value: &self.through) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.mendsItself) }()
       default: break
       }
     }
@@ -857,6 +861,9 @@ nonisolated extension WireFileDamage: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.through.isEmpty {
       try visitor.visitSingularBytesField(value: self.through, fieldNumber: 6)
     }
+    if self.mendsItself != false {
+      try visitor.visitSingularBoolField(value: self.mendsItself, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -867,6 +874,7 @@ nonisolated extension WireFileDamage: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.concernsRecords != rhs.concernsRecords {return false}
     if lhs.after != rhs.after {return false}
     if lhs.through != rhs.through {return false}
+    if lhs.mendsItself != rhs.mendsItself {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

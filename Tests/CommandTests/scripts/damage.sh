@@ -44,16 +44,25 @@ grep -q 'the end of the file at byte 40000' node1.log || fail "the cut was not f
 kv range | grep -v -e '^meanwhile' -e '^afterwards' | cmp - before
 same yes "$(kv get afterwards)"
 
-# Of a node that runs kv verify finds it as well, and kv repair has it replaced before anybody misses it.
+# Of a node that runs kv verify finds it as well, and the node mends it before anybody misses it: no replica is replaced.
 seq 500 | sed 's/.*/more&\tvalue&/' | kv put --from tsv >/dev/null
 kv range >before
 log=$(grep -l 'more77' node2/log/*.log | tail -1)
 printf 'X' | dd of="$log" bs=1 seek="$(grep -abo 'more77' "$log" | tail -1 | cut -d: -f1)" conv=notrunc status=none
 status 2 kv verify --timeout 20s
 grep -q "$(basename "$log"): at byte [0-9]*: expected a record" stdout || fail "not named: $(cat stdout)"
-kv repair --yes --timeout 60s >/dev/null
+grep -q "nothing is lost: the node has it in memory" stdout || fail "not said to be mended: $(cat stdout)"
+grep -q 'repair' stdout && fail "a repair is not called for: $(cat stdout)"
 kv status --wait healthy --timeout 60s >/dev/null || fail "not mended: $(kv status)"
 kv verify --timeout 20s >/dev/null || fail "still damaged: $(kv verify)"
+[ -e "$log.mended" ] || fail "not set aside: $(ls node2/log)"
+kill -KILL "${nodes[1]}"
+wait "${nodes[1]}" 2>/dev/null || true
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node2.log | tail -1 | grep -o '[0-9]*$')
+start node2 serve -d node2 --listen "127.0.0.1:$port"
+nodes[1]=$started
+kv status --wait healthy --timeout 60s >/dev/null || fail "not sound after a start: $(kv status)"
+kv status --json | grep -q "node2/log" && fail "a loss is told: $(kv status --json)"
 kv range | cmp - before
 
 # What stands in a file's place is as a file that is gone: of that partition alone.

@@ -71,6 +71,37 @@ struct PairedFileTests {
     }
   }
 
+  @Test("one of the node's files in the place of another is not what counts, although it fits its checksum")
+  func other() throws {
+    let world = try SimulatedWorld(seed: 1, partitions: 4)
+    let disk = try #require(world.hosts.values.first).disk
+    let (identity, catalog) = (NodeDirectory.identity("/node", on: disk), NodeDirectory.catalog("/node", on: disk))
+    for (file, wrong) in [(identity, catalog), (catalog, identity)] {
+      let sound = try disk.contents(of: file.path, limit: 1 << 20)
+      try disk.replace(file.path, with: disk.contents(of: wrong.path, limit: 1 << 20))
+      #expect(try file.mend() == .mended([file.path]))
+      #expect(try disk.contents(of: file.path, limit: 1 << 20) == sound)
+      try disk.replace(file.copy, with: disk.contents(of: wrong.path, limit: 1 << 20))
+      #expect(try file.mend() == .mended([file.copy]))
+      for place in [file.path, file.copy] {
+        try disk.replace(place, with: disk.contents(of: wrong.path, limit: 1 << 20))
+      }
+      #expect(try file.mend() == .lost)
+      for place in [file.path, file.copy] { try disk.replace(place, with: sound) }
+    }
+  }
+
+  @Test("a running node writes a FORMAT file that names none anew", arguments: [5, 13])
+  func format(kept: Int) throws {
+    let world = try SimulatedWorld(seed: 1, partitions: 1)
+    try #require(world.settle())
+    let disk = try #require(world.hosts.values.first).disk
+    let sound = try disk.contents(of: "/node/FORMAT", limit: 64)
+    try disk.replace("/node/FORMAT", with: Array(sound.prefix(kept)))
+    world.run(milliseconds: 2 * Limits.pairedFileCheckMilliseconds)
+    #expect(try disk.contents(of: "/node/FORMAT", limit: 64) == sound)
+  }
+
   @Test(
     "a running node finds a catalog or an identity that has gone bad, also both files of a catalog, and mends it",
     arguments: [["catalog"], ["catalog.copy"], ["node"], ["node.copy", "catalog"], ["catalog", "catalog.copy"]])

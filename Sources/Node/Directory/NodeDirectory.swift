@@ -27,10 +27,15 @@ public enum NodeDirectory {
 
   static func formatPath(_ directory: String) -> String { directory + "/FORMAT" }
   static func identity(_ directory: String, on disk: any Disk) -> PairedFile {
-    PairedFile(directory + "/node", on: disk)
+    PairedFile(directory + "/node", on: disk) { bytes in
+      WireNodeIdentity(untrusted: bytes).map { $0.node > 0 && !$0.cluster.isEmpty && !$0.address.isEmpty } ?? false
+    }
   }
   static func catalog(_ directory: String, on disk: any Disk) -> PairedFile {
-    PairedFile(directory + "/catalog", on: disk)
+    PairedFile(directory + "/catalog", on: disk) { bytes in
+      guard let trailer = WireSnapshotTrailer(untrusted: bytes), trailer.point != nil else { return false }
+      return WireCatalogState(untrusted: trailer.state.array).map { !$0.nodes.isEmpty } ?? false
+    }
   }
   static func logPath(_ directory: String) -> String { directory + "/log" }
   static func reservePath(_ directory: String) -> String { directory + "/reserve" }
@@ -60,7 +65,9 @@ public enum NodeDirectory {
         return names.isEmpty ? .empty : .foreign("it holds \(names[0]), but no FORMAT: it is no node's directory")
       }
       guard let found = try statedFormat(of: directory, on: disk) else {
-        return .foreign("its FORMAT file is not a node's")
+        return .foreign(
+          "its file FORMAT is not a node's: that is one line, '\(formatPrefix)' and a number, as the cluster's other "
+            + "nodes have it; if this is a node's directory, take it from one of them")
       }
       guard found <= format else {
         return .foreign("it has format \(found), and this release knows formats up to \(format): use a newer kv")
@@ -84,6 +91,13 @@ public enum NodeDirectory {
   static func raiseFormat(of directory: String, to format: UInt32, on disk: any Disk) throws(DiskError) {
     guard try statedFormat(of: directory, on: disk) ?? 0 < format else { return }
     try writeFormat(format, to: directory, on: disk)
+  }
+
+  /// Writes the FORMAT file anew where it names none; says whether it had to.
+  static func mendFormat(of directory: String, _ format: UInt32, on disk: any Disk) throws(DiskError) -> Bool {
+    guard try statedFormat(of: directory, on: disk) == nil else { return false }
+    try writeFormat(format, to: directory, on: disk)
+    return true
   }
 
   private static func writeFormat(_ format: UInt32, to directory: String, on disk: any Disk) throws(DiskError) {

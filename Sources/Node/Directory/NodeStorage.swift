@@ -69,6 +69,16 @@ final class NodeStorage: Sendable {
     }
   }
 
+  /// Has the directory name the cluster's format again if it names none; gives the path of the file that does, and what
+  /// became of it.
+  func mendFormat(_ format: UInt32) -> (String, Result<PairedFile.Condition, DiskError>) {
+    let path = NodeDirectory.formatPath(directory)
+    let result = Result { () throws(DiskError) -> PairedFile.Condition in
+      try NodeDirectory.mendFormat(of: directory, max(format, 1), on: disk) ? .mended([path]) : .sound
+    }
+    return (path, result)
+  }
+
   /// Replaces the catalog's file, durably. Gives the reason where that failed: then its copy is the older one at least.
   func saveCatalog(_ captured: CapturedState) -> DiskError? {
     let trailer = WireSnapshotTrailer(captured.point, state: captured.state, checksum: 0)

@@ -6,6 +6,8 @@ import Environment
 struct PairedFile {
   let path: String
   let disk: any Disk
+  /// Whether bytes that fit their checksum are what the file is for: another of the node's files may lie in its place.
+  let isExpected: @Sendable ([UInt8]) -> Bool
   /// Where it is kept again.
   var copy: String { path + ".copy" }
 
@@ -13,15 +15,16 @@ struct PairedFile {
   enum Content {
     /// Neither of the two.
     case missing
-    /// None that fits its checksum.
+    /// None that fits its checksum, and is what it should be.
     case damaged
     /// The bytes, of the file itself where that is sound.
     case found([UInt8])
   }
 
-  init(_ path: String, on disk: any Disk) {
+  init(_ path: String, on disk: any Disk, isExpected: @escaping @Sendable ([UInt8]) -> Bool = { _ in true }) {
     self.path = path
     self.disk = disk
+    self.isExpected = isExpected
   }
 
   /// Replaces both, the copy last: where a crash comes between, the file counts.
@@ -68,7 +71,8 @@ struct PairedFile {
   private func content(of place: String) throws(DiskError) -> Content {
     do throws(DiskError) {
       let file = try disk.contents(of: place, limit: Limits.catalogFileBytes.rawValue)
-      return Checked.unwrap(file).map(Content.found) ?? .damaged
+      guard let bytes = Checked.unwrap(file), isExpected(bytes) else { return .damaged }
+      return .found(bytes)
     } catch {
       guard error.isNotFound else { throw error }
       return .missing

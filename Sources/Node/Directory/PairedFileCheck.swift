@@ -2,7 +2,7 @@ import Bytes
 import Environment
 
 /// Holds the node's identity and its catalog against their checksums now and then, while they can be mended: a copy that
-/// has gone bad is written anew from the other, and the catalog from memory where both have.
+/// has gone bad is written anew from the other, and the catalog from memory where both have, as is the FORMAT file.
 final class PairedFileCheck {
   private unowned let node: Node
   private var nextAt: Moment
@@ -20,11 +20,14 @@ final class PairedFileCheck {
     let storage = node.storage
     // A node that has joined and not yet heard from the catalog has no file of it.
     let files = node.catalog.catalog == nil ? [storage.identityFile] : [storage.identityFile, storage.catalogFile]
+    let format = node.catalog.catalog?.state.format
     // Where the files are written, too: nobody else writes them meanwhile.
     node.host.run(.background) {
-      files.map { file in
+      var found = files.map { file in
         (file.path, Result { () throws(DiskError) in try file.mend() })
       }
+      if let format { found.append(storage.mendFormat(format)) }
+      return found
     } then: { [self] found in
       isUnderWay = false
       for (path, result) in found { judge(path, result) }

@@ -50,6 +50,9 @@ final class Manifest: Sendable {
   /// The number of the manifest that CURRENT names.
   var number: UInt64 { writer.withLock { $0.number } }
 
+  /// The manifest that is written to, and its size with all that was made durable in it.
+  var extent: (number: UInt64, end: UInt64) { writer.withLock { ($0.number, $0.end) } }
+
   /// The number for a new file.
   func nextNumber() -> UInt64 {
     writer.withLock { writer in

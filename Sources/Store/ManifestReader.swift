@@ -17,9 +17,13 @@ struct ManifestImage {
 enum ManifestReader {
   /// Reads a manifest.
   static func read(_ path: String, on disk: any Disk) throws(StoreError) -> ManifestImage {
-    let bytes = try onDisk { () throws(DiskError) in
-      try disk.contents(of: path, limit: ManifestFormat.maximumBytes)
+    let file = try onDisk { () throws(DiskError) in try disk.open(path, .read) }
+    let size = try onDisk { () throws(DiskError) in try file.size() }
+    guard size <= UInt64(ManifestFormat.maximumBytes) else {
+      let most = ByteCount.bytes(ManifestFormat.maximumBytes)
+      throw .corrupt(path: path, offset: 0, expected: "a manifest of at most \(most)", found: "\(size) bytes")
     }
+    let bytes = try onDisk { () throws(DiskError) in try file.read(at: 0, count: Int(size)) }
     do throws(ByteError) {
       return try parse(bytes)
     } catch {

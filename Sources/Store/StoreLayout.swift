@@ -54,11 +54,13 @@ struct StoreLayout: Sendable {
 
   /// The number of the manifest that CURRENT names.
   func readCurrent(on disk: any Disk) throws(StoreError) -> UInt64 {
-    let bytes = try onDisk { () throws(DiskError) in try disk.contents(of: current, limit: 4096) }
+    // What is longer names none.
+    let bytes = try onDisk { () throws(DiskError) in try disk.open(current, .read).read(at: 0, count: 4096) }
     let name = String(decoding: bytes.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self)
     guard case .manifest(let number) = Self.classify(name), Self.currentContent(name) == bytes else {
       throw .corrupt(
-        path: current, offset: 0, expected: "a manifest's name and its checksum", found: Escaping.text(bytes))
+        path: current, offset: 0, expected: "a manifest's name and its checksum",
+        found: Escaping.text(Array(bytes.prefix(64))))
     }
     return number
   }

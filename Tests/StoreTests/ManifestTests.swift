@@ -86,6 +86,19 @@ import Testing
     }
   }
 
+  @Test("a CURRENT or a manifest that is far too large is damaged, not a failure of the disk")
+  func tooLarge() throws {
+    for (name, size) in [("CURRENT", UInt64(64 << 20)), ("manifest-000001", UInt64(ManifestFormat.maximumBytes + 1))] {
+      let (whole, _, _) = try filled()
+      try whole.open("/store/\(name)", .readWrite).truncate(to: size)
+      #expect {
+        try openStore(whole)
+      } throws: { error in
+        if case .corrupt("/store/\(name)", 0, _, _)? = error as? StoreError { true } else { false }
+      }
+    }
+  }
+
   @Test("a table that is missing, shorter, or another one than the manifest says is an error")
   func tables() throws {
     let (whole, _, _) = try filled()

@@ -296,4 +296,20 @@ struct ProofDamageTests {
       #expect(scene.scan().damage.first?.path.hasSuffix(name) == true, "\(name)")
     }
   }
+
+  @Test("so is the end of a manifest that was cut off, wherever, and a CURRENT that names another one")
+  func cutManifest() throws {
+    let name = try #require(try Scene().disk.list(directory).first { $0.hasPrefix("manifest") })
+    let size = try Scene().disk.contents(of: "\(directory)/\(name)", limit: 1 << 20).count
+    for kept in stride(from: size - 1, through: 0, by: -1) {
+      let scene = try Scene()
+      try scene.disk.open("\(directory)/\(name)", .readWrite).truncate(to: UInt64(kept))
+      #expect(scene.scan().damage.count == 1, "\(kept) of \(size) bytes")
+    }
+    let scene = try Scene()
+    let bytes = try scene.disk.contents(of: "\(directory)/\(name)", limit: 1 << 20)
+    try scene.disk.replace("\(directory)/manifest-000099", with: bytes)
+    try scene.disk.replace("\(directory)/CURRENT", with: StoreLayout.currentContent("manifest-000099"))
+    #expect(scene.scan().damage.map(\.path) == ["\(directory)/CURRENT"])
+  }
 }

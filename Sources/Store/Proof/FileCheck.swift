@@ -79,18 +79,27 @@ final class FileCheck {
     }
   }
 
-  /// Reads the manifest that the next start will need, unless a job replaces it meanwhile.
+  /// Reads the manifest that the next start will need, unless a job replaces it meanwhile. An end that is cut off looks
+  /// like one that a crash has torn, but for what is known here.
   private func checkManifest() {
     let (disk, layout) = (view.context.disk, view.context.layout)
     for _ in 0..<3 {
+      let known = view.context.manifest.extent
       do throws(StoreError) {
         let number = try layout.readCurrent(on: disk)
-        _ = try ManifestReader.read(layout.path(StoreLayout.manifestName(number)), on: disk)
+        let path = layout.path(StoreLayout.manifestName(number))
+        let end = UInt64(try ManifestReader.read(path, on: disk).end)
+        guard number == known.number else { continue }
+        if end < known.end {
+          damage.append(
+            StoreDamage(
+              path: path, offset: end, words: "expected \(known.end) bytes of whole edits, found \(end)"))
+        }
         return
       } catch {
         if case .corrupt = error { return damage.append(StoreDamage(error, path: layout.current)) }
       }
     }
-    damage.append(StoreDamage(path: layout.current, words: "it names no manifest that can be read"))
+    damage.append(StoreDamage(path: layout.current, words: "it does not name the manifest that the store goes on in"))
   }
 }

@@ -84,11 +84,27 @@ public struct LogDamage: Equatable, Sendable, CustomStringConvertible {
   public let mayHideGroups: Bool
 
   public var description: String {
-    let groups = affected.map { affected in
-      let entries = affected.entries.map { " entries \($0.lowerBound) to \($0.upperBound)" } ?? ""
-      return "\(affected.isCertain ? "" : "perhaps ")group \(affected.group)\(entries)"
-    }
-    let suffix = groups.isEmpty ? "" : "; affects " + groups.joined(separator: ", ")
+    let suffix = affected.isEmpty ? "" : "; affects " + groups.joined(separator: ", ")
     return "\(path): damaged at byte \(offset): expected \(expected), found \(found)\(suffix)"
+  }
+
+  /// The groups in words, those that follow one another as one where the same is said of them.
+  private var groups: [String] {
+    var words: [String] = []
+    var rest = affected[...]
+    while let first = rest.popFirst() {
+      var last = first.group
+      while let next = rest.first, next.isCertain == first.isCertain, next.entries == nil, first.entries == nil,
+        next.group.rawValue == last.rawValue + 1
+      {
+        last = next.group
+        rest.removeFirst()
+      }
+      let certainty = first.isCertain ? "" : "perhaps "
+      let entries = first.entries.map { " entries \($0.lowerBound) to \($0.upperBound)" } ?? ""
+      words.append(
+        last == first.group ? "\(certainty)group \(last)\(entries)" : "\(certainty)groups \(first.group) to \(last)")
+    }
+    return words
   }
 }

@@ -74,7 +74,7 @@ enum ManifestFormat {
       checksum(UnsafeRawBufferPointer(rebasing: $0[offset..<payload.upperBound]), at: UInt64(offset))
     }
     guard stored == actual else {
-      throw .malformed(offset: offset, expected: "CRC-32C \(hexadecimal(actual))", found: hexadecimal(stored))
+      throw .malformed(offset: offset, expected: "CRC-32C \(hexadecimal(stored))", found: hexadecimal(actual))
     }
     guard let type = FrameType(rawValue: code) else {
       throw .malformed(offset: offset + 8, expected: "a frame type of 1 or 2", found: "\(code)")

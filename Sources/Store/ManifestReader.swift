@@ -68,7 +68,7 @@ enum ManifestReader {
     let stored = try reader.u32()
     let actual = CRC32C.checksum(Array(bytes[..<12]))
     guard stored == actual else {
-      throw .malformed(offset: 12, expected: "CRC-32C \(hexadecimal(actual))", found: hexadecimal(stored))
+      throw .malformed(offset: 12, expected: "CRC-32C \(hexadecimal(stored))", found: hexadecimal(actual))
     }
     guard version == ManifestFormat.version else {
       throw .malformed(offset: 8, expected: "format version \(ManifestFormat.version)", found: "\(version)")

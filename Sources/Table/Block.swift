@@ -46,7 +46,7 @@ final class Block: Cached, @unchecked Sendable {
     guard found == count else { throw corrupt(found, "\(count) bytes of a block", "the end of the file") }
     let stored = base.load(as: UInt32.self).littleEndian
     let actual = Self.checksum(UnsafeRawBufferPointer(start: base, count: count), at: handle.offset)
-    guard stored == actual else { throw corrupt(0, "CRC-32C \(hexadecimal(actual))", hexadecimal(stored)) }
+    guard stored == actual else { throw corrupt(0, "CRC-32C \(hexadecimal(stored))", hexadecimal(actual)) }
     let length = base.load(fromByteOffset: 4, as: UInt32.self).littleEndian
     guard Int(length) == payload.count else { throw corrupt(4, "a payload of \(payload.count) bytes", "\(length)") }
     let code = base.load(fromByteOffset: 8, as: UInt8.self)

@@ -34,11 +34,11 @@ struct TableFooter: Equatable, Sendable {
         offset: magicOffset, expected: "kv-table", found: Escaping.text(Array(bytes[magicOffset...])))
     }
     let checksumOffset = magicOffset - 4
-    let expected = CRC32C.checksum(Array(bytes[..<checksumOffset]) + TableFormat.magic)
+    let actual = CRC32C.checksum(Array(bytes[..<checksumOffset]) + TableFormat.magic)
     var checksumReader = ByteReader(bytes, range: checksumOffset..<magicOffset)
-    let found = try checksumReader.u32()
-    guard found == expected else {
-      throw .malformed(offset: checksumOffset, expected: "CRC-32C \(hexadecimal(expected))", found: hexadecimal(found))
+    let stored = try checksumReader.u32()
+    guard stored == actual else {
+      throw .malformed(offset: checksumOffset, expected: "CRC-32C \(hexadecimal(stored))", found: hexadecimal(actual))
     }
     let versionOffset = checksumOffset - 4
     var versionReader = ByteReader(bytes, range: versionOffset..<checksumOffset)

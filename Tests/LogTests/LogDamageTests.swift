@@ -1,8 +1,9 @@
 import Bytes
 import Environment
-import Log
 import Simulation
 import Testing
+
+@testable import Log
 
 @Suite("Damage to the shared log")
 struct LogDamageTests {
@@ -427,5 +428,16 @@ struct LogDamageTests {
     let (_, held) = try open(disk)
     #expect(held.damage.contains { $0.mayHideGroups && $0.path == segment(last) }, "\(held.damage)")
     #expect(held[2]?.health != .intact)
+  }
+
+  @Test("Many groups of which nothing is known take few words")
+  func words() {
+    let affected = [1, 2, 3, 5, 6].map { LogDamage.Affected(group: group($0), entries: nil, isCertain: $0 == 6) }
+    let known = LogDamage.Affected(group: group(7), entries: index(3)...index(4), isCertain: true)
+    let damage = LogDamage(
+      path: "f", offset: 8, expected: "a", found: "b", affected: affected + [known], mayHideGroups: true)
+    #expect(
+      damage.description == "f: damaged at byte 8: expected a, found b; affects perhaps groups 1 to 3, perhaps group 5, "
+        + "group 6, group 7 entries 3 to 4")
   }
 }

@@ -49,6 +49,7 @@ public final class Node {
   var nextMoved = Moment(rawValue: 0)
   var heardFrom: Set<NodeID> = []
   private(set) var silence = Silence()
+  var supplanting = Supplanting()
   private(set) lazy var foreignLeaders = ForeignLeaders(node: self)
   private(set) lazy var closedVersions = ClosedVersions(node: self)
   private(set) lazy var changeWaits = ChangeWaits(node: self)
@@ -210,9 +211,9 @@ public final class Node {
 
   private func receive(_ incoming: GroupMessage, from sender: NodeID) {
     // Messages for a replica that is not here, or not the one meant, are dropped: ids are never reused.
-    guard let replica = replicas[incoming.group], replica.id == incoming.message.to,
-      incoming.message.from.node == sender
-    else { return }
+    guard incoming.message.from.node == sender else { return }
+    guard let replica = replicas[incoming.group], replica.id == incoming.message.to else { return noteStray(incoming) }
+    if incoming.group == .catalog { supplanting.end() }
     replica.step(incoming.message)
   }
 

@@ -159,6 +159,8 @@ extension Limits {
   static let snapshotNameBytes = 100
   /// How long a join token can be made to last.
   static let tokenMilliseconds: UInt64 = 7 * 86_400_000
+  /// How long members may speak to a newer replica of the catalog on a node than the one it has.
+  static let supplantingMilliseconds: UInt64 = 15_000
   /// A peer that was heard from so lately counts as alive for what must not go to a dead one: three heartbeats.
   static let freshNanoseconds: UInt64 = 300_000_000
   /// The time between two pulses to a node, that of heartbeats, and how long the answer to one counts.

@@ -84,7 +84,34 @@ final class Recollection {
   private static let reason = ": the directory is an older copy, or its disk has lost what was synced"
 }
 
+/// What a node hears of a replica of the catalog that the other members count in place of the one it has. For a moment
+/// that is how a replacement begins; for long, the node was started from an older copy of its directory when nobody was
+/// there to tell, and is of no use to anybody.
+struct Supplanting {
+  private var begun: Moment?
+
+  /// Notes a message for the newer replica; says whether such ones have come for too long.
+  mutating func note(at now: Moment) -> Bool {
+    let begun = begun ?? now
+    self.begun = begun
+    return now.milliseconds(since: begun) >= Limits.supplantingMilliseconds
+  }
+
+  /// The node has the replica that is counted.
+  mutating func end() { begun = nil }
+}
+
 extension Node {
+  /// Notes a message for a replica that isn't here.
+  func noteStray(_ incoming: GroupMessage) {
+    guard incoming.group == .catalog, let present = replicas[.catalog]?.id, incoming.message.to.node == id,
+      incoming.message.to.incarnation > present.incarnation, supplanting.note(at: now)
+    else { return }
+    host.fatal(
+      "the other members count replica \(incoming.message.to) of the catalog here, and this directory has "
+        + "\(present): it is an older copy; started again, the node asks the others and gets new replicas")
+  }
+
   /// What the replicas of a node that asks have promised those here.
   func recall(for caller: Caller) -> WireResponse.OneOf_Body {
     guard case .node(let member) = caller else {

@@ -118,6 +118,28 @@ struct RecollectionTests {
     for (key, value, version) in written { #expect(world.get(key, at: version) == value, "seed \(seed)") }
   }
 
+  @Test("and where nobody was there to tell it when it started, it ends once the others are, and is mended when it starts again")
+  func toldLater() throws {
+    let world = try cluster(9)
+    var written = write(1...40, in: world, of: Self.witness)
+    let (copy, later) = try (copy(of: Self.victim, in: world, seed: 9), copy(of: Self.victim, in: world, seed: 9))
+    written += write(41...80, in: world, of: Self.witness)
+    world.kill(Self.victim)
+    world.replaceDisk(of: Self.victim, with: copy)
+    #expect(try start(Self.victim, in: world).fencedReplicas.count >= 4 && world.settle())
+    for id in world.nodes { world.kill(id) }
+    world.replaceDisk(of: Self.victim, with: later)
+    #expect(try start(Self.victim, in: world).fencedReplicas.isEmpty)
+    for id in [Self.witness, Self.lagging] { _ = try start(id, in: world) }
+    world.run(milliseconds: 60_000) { !world.stops.isEmpty }
+    #expect(world.stops.map(\.node) == [Self.victim] && world.stops[0].reason.contains("older copy"), "\(world.stops)")
+    let again = try start(Self.victim, in: world)
+    #expect(again.fencedReplicas.count >= 4)
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    written += write(81...120, in: world, of: Self.witness)
+    for (key, value, version) in written { #expect(world.get(key, at: version) == value) }
+  }
+
   @Test("a node that merely restarts waits for nobody in vain, and no longer than a second for those that are down")
   func restart() throws {
     let world = try cluster(5)

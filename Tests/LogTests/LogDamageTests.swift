@@ -437,7 +437,7 @@ struct LogDamageTests {
     let damage = LogDamage(
       path: "f", offset: 8, expected: "a", found: "b", affected: affected + [known], mayHideGroups: true)
     #expect(
-      damage.description == "f: damaged at byte 8: expected a, found b; affects perhaps groups 1 to 3, perhaps group 5, "
-        + "group 6, group 7 entries 3 to 4")
+      damage.description == "f: damaged at byte 8: expected a, found b; affects perhaps groups 1 to 3, "
+        + "perhaps group 5, group 6, group 7 entries 3 to 4")
   }
 }

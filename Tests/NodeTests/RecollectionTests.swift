@@ -118,7 +118,7 @@ struct RecollectionTests {
     for (key, value, version) in written { #expect(world.get(key, at: version) == value, "seed \(seed)") }
   }
 
-  @Test("and where nobody was there to tell it when it started, it ends once the others are, and is mended when it starts again")
+  @Test("and where nobody was there to tell it, it ends once the others are, and is mended when it starts again")
   func toldLater() throws {
     let world = try cluster(9)
     var written = write(1...40, in: world, of: Self.witness)

@@ -109,7 +109,7 @@ struct LogOpener {
   private mutating func isLast(_ segment: SegmentFile?) throws(LogError) -> Bool {
     guard let segment, let header = segment.header, header.isMarkedWhenLeft else { return false }
     let scan = try scan(segment, &reader)
-    return scan.durable.sequence <= segment.sequence && scan.items.allSatisfy(\.isSound)
+    return scan.durable.sequence <= segment.sequence && scan.items.last?.isSound != false
       && scan.end + FrameHeader.bytes <= segment.bytes
   }
 

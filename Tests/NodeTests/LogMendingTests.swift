@@ -59,6 +59,24 @@ struct LogMendingTests {
     try world.start(id)
   }
 
+  @Test("a node that is stopped as soon as the damage is known ends when it is mended")
+  func stopped() throws {
+    let world = try world(1, nodes: 1)
+    let host = try #require(world.hosts.values.first)
+    _ = try Harm.flipped.strike(host.disk, at: "\(Self.value)7")
+    host.laneDelays[.log] = 300_000_000
+    #expect(!damage(world).isEmpty)
+    let isUnderWay = host.node.logMending.isUnderWay
+    try #require(isUnderWay)
+    var hasEnded = false
+    host.node.drain { hasEnded = true }
+    #expect(world.run(milliseconds: 5_000) { hasEnded })
+    let isMended = !host.node.logMending.isUnderWay
+    #expect(isMended)
+    try restart(world, host.id)
+    expectAll(world, "stopped")
+  }
+
   @Test("a node alone tells of the damage once, and loses nothing of what no table had", arguments: Harm.allCases)
   func alone(harm: Harm) throws {
     let world = try world(1, nodes: 1, oneSegment: harm.isActive)

@@ -29,10 +29,13 @@ final class LogMending {
     if !faults.isEmpty, !node.space.isFull { advance() }
   }
 
+  /// Whether the node has something in memory that the log should have, and has no more.
+  var isUnderWay: Bool { !faults.isEmpty }
+
   /// What an operator should know.
   var problem: String? {
     guard let first = faults.values.min(by: { $0.sequence < $1.sequence }) else { return nil }
-    return "the log is damaged, and what it has is being written anew: until then don't stop the node, which has it in "
+    return "the log is damaged, and what it has is being written anew: until then don't kill the node, which has it in "
       + "memory (\(first.path): at byte \(first.offset): \(first.words))"
   }
 

@@ -41,6 +41,8 @@ enum ClientLimits {
   /// A session of request ids is used no longer than this: servers take its ids for an hour.
   static let sessionAge: UInt64 = 30 * 60_000
 
+  /// Whoever takes outcomes holds a pipeline up if it takes so long over one.
+  static let heldOutcome: UInt64 = 20
   /// Who drives many pipelines looks at least this often whether a request is too late.
   static let groupCheck: UInt64 = 100
   /// How much of a range a node sends at once.

@@ -12,7 +12,7 @@ final class PendingRequest {
   /// The size of key and value.
   let bytes: Int
   /// When to give up.
-  let deadline: UInt64
+  private(set) var deadline: UInt64
   var attempts: Attempts
   var route = Route()
   /// The address that the latest answer pointed at, or where it goes first.
@@ -39,6 +39,14 @@ final class PendingRequest {
     self.attempts = attempts
     self.bytes = bytes
     self.deadline = deadline
+  }
+
+  /// Gives it that much more time: nobody could take an answer in.
+  func postpone(by held: UInt64) {
+    deadline += held
+    if case .asked(let link, let since, let patience) = stage {
+      stage = .asked(link, since: since + held, patience: patience)
+    }
   }
 
   /// What an answer brings; nil for a body that doesn't fit the request.

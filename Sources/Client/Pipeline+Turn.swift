@@ -105,7 +105,18 @@ extension Pipeline {
       if case .failure(let error) = result { isKnown = !error.isUnknown }
       client.session.settle(id, isKnown: isKnown)
     }
+    let before = client.surroundings.now
     outcome(request.index, result)
+    postpone(by: client.surroundings.now - before)
+  }
+
+  /// Whoever takes outcomes may wait for others, such as a full pipe: that time is not the cluster's.
+  private func postpone(by held: UInt64) {
+    guard held >= ClientLimits.heldOutcome else { return }
+    for request in asked.values { request.postpone(by: held) }
+    for request in resting { request.postpone(by: held) }
+    for link in links { link.lastHeard += held }
+    nextCheck += min(held, .max - nextCheck)
   }
 
   /// Sends a request to its next stop, or lets it rest first, or gives it up.

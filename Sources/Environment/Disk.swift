@@ -16,8 +16,11 @@ public struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
     self.code = code
   }
 
-  /// Whether the file system was full (ENOSPC, EDQUOT).
-  public var isDiskFull: Bool { code == 28 || code == 122 }
+  /// Whether there was no room: the file system was full (ENOSPC, EDQUOT), or all descriptors were in use (ENFILE,
+  /// EMFILE). That passes, and nothing is wrong with the disk.
+  public var isDiskFull: Bool { code == 28 || code == 122 || isOutOfDescriptors }
+  /// Whether all descriptors were in use (ENFILE, EMFILE).
+  public var isOutOfDescriptors: Bool { code == 23 || code == 24 }
   /// Whether the file or directory does not exist (ENOENT).
   public var isNotFound: Bool { code == 2 }
   /// Whether no such file exists, or something else in its place or on the way to it (ENOENT, ENOTDIR, EISDIR).

@@ -58,12 +58,12 @@ final class DiskSpace {
     // What was free before is not; the next look says what is.
     free = nil
     nextLook = node.now
-    enter("\(error)")
+    enter("\(error)", error.isOutOfDescriptors ? "no more files can be opened" : "the disk is full")
   }
 
-  private func enter(_ words: String) {
+  private func enter(_ words: String, _ shortage: String = "the disk is full") {
     isFull = true
-    node.host.log(.error, "the disk is full (\(words)): no writes but deletions are taken until there is room")
+    node.host.log(.error, "\(shortage) (\(words)): no writes but deletions are taken until there is room")
     let storage = node.storage
     node.host.run(.flush) {
       storage.releaseReserve()

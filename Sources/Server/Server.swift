@@ -187,6 +187,7 @@ public enum Server {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
     let (keep, place, moveRate) = (options.keepMilliseconds, options.place, options.moveRate)
+    let connections = Descriptors.connections(of: Descriptors.raiseLimit())
     let runner = try NodeRunner(
       loop: loop, opened: opened, credentials: credentials, revocations: revocations, logger: logger, options: options)
     // SAFETY of the transfer: from here on the runner is touched on the loop alone; this thread only waits.
@@ -194,7 +195,7 @@ public enum Server {
     do {
       try loop.flatSubmit { [logger] in
         Listener.bind(
-          host: listen.host, port: listen.port, context: context, loop: loop, logger: logger,
+          host: listen.host, port: listen.port, context: context, loop: loop, limit: connections, logger: logger,
           makeReceiver: { bound.value.accept($0) }
         ).flatMapThrowing {
           try bound.value.start($0)

@@ -14,15 +14,20 @@ public final class Listener: @unchecked Sendable {
   private let logger: Logger
   private let makeReceiver: (FramedConnection) -> any FrameReceiver
   private let flushQueue: FlushQueue
+  /// The most connections at a time.
+  private let limit: Int
+  /// When the log was told last that one was too many.
+  private var lastRefusal: NIODeadline?
   private var currentContext: TLSContext
   private var channel: (any Channel)?
   private var handlers: [ObjectIdentifier: TLSHandler] = [:]
 
   private init(
-    context: TLSContext, loop: any EventLoop, logger: Logger,
+    context: TLSContext, loop: any EventLoop, limit: Int, logger: Logger,
     makeReceiver: @escaping (FramedConnection) -> any FrameReceiver
   ) {
     eventLoop = loop
+    self.limit = limit
     currentContext = context
     flushQueue = FlushQueue(loop)
     self.logger = logger
@@ -30,13 +35,16 @@ public final class Listener: @unchecked Sendable {
   }
 
   /// Opens a listener on a loop; call it there. Port 0 takes a free one (`port`). `makeReceiver` gives each connection
-  /// its receiver once its handshake is done, before `connected`.
+  /// its receiver once its handshake is done, before `connected`. Beyond `limit` connections at a time others are closed
+  /// as they come.
   public static func bind(
-    host: String, port: Int, context: TLSContext, loop: any EventLoop, logger: Logger,
+    host: String, port: Int, context: TLSContext, loop: any EventLoop, limit: Int = .max,
+    logger: Logger,
     makeReceiver: @escaping (FramedConnection) -> any FrameReceiver
   ) -> EventLoopFuture<Listener> {
     loop.preconditionInEventLoop()
-    let listener = Listener(context: context, loop: loop, logger: logger, makeReceiver: makeReceiver)
+    let listener = Listener(
+      context: context, loop: loop, limit: min(limit, Limits.connections), logger: logger, makeReceiver: makeReceiver)
     return ServerBootstrap(group: loop)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 1024)
@@ -57,9 +65,9 @@ public final class Listener: @unchecked Sendable {
   }
 
   private func accept(_ channel: any Channel) throws {
-    guard handlers.count < Limits.connections else {
-      let error = TransportError.tooManyConnections(limit: Limits.connections)
-      logger.warning("refused a connection: \(error)")
+    guard handlers.count < limit else {
+      let error = TransportError.tooManyConnections(limit: limit)
+      noteRefusal(error)
       throw error
     }
     let owner = TLSHandler.Owner(
@@ -69,6 +77,14 @@ public final class Listener: @unchecked Sendable {
       flushQueue: flushQueue)
     handlers[ObjectIdentifier(handler)] = handler
     try channel.pipeline.syncOperations.addHandler(handler)
+  }
+
+  /// Tells the log, but not of each of very many.
+  private func noteRefusal(_ error: TransportError) {
+    let now = NIODeadline.now()
+    guard lastRefusal.map({ now - $0 >= .seconds(1) }) ?? true else { return }
+    lastRefusal = now
+    logger.warning("refused a connection: \(error)")
   }
 
   /// The port on which it listens.

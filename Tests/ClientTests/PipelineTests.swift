@@ -47,6 +47,22 @@ import Wire
     }
   }
 
+  @Test("the time for which whoever takes the outcomes waits for others is not the cluster's")
+  func heldUp() {
+    cluster.world.latency = 10
+    var outcomes: [Int: Result<Pipeline.Answer, ClientError>] = [:]
+    let world = cluster.world
+    let pipeline = cluster.client().pipeline(window: 64) { index, outcome in
+      outcomes[index] = outcome
+      // As a reader of standard output does that is slower than the timeout.
+      if index % 20 == 0 { world.sleep(milliseconds: 6_000) }
+    }
+    for number in 0..<100 { pipeline.get(Key("k\(number)")) }
+    pipeline.finish()
+    #expect(outcomes.count == 100)
+    for (index, outcome) in outcomes { #expect((try? outcome.get()) == .found(nil, nil), "\(index): \(outcome)") }
+  }
+
   @Test("the pipelines of many clients make progress together, each with one request under way")
   func group() {
     cluster.world.latency = 10

@@ -19,6 +19,22 @@ struct RefusalTests {
     client.close()
   }
 
+  @Test("Connections beyond the limit, also of peers that say nothing, are closed as they come; it is told seldom")
+  func limit() throws {
+    let harness = try Harness(cluster: cluster, limit: 3)
+    let first = try harness.connect()
+    try first.sendFrame(1, [7])
+    #expect(try first.receiveFrame().payload == [7])
+    let silent = try (0..<2).map { _ in try RawSocket(port: harness.port) }
+    for _ in 0..<20 { #expect(try RawSocket(port: harness.port).receive().isEmpty) }
+    #expect((1...3).contains(harness.book.all.count { $0.text.contains("as many as may be") }))
+    try first.sendFrame(1, [8])
+    #expect(try first.receiveFrame().payload == [8])
+    for socket in silent { socket.close() }
+    pause(milliseconds: 100)
+    try proveAlive(harness)
+  }
+
   @Test("A client whose certificate is refused learns why, though it has sent a megabyte at once")
   func alertSurvives() throws {
     let eve = cluster.user("eve")

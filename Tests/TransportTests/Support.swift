@@ -148,7 +148,7 @@ final class Harness {
 
   /// Echoes each frame unless told otherwise.
   init(
-    cluster: Cluster, context: TLSContext? = nil,
+    cluster: Cluster, context: TLSContext? = nil, limit: Int = .max,
     onFrame: @escaping OnFrame = { kind, payload, connection in connection.send(kind: kind, payload: payload) }
   ) throws {
     self.cluster = cluster
@@ -158,7 +158,7 @@ final class Harness {
     let context = try context ?? cluster.server()
     let (loop, counts, logger) = (loop, counts, book.logger)
     listener = try loop.flatSubmit {
-      Listener.bind(host: "127.0.0.1", port: 0, context: context, loop: loop, logger: logger) { _ in
+      Listener.bind(host: "127.0.0.1", port: 0, context: context, loop: loop, limit: limit, logger: logger) { _ in
         Script(counts, onFrame: onFrame)
       }
     }.wait()

@@ -31,13 +31,20 @@ extension Node {
       guard let partition = replicas[GroupID(rawValue: group)]?.machine as? Partition else {
         reply(
           WireFailure.because(
-            .notLeader, "node \(id) has no replica of partition \(group)",
+            .notLeader, lack(of: GroupID(rawValue: group)),
             leader: router.leader(of: GroupID(rawValue: group))))
         return nil
       }
       wanted.append(partition)
     }
     return wanted
+  }
+
+  /// Why a partition can't be read here.
+  private func lack(of group: GroupID) -> String {
+    fences.holds(group)
+      ? "the replica of partition \(group) on node \(id) is damaged, and waits for another to take its place; see kv status"
+      : "node \(id) has no replica of partition \(group)"
   }
 
   /// Reads at the newest version up to which the replicas here know every write, and says how old that is.

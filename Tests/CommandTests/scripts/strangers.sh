@@ -48,3 +48,27 @@ XDG_STATE_HOME=$work/nothing status 76 kv --cluster mixed.kv get key
 # None of it has disturbed anybody.
 same value "$(kv get key --at "$version")"
 kill -0 "$node"
+
+# Those that say nothing, however many, take no descriptor that a node's files need: clients wait until they are gone.
+port=$(free_port)
+(ulimit -n 160 && exec "$KV" serve -d narrow --listen "127.0.0.1:$port" >>narrow.log 2>&1) &
+narrow=$!
+pids+=("$narrow")
+export KV_CLUSTER=$work/narrow/cluster.kv
+for _ in $(seq 300); do
+  [ ! -e "$KV_CLUSTER" ] || break
+  sleep 0.1
+done
+kv status --wait healthy --timeout 60s >/dev/null
+(
+  for _ in $(seq 300); do
+    if exec {silent}<>"/dev/tcp/127.0.0.1/$port"; then : "$silent"; fi
+  done
+  sleep 60
+) 2>/dev/null &
+pids+=("$!")
+filler=$(head -c 60000 /dev/zero | tr '\0' x)
+seq 400 | sed "s/.*/big&\t$filler/" | kv put --from tsv --timeout 60s --quiet >/dev/null
+same 60000 "$(kv get big400 --timeout 60s | wc -c)"
+kill -0 "$narrow"
+grep -q 'as many as may be' narrow.log || fail "no connection was refused: $(cat narrow.log)"

@@ -45,7 +45,7 @@ public struct ByteReader {
   /// The next four bytes as a little-endian integer.
   public mutating func u32() throws(ByteError) -> UInt32 {
     let at = try take(4)
-    // SAFETY, here as below: `take` has made sure that the bytes from `at` on are there.
+    // SAFETY: here as below `take` has made sure that the bytes from `at` on are there.
     return bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt32.self)) }
   }
 

@@ -4,7 +4,7 @@ internal import Glibc
 /// A blocking client connection over TCP and TLS, for one-shot commands and load generators. It starts fast, waits
 /// only up to given times, and is used by one thread at a time.
 ///
-/// SAFETY (`@unchecked Sendable`): the owner may hand it from thread to thread, but never uses it on two at once.
+/// SAFETY: `@unchecked Sendable`: the owner may hand it from thread to thread, but never uses it on two at once.
 public final class BlockingConnection: @unchecked Sendable {
   private var stream: TLSStream
   /// Who the server is.

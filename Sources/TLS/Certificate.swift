@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// Reading one checks its form only. Whether it may be believed is for the handshake to say (`PeerCheck`).
 ///
-/// SAFETY (`@unchecked Sendable`): the X509 is never changed after `init`, libcrypto's own caches in it are locked,
+/// SAFETY: `@unchecked Sendable`: the X509 is never changed after `init`, libcrypto's own caches in it are locked,
 /// and its reference count is atomic.
 public final class Certificate: @unchecked Sendable {
   let pointer: OpaquePointer

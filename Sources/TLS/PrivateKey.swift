@@ -2,7 +2,7 @@ internal import COpenSSL
 
 /// An ECDSA P-256 private key. libcrypto wipes its memory when the last reference goes.
 ///
-/// SAFETY (`@unchecked Sendable`): the EVP_PKEY is never changed after `init`, libcrypto's own caches in it are
+/// SAFETY: `@unchecked Sendable`: the EVP_PKEY is never changed after `init`, libcrypto's own caches in it are
 /// locked, and its reference count is atomic.
 public final class PrivateKey: @unchecked Sendable {
   let pointer: OpaquePointer

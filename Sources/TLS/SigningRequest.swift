@@ -3,7 +3,7 @@ internal import COpenSSL
 /// A certificate signing request (PKCS #10, RFC 2986): proof that its sender holds the key whose public half it
 /// carries. Nothing else in it is used: who the holder is comes from the signer.
 ///
-/// SAFETY (`@unchecked Sendable`): the X509_REQ is never changed after `init`.
+/// SAFETY: `@unchecked Sendable`: the X509_REQ is never changed after `init`.
 public final class SigningRequest: @unchecked Sendable {
   let pointer: OpaquePointer
 

@@ -5,7 +5,7 @@ internal import COpenSSL
 /// TLS 1.3 alone, with certificates on both sides and ALPN `kv/1`; a server also takes `kv-join/1`, on which a joiner
 /// without a certificate may send one request. Nothing but the cluster's CA is trusted.
 ///
-/// SAFETY (`@unchecked Sendable`): the SSL_CTX is configured before `init` returns and never changed afterwards; from
+/// SAFETY: `@unchecked Sendable`: the SSL_CTX is configured before `init` returns and never changed afterwards; from
 /// then on libssl locks what connections on several threads share in it. All other properties are constants.
 public final class TLSContext: @unchecked Sendable {
   /// Says whether a certificate was revoked, by serial number and identity. Called at every handshake, resumed ones

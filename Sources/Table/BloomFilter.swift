@@ -61,7 +61,7 @@ struct BloomFilter: ~Copyable {
     try body(UnsafeRawBufferPointer(start: lines, count: byteCount))
   }
 
-  // SAFETY of both: `line` is below `lineCount`, since the upper half of the hash is below 2^32.
+  // SAFETY: in both `line` is below `lineCount`, since the upper half of the hash is below 2^32.
   private func line(_ hash: UInt64) -> UnsafeMutableRawPointer {
     lines + Int(((hash >> 32) &* UInt64(lineCount)) >> 32) &* Self.lineBytes
   }

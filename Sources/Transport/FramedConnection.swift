@@ -3,7 +3,7 @@ public import TLS
 
 /// An established connection that carries frames over TLS. It belongs to one event loop: every method is called there.
 ///
-/// SAFETY (`@unchecked Sendable`): the properties are constants; all other state is the handler's, and each method
+/// SAFETY: `@unchecked Sendable`: the properties are constants; all other state is the handler's, and each method
 /// checks that it is on the connection's loop before it touches that. So a reference may travel through other threads.
 public final class FramedConnection: @unchecked Sendable {
   /// Who the peer is; nil for a joiner.

@@ -6,7 +6,7 @@ public import TLS
 
 /// A listening socket and the connections that arrived on it, all on one event loop.
 ///
-/// SAFETY (`@unchecked Sendable`): all state is touched on `eventLoop` only, which each method checks first; so a
+/// SAFETY: `@unchecked Sendable`: all state is touched on `eventLoop` only, which each method checks first; so a
 /// reference may travel through futures and other threads.
 public final class Listener: @unchecked Sendable {
   /// The loop to which the listener and its connections belong.

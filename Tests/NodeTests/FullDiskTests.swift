@@ -115,6 +115,26 @@ struct FullDiskTests {
     #expect(!isFull(world, id))
   }
 
+  @Test("a node that can open no more files goes on, and takes writes again once it can")
+  func descriptors() throws {
+    let tooManyOpenFiles: Int32 = 24
+    let world = try SimulatedWorld(seed: 4, partitions: 2)
+    let host = try #require(world.hosts.values.first)
+    #expect(world.put("k0", Self.value, id: 5_000) != nil)
+    host.disk.inject(DiskFault(code: tooManyOpenFiles, times: nil) { [.open, .create].contains($0.kind) })
+    let (refusal, count) = fill(world, most: 400)
+    #expect(refusal != nil && count > 0, "the log has to go on in another file at some time")
+    world.run(milliseconds: 5_000)
+    #expect(world.stops.isEmpty && world.get("k0") == Self.value)
+    host.disk.clearFaults()
+    world.run(milliseconds: 5_000)
+    #expect(world.put("end", "v", id: 6_000) != nil && !isFull(world, host.id))
+    world.kill(host.id)
+    try world.start(host.id)
+    #expect(world.get("end") == "v")
+    for id in 1..<max(2, count) { #expect(world.get("k\(id)") == Self.value, "k\(id)") }
+  }
+
   @Test("wherever it runs out of room, it stops nothing for good", arguments: 1...12 as ClosedRange<UInt64>)
   func anywhere(seed: UInt64) throws {
     let world = try SimulatedWorld(seed: seed, partitions: 2)

@@ -118,7 +118,9 @@ struct FullDiskTests {
   @Test("a node that can open no more files goes on, and takes writes again once it can")
   func descriptors() throws {
     let tooManyOpenFiles: Int32 = 24
-    let world = try SimulatedWorld(seed: 4, partitions: 2)
+    var options = NodeOptions()
+    options.log.segmentBytes = .mebibytes(1)
+    let world = try SimulatedWorld(seed: 4, partitions: 2, options: options)
     let host = try #require(world.hosts.values.first)
     #expect(world.put("k0", Self.value, id: 5_000) != nil)
     host.disk.inject(DiskFault(code: tooManyOpenFiles, times: nil) { [.open, .create].contains($0.kind) })

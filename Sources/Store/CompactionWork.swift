@@ -27,7 +27,7 @@ final class Folding: CompactionWork {
     self.keyFilter = keyFilter
     // Tables of one level above 0 lie apart and so make one source; `files` knows how they are sorted.
     let isInput = Set(plan.inputs.map(\.entry.number))
-    let inputs = files.filtered { isInput.contains($0.entry.number) }
+    let inputs = FileSet(files.all.filter { isInput.contains($0.entry.number) })
     merge = MergeCursor(inputs.currentSources(isReverse: false, caching: false), isReverse: false)
     writer = FoldingWriter(
       maker, level: level, cutBytes: UInt64(maker.options.targetFileBytes), retention: retention.retention,

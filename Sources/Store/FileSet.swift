@@ -2,19 +2,19 @@ import Bytes
 import Table
 
 /// The tables of a store at one moment; immutable, so that whoever reads it holds its files.
-struct FileSet: Sendable {
+final class FileSet: Sendable {
   /// The current tier. Level 0 newest first, its tables overlapping; the others by key, theirs apart.
-  private(set) var levels: [[TableFile]] = Array(repeating: [], count: StoreOptions.levels)
+  let levels: [[TableFile]]
   /// History, by level. Tables overlap in keys and time; no version of a key is in two.
-  private(set) var history: [[TableFile]] = Array(repeating: [], count: StoreOptions.historyLevels)
+  let history: [[TableFile]]
   /// The runs of history by the time in which they lived.
-  private(set) var lives = LifeIndex([])
+  let lives: LifeIndex
   /// The runs of each current level, in the order of its tables.
-  private(set) var currentRuns: [[FileRun]] = Array(repeating: [], count: StoreOptions.levels)
+  let currentRuns: [[FileRun]]
 
   /// A set of these tables, or the path of one that overlaps another of its level where none may.
   static func make(_ files: [TableFile]) -> Result<FileSet, Overlap> {
-    let set = FileSet().replacing([], with: files)
+    let set = FileSet(files)
     for level in 1..<StoreOptions.levels {
       for (left, right) in zip(set.levels[level], set.levels[level].dropFirst()) where left.maxKey >= right.minKey {
         return .failure(Overlap(path: right.reader.path))
@@ -28,36 +28,30 @@ struct FileSet: Sendable {
     let path: String
   }
 
-  /// The set after an edit. The outputs of a job are apart where they must be, since its inputs were.
-  func replacing(_ removed: [TableFile], with added: [TableFile]) -> FileSet {
-    let gone = Set(removed.map(\.entry.number))
-    var set = filtered { !gone.contains($0.entry.number) }
-    for file in added {
+  /// A set of tables that are apart where they must be. With `lives` those of the same tables of history.
+  init(_ files: [TableFile] = [], lives: LifeIndex? = nil) {
+    var levels: [[TableFile]] = Array(repeating: [], count: StoreOptions.levels)
+    var history: [[TableFile]] = Array(repeating: [], count: StoreOptions.historyLevels)
+    for file in files {
       switch file.entry.tier {
-      case .current: set.levels[file.entry.level].append(file)
-      case .history: set.history[file.entry.level].append(file)
+      case .current: levels[file.entry.level].append(file)
+      case .history: history[file.entry.level].append(file)
       }
     }
-    set.sort()
-    set.currentRuns = set.levels.map { $0.flatMap(\.runs) }
-    let touchesHistory = (removed + added).contains { $0.entry.tier == .history }
-    set.lives = touchesHistory ? LifeIndex(set.allHistory.flatMap(\.runs)) : lives
-    return set
-  }
-
-  /// The tables for which a condition holds.
-  func filtered(_ condition: (TableFile) -> Bool) -> FileSet {
-    var set = FileSet()
-    set.levels = levels.map { $0.filter(condition) }
-    set.history = history.map { $0.filter(condition) }
-    set.currentRuns = set.levels.map { $0.flatMap(\.runs) }
-    return set
-  }
-
-  private mutating func sort() {
     levels[0].sort { $0.entry.number > $1.entry.number }
     for level in 1..<StoreOptions.levels { levels[level].sort { $0.minKey < $1.minKey } }
     for level in history.indices { history[level].sort { $0.entry.number < $1.entry.number } }
+    self.levels = levels
+    self.history = history
+    self.lives = lives ?? LifeIndex(history.flatMap { $0.flatMap(\.runs) })
+    currentRuns = levels.map { $0.flatMap(\.runs) }
+  }
+
+  /// The set after an edit. The outputs of a job are apart where they must be, since its inputs were.
+  func replacing(_ removed: [TableFile], with added: [TableFile]) -> FileSet {
+    let gone = Set(removed.map(\.entry.number))
+    let touchesHistory = (removed + added).contains { $0.entry.tier == .history }
+    return FileSet(all.filter { !gone.contains($0.entry.number) } + added, lives: touchesHistory ? nil : lives)
   }
 
   /// All tables.

@@ -39,7 +39,7 @@ final class LifeWalk {
       }
       files.append(TableFile(file.entry, reader: reader, trash: trash))
     }
-    let set = FileSet().replacing([], with: files)
+    let set = FileSet(files)
     let sources: [RecordSource] = view.memtables.map { MemtableSource($0, isReverse: false) }
     stream = try VersionStream(
       sources + set.currentSources(in: range, isReverse: false, caching: false) + set.historySources(in: range),

@@ -149,7 +149,10 @@ public final class WatchStream {
     }
     var byAddress: [String: [ClusterMap.Part]] = [:]
     for part in query.parts(of: map) {
-      guard let address = part.leader.flatMap({ map.address(of: $0) }) else {
+      // A replica that is alone can say why it doesn't lead.
+      let holders = map.holders(of: part)
+      guard let address = (part.leader ?? (holders.count == 1 ? holders[0] : nil)).flatMap({ map.address(of: $0) })
+      else {
         throw WatchTrouble(.lost("has no leader"), at: "partition \(part.group)")
       }
       byAddress[address, default: []].append(part)

@@ -58,9 +58,20 @@ final class Fences {
   /// What is wrong with a group's replica here, if it is fenced.
   func problem(of group: GroupID) -> String? { fences[group].map { words(group, $0) } }
 
+  /// What is wrong with a partition's replica here, if it is fenced and the only one: waiting helps nobody then.
+  func problemForGood(of group: GroupID) -> String? {
+    guard !fences.isEmpty, let fence = fences[group], isOnly(group) else { return nil }
+    return words(group, fence)
+  }
+
+  private func isOnly(_ group: GroupID) -> Bool {
+    group != .catalog && node.catalog.catalog?.partition(group)?.replicas.count == 1 && isWanted(group)
+  }
+
   private func words(_ group: GroupID, _ fence: Fence) -> String {
     let name = group == .catalog ? "the catalog" : "partition \(group)"
-    return "\(name): the replica on node \(node.id) is damaged and takes no part until it is replaced: \(fence.words)"
+    let rest = isOnly(group) ? "and there is no other" : "and takes no part until it is replaced"
+    return "\(name): the replica on node \(node.id) is damaged, \(rest): \(fence.words)"
   }
 
   func tick() {

@@ -28,6 +28,28 @@ struct HealthTests {
     #expect(ClusterHealth(reports).problems == ["partition 5 has no leader"])
   }
 
+  @Test("A partition whose majority is lost is named with the way out, unless a silent node may bring one back")
+  func noMajority() {
+    var reports = Self.reports { status in
+      for index in status.groups.indices where status.groups[index].group == 5 {
+        status.groups[index].role = .follower
+        status.groups[index].fenced = status.node > 1
+      }
+    }
+    let words = "partition 5: 2 of 3 replicas are lost, and nobody can be elected: see kv-recover(1)"
+    #expect(ClusterHealth(reports).problems == [words])
+    reports[2] = NodeReport(member: reports[2].member, status: nil, error: "connection refused")
+    #expect(ClusterHealth(reports).problems.contains("partition 5 has no leader"))
+    // One that was given a new id, as whom nobody can take it in.
+    let renewed = Self.reports { status in
+      for index in status.groups.indices where status.groups[index].group == 5 {
+        status.groups[index].role = .follower
+        if status.node > 1 { status.groups[index].replica += 7 }
+      }
+    }
+    #expect(ClusterHealth(renewed).problems.contains(words))
+  }
+
   @Test("A node whose replicas hear of no leader is named, though they are hardly behind")
   func stray() {
     let reports = Self.reports { status in

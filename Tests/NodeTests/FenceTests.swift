@@ -167,7 +167,7 @@ struct FenceTests {
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
   }
 
-  @Test("the only replica is never replaced: its keys are refused with the reason, and the others served")
+  @Test("the only replica is never replaced: its keys are refused at once with the reason, and the others served")
   func onlyReplica() throws {
     let world = try cluster(32, nodes: 1)
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "v", id: id) != nil) }
@@ -182,12 +182,16 @@ struct FenceTests {
       let answer = world.ask(SimulatedWorld.read("k\(id)"))
       if let failure = answer?.failure {
         refused += 1
-        #expect(failure.message.contains("damaged"), "\(failure.message)")
+        #expect(failure.code == .damaged && failure.message.contains("there is no other"), "\(failure)")
+        let write = world.ask(SimulatedWorld.write("k\(id)", "w", id: 100 + id))?.failure
+        #expect(write?.code == .damaged, "\(String(describing: write))")
       } else {
         served += 1
       }
     }
     #expect(served > 0 && refused > 0)
+    let range = world.ask(.with { $0.range = .with { $0.groups = [1, 2, 3, 4] } })?.failure
+    #expect(range?.code == .damaged, "\(String(describing: range))")
     #expect(!disk.exists("/node/partitions/3.damaged.1"))
   }
 

@@ -58,7 +58,7 @@ struct CheckQueue {
     do throws(ClientError) {
       return try check.begin(group).map { .begun($0) }
     } catch {
-      guard error.mayPass else { throw .client(error) }
+      guard error.mayPass || error.isDamage else { throw .client(error) }
       return .failed("\(error)")
     }
   }

@@ -58,6 +58,7 @@ struct PartitionCheck {
       do throws(ClientError) {
         if let result = try attempt(group, begun: begun, show: show) { return result }
       } catch {
+        if error.isDamage { return .failed("\(error)") }
         guard error.mayPass else { throw .client(error) }
         last = "\(error)"
       }

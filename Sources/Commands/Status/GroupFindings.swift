@@ -5,6 +5,7 @@ struct GroupFindings {
   /// What can be wrong with a group.
   enum Finding: Hashable {
     case noLeader
+    case noMajority(lost: Int, voters: Int)
     case missingVoters(Int, wanted: Int)
     case learner(NodeID)
     case unreported(NodeID)
@@ -34,6 +35,8 @@ struct GroupFindings {
       let (be, learners) = (isOne ? "is" : "are", isOne ? "a learner" : "learners")
       return switch finding {
       case .noLeader: "\(name) \(has) no leader"
+      case .noMajority(let lost, let voters):
+        "\(name): \(lost) of \(voters) replicas are lost, and nobody can be elected: see kv-recover(1)"
       case .missingVoters(let count, let wanted): "\(name) \(has) \(count) of \(wanted) voters"
       case .learner(let node): "\(name): \(replica) on node \(node) \(be) still \(learners)"
       case .unreported(let node): "\(name): \(replica) on node \(node) \(be) not reported"

@@ -37,6 +37,11 @@ struct HealthWait {
 }
 
 extension ClientError {
+  /// Whether stored bytes are damaged.
+  var isDamage: Bool {
+    if case .damaged = self { true } else { false }
+  }
+
   /// Whether waiting may help.
   var mayPass: Bool {
     switch self {

@@ -29,10 +29,7 @@ extension Node {
     var wanted: [Partition] = []
     for group in Set(groups).sorted() {
       guard let partition = replicas[GroupID(rawValue: group)]?.machine as? Partition else {
-        reply(
-          WireFailure.because(
-            .notLeader, lack(of: GroupID(rawValue: group)),
-            leader: router.leader(of: GroupID(rawValue: group))))
+        reply(lack(of: GroupID(rawValue: group)))
         return nil
       }
       wanted.append(partition)
@@ -41,10 +38,13 @@ extension Node {
   }
 
   /// Why a partition can't be read here.
-  private func lack(of group: GroupID) -> String {
-    fences.holds(group)
+  func lack(of group: GroupID) -> WireResponse.OneOf_Body {
+    if let problem = fences.problemForGood(of: group) { return WireFailure.because(.damaged, problem) }
+    let words =
+      fences.holds(group)
       ? "the replica of partition \(group) on node \(id) is damaged, and waits for another to take its place; see kv status"
       : "node \(id) has no replica of partition \(group)"
+    return WireFailure.because(.notLeader, words, leader: router.leader(of: group))
   }
 
   /// Reads at the newest version up to which the replicas here know every write, and says how old that is.

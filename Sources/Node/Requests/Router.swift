@@ -120,6 +120,9 @@ final class Router {
     if let key = routed.key, let map = node.catalog.catalog?.map {
       routed.group = map.lookup(Position(ofBytes: key)).group
     }
+    if let problem = node.fences.problemForGood(of: routed.group) {
+      return settle(routed, WireFailure.because(.damaged, problem), from: node.id)
+    }
     if let replica = node.replicas[routed.group], replica.core.isLeader {
       return node.serve(routed.request, by: replica, deadline: routed.deadline) { [self] body in
         settle(routed, body, from: node.id)

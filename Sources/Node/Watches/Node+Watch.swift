@@ -17,7 +17,8 @@ extension Node {
     var wanted: [Partition] = []
     for (group, bits) in zip(request.groups, request.bits) {
       let group = GroupID(rawValue: group)
-      guard let partition = replicas[group]?.machine as? Partition, UInt32(partition.arc.bits) == bits else {
+      guard let partition = replicas[group]?.machine as? Partition else { return reply(lack(of: group)) }
+      guard UInt32(partition.arc.bits) == bits else {
         return reply(
           WireFailure.because(
             .notLeader, "node \(id) has no replica of partition \(group) of that size", leader: router.leader(of: group)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Damage in the middle of a node's log, and a log cut at its end: the node starts, the replicas that lost something are
-# replaced, nothing is lost.
+# replaced, nothing is lost. On a node alone, what needs a partition that can't be read is refused at once.
 # shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
@@ -86,3 +86,20 @@ if [ "$(id -u)" -eq 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null
   grep -q 'partitions/2: Permission denied' stderr
   chown 65534 node2/partitions/2
 fi
+
+one_node
+seq 500 | sed 's/.*/key&\tvalue&/' | kv put --from tsv >/dev/null
+stop "$node"
+printf 'X' | dd of=node/partitions/1/CURRENT bs=1 seek=3 conv=notrunc status=none
+start node serve -d node
+for key in $(seq 100); do
+  kv get "key$key" >/dev/null 2>&1 || break
+done
+for command in "get key$key" "put key$key other" "delete key$key" "history key$key" range "watch --after 1" \
+  "snapshot export export.kvs" verify; do
+  # shellcheck disable=SC2086 # words of a command
+  status 2 timeout 4 "$KV" $command
+  grep -q 'the replica on node 1 is damaged, and there is no other' stderr stdout || fail "$command: $(cat stderr)"
+done
+grep -q '^partition 2: equal' stdout || fail "the other partitions were not verified: $(cat stdout)"
+[ ! -e export.kvs ] || fail "half an export is left"

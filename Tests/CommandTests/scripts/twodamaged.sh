@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A block that two of three replicas can't read is read from the third, whoever leads and whoever is asked first.
+# A block that two of three replicas can't read is read from the third, whoever leads and whoever is asked first. A
+# partition that two of three have lost waits, and what status says of it leads back.
 # shellcheck source=Tests/CommandTests/scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
@@ -29,6 +30,24 @@ for _ in 1 2 3 4; do
 done
 status 2 kv verify --partition 1 --timeout 20s
 grep -q 'damaged' stdout || fail "not named: $(cat stdout)"
+
+for pid in "${nodes[@]}"; do stop "$pid"; done
+rm node1/partitions/2/CURRENT node2/partitions/2/CURRENT
+all_again
+for try in $(seq 200); do
+  ! kv status --timeout 5s | grep -q 'partition 2: 2 of 3 replicas are lost, and nobody can be elected: see kv-recover' ||
+    break
+  [ "$try" -lt 200 ] || fail "not named: $(kv status)"
+  sleep 0.1
+done
+status 69 kv range --timeout 1s
+for pid in "${nodes[@]}"; do stop "$pid"; done
+kv recover apply -d node3 --from node1 --from node2 --yes --timeout 500ms >stdout 2>stderr ||
+  fail "$? of recover: $(cat stderr)"
+start node3 serve -d node3 --listen "127.0.0.1:$(free_port)"
+way_back_in node3
+kv range | cmp - before
+stop "$started"
 
 # Known damage is damage, also where nobody is left with whom to compare.
 port=$(free_port)

@@ -120,9 +120,13 @@ struct Attempts {
     }
   }
 
+  /// Whether every peer that could be reached refuses this client, by its certificate: those that are down would too.
+  var isRefused: Bool { !isMaybeApplied && !hasRefusal && troubles.contains { $0.kind == .refused } }
+
   /// What to say when the time is over.
   func expired(after milliseconds: Int) -> ClientError {
     if isMaybeApplied || isRepetition { return unknown() }
+    if isRefused { return exhausted() }
     return .unavailable(
       "\(what): nobody could do it within \(milliseconds) ms\(listed); `kv status` shows the cluster")
   }

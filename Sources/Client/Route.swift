@@ -13,6 +13,8 @@ struct Route {
     let address: String
     /// The milliseconds to wait first.
     let rest: UInt64
+    /// Whether all peers were asked before.
+    var isAgain = false
   }
 
   /// Where to go: to the preferred peer unless it was asked this round, else to the first candidate that was not. A
@@ -25,9 +27,10 @@ struct Route {
     sinceRest = 0
     defer { nextRest = min(2 * nextRest, ClientLimits.longestRest) }
     let usable = candidates().filter { !excluded.contains($0) }
-    if usable.allSatisfy(asked.contains) { asked = [] }
-    if let preferred, !excluded.contains(preferred) { return go(to: preferred, rest: nextRest) }
-    return usable.first(where: isFresh).map { go(to: $0, rest: nextRest) }
+    let isAgain = usable.allSatisfy(asked.contains)
+    if isAgain { asked = [] }
+    if let preferred, !excluded.contains(preferred) { return go(to: preferred, rest: nextRest, isAgain: isAgain) }
+    return usable.first(where: isFresh).map { go(to: $0, rest: nextRest, isAgain: isAgain) }
   }
 
   /// Never goes to this peer again.
@@ -37,10 +40,10 @@ struct Route {
     !asked.contains(address) && !excluded.contains(address)
   }
 
-  private mutating func go(to address: String, rest: UInt64 = 0) -> Stop {
+  private mutating func go(to address: String, rest: UInt64 = 0, isAgain: Bool = false) -> Stop {
     asked.append(address)
     sinceRest += 1
     // Between half and all of the rest, so that clients don't return in step.
-    return Stop(address: address, rest: rest == 0 ? 0 : UInt64.random(in: (rest + 1) / 2...rest))
+    return Stop(address: address, rest: rest == 0 ? 0 : UInt64.random(in: (rest + 1) / 2...rest), isAgain: isAgain)
   }
 }

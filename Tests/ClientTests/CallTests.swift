@@ -163,6 +163,25 @@ import Wire
     #expect(refused?.exitCode == 77)
   }
 
+  @Test("where all that can be reached refuse us, nodes that are down are not waited for")
+  func refusedWhileOneIsDown() throws {
+    let words = "our certificate was revoked"
+    cluster.node(1).refusal = ChannelFailure(kind: .refused, words: words)
+    cluster.node(2).refusal = ChannelFailure(kind: .broken, words: "refuses connections")
+    cluster.node(3).handler = { _ in .fail(ChannelFailure(kind: .refused, words: words)) }
+    let began = cluster.world.now
+    let read = #expect(throws: ClientError.self) { try cluster.client().get(key) }
+    #expect(read?.exitCode == 77 && read?.description.contains(words) == true)
+    let write = #expect(throws: ClientError.self) { try cluster.client().put(key, [1]) }
+    #expect(write?.exitCode == 77 && cluster.world.now < began + 100)
+    // What a node may have taken before is not refused.
+    let client = cluster.client(timeout: 1000, nodes: [1, 3])
+    cluster.node(1).refusal = nil
+    cluster.node(1).handler = { _ in .fail(ChannelFailure(kind: .broken, words: "closed")) }
+    let open = #expect(throws: ClientError.self) { try client.put(key, [1]) }
+    #expect(open?.exitCode == 75)
+  }
+
   @Test("a refusal that comes with the first read means that nothing was read: certainly not applied")
   func lateRefusal() {
     for node in 1...3 as ClosedRange<UInt32> {

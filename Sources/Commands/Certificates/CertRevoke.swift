@@ -37,7 +37,7 @@ struct CertRevokeCommand: Executable {
     let known = try asking { () throws(ClientError) in try client.certificates().certificates }
     if let serial = serial.flatMap({ CertRevokeCommand.bytes($0.text) }) {
       if !known.contains(where: { $0.serial.array == serial }) {
-        global.say("no certificate with this serial number is known; one that turns up is refused")
+        global.say("no certificate with this serial number is known: it is revoked for the case that one turns up")
         code = .absent
       }
       count += try asking { () throws(ClientError) in try client.revoke(identity: "", serial: serial) }

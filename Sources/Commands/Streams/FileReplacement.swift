@@ -31,7 +31,7 @@ enum FileReplacement {
   ) throws(CommandError) -> ExitCode {
     let descriptor = open(
       temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
-    guard descriptor >= 0 else { throw .file(operation: "create", path: temporary, code: errno) }
+    guard descriptor >= 0 else { throw .file(operation: "create", path: path, code: errno) }
     do throws(CommandError) {
       let output = OutputStream(descriptor: descriptor, path: temporary)
       let code = try produce(output)

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 
 /// A file that says how far a watch has come: a version and a newline, replaced as a whole.
 final class Checkpoint {
@@ -19,6 +20,10 @@ final class Checkpoint {
   /// The checkpoint in a file, which need not exist yet.
   init(path: String) throws(CommandError) {
     self.path = path
+    var facts = stat()
+    guard stat(path, &facts) != 0 || facts.st_mode & S_IFMT == S_IFREG else {
+      throw .malformed("\(path) is not a checkpoint: it is no regular file, which could be replaced as a whole")
+    }
     let bytes: [UInt8]?
     do throws(CommandError) {
       bytes = try InputStream(opening: path).all(limit: Checkpoint.mostBytes)
@@ -35,7 +40,11 @@ final class Checkpoint {
 
   /// Writes the file, unless it says this already.
   func save(_ version: Version) throws(CommandError) {
-    guard version != self.version else { return }
+    if version != self.version { try write(version) }
+  }
+
+  /// Writes the file: before anything is done, since what is done and can't be noted is done again.
+  func write(_ version: Version) throws(CommandError) {
     _ = try FileReplacement.write(path) { (file) throws(CommandError) in
       try file.line("\(version)")
       return .done

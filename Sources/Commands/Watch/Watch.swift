@@ -39,6 +39,7 @@ struct WatchCommand: Executable {
     if exec != nil, format != nil || global.json {
       throw ValidationError("--exec prints nothing: it excludes \(format == nil ? "--json" : "--format")")
     }
+    if let checkpoint, checkpoint.bytes.isEmpty { throw ValidationError("--checkpoint takes the name of a file") }
     if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on") }
   }
 
@@ -49,11 +50,13 @@ struct WatchCommand: Executable {
     let end = global.timeout.map { ProcessFacts.steadyMilliseconds + $0.milliseconds }
     let stream = try waiting(until: end) { () throws(CommandError) in
       let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
+      if let saved = checkpoint?.version { try warn(ofFuture: saved, client) }
       return try asking { () throws(ClientError) in try client.watch(query(after: begin)) }
     }
     // Until here a signal ends the process at once; from here on between two changes.
     let signals = StopSignals()
     global.sayMore("watching behind version \(stream.position)")
+    try checkpoint?.write(stream.position)
     let follower = WatchFollower(
       stream: stream, signals: signals, checkpoint: checkpoint, savesEach: exec != nil, limit: limit,
       end: end, output: exec == nil ? output : nil, global: global)
@@ -99,6 +102,14 @@ struct WatchCommand: Executable {
           "watch: version \(version) was not given out yet, the latest is \(latest); without --after it begins there"))
     }
     return version
+  }
+
+  /// A checkpoint is believed, also where it is another cluster's; but not without a word.
+  private func warn(ofFuture saved: Version, _ client: Client) throws(CommandError) {
+    let latest = try asking { () throws(ClientError) in try client.latestVersion() }
+    if saved > latest {
+      global.say("the checkpoint's version \(saved) was not given out yet, the latest is \(latest): it is waited for")
+    }
   }
 
   private var wantedFormat: ChangeFormat { global.json ? .json : format ?? .tsv }

@@ -19,7 +19,7 @@ extension Catalog {
       switch self {
       case .stale(let words), .tooMany(let words), .malformed(let words), .forbidden(let words), .nameTaken(let words):
         words
-      case .unknownToken: "the token is unknown, used or expired"
+      case .unknownToken: "the token is unknown, used, expired or mistyped"
       case .notRetained(let floor): "the version is no longer kept: the oldest is \(floor)"
       }
     }

@@ -45,7 +45,7 @@ extension Node {
     }
     guard let token = state.tokens.first(where: { $0.hash.array == hash }), token.expires > wall else {
       return reply(
-        WireFailure.because(.refused, "the token is unknown, used or expired; make another with kv invite"))
+        WireFailure.because(.refused, "the token is unknown, used, expired or mistyped; make another with kv invite"))
     }
     guard request.format >= state.format else {
       return reply(

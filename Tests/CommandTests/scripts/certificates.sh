@@ -85,6 +85,26 @@ serial=$(kv --cluster alice.kv cert show --json | grep -o '"serial":"[^"]*"' | c
 status 0 kv cert revoke --serial "$serial"
 status 77 kv --cluster alice.kv get key
 
+# Where all that answer refuse, a node that is down is not waited for; a watch that runs ends as well.
+kv cert issue carl --role reader --to carl.kv
+timeout 30 "$KV" --cluster carl.kv watch --timeout 20s 2>watched &
+watch=$!
+sleep 0.5
+kill -KILL "${nodes[2]}"
+wait "${nodes[2]}" 2>/dev/null || true
+kv cert revoke client/carl
+code=0
+wait "$watch" || code=$?
+same 77 "$code"
+for command in "get key" "put key refused" range "watch --timeout 3s" status; do
+  # shellcheck disable=SC2086 # words of a command
+  status 77 timeout 3 "$KV" --cluster carl.kv $command
+done
+port=$(grep -o 'serves on 127.0.0.1:[0-9]*' node3.log | tail -1 | grep -o '[0-9]*$')
+start node3 serve -d node3 --listen "127.0.0.1:$port"
+nodes[2]=$started
+await_healthy
+
 # A node that is down while its certificate ends gets another from the members when it comes back.
 stop "${nodes[2]}"
 

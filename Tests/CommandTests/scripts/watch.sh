@@ -45,6 +45,17 @@ grep -q -e '--exec prints nothing: it excludes --json' stderr
 status 3 kv watch --after 1
 echo nonsense >broken
 status 65 kv watch --checkpoint broken
+mkfifo pipe
+status 65 timeout 5 "$KV" watch --checkpoint pipe
+status 64 kv watch --checkpoint ""
+# Nothing is done that could not be noted.
+before=$(kv put key7 old)
+kv put key7 new >/dev/null
+status 74 kv watch key7 --after "$before" --checkpoint nowhere/at --exec 'touch ran' --timeout 1s
+[ ! -e ran ] || fail "a command ran"
+echo 900000000000000000 >ahead
+status 0 kv watch --checkpoint ahead --timeout 300ms
+grep -q 'was not given out yet' stderr || fail "nothing is said of a checkpoint that is ahead"
 
 # A job like cron's: every run takes what has come since the one before.
 kv watch --prefix job/ --checkpoint at --timeout 300ms >log

@@ -9,8 +9,22 @@ public enum Escaping {
   private static func escape(_ bytes: [UInt8], keepsBackslashes: Bool) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(bytes.count)
+    bytes.withUnsafeBytes { append($0, to: &out, keepsBackslashes: keepsBackslashes) }
+    return out
+  }
+
+  /// Appends the escaped form of a byte string, as UTF-8.
+  ///
+  /// SAFETY: the buffer is lent for the call; every place that is read lies before its end.
+  public static func append(
+    _ bytes: UnsafeRawBufferPointer, to out: inout [UInt8], keepsBackslashes: Bool = false
+  ) {
     var at = 0
     while at < bytes.count {
+      let plain = plainBytes(bytes, from: at)
+      out.append(contentsOf: bytes[at..<at + plain])
+      at += plain
+      guard at < bytes.count else { return }
       let byte = bytes[at]
       let length = byte < 0x80 ? 1 : utf8Length(bytes, at)
       switch byte {
@@ -27,7 +41,21 @@ public enum Escaping {
       }
       at += Swift.max(1, length)
     }
-    return out
+  }
+
+  /// How many bytes from an offset on certainly stand for themselves: a multiple of eight.
+  private static func plainBytes(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+    let (ones, highs): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+    // The high bit of each byte that is zero, and perhaps of others behind such a one.
+    func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highs }
+    var at = start
+    while at + 8 <= bytes.count {
+      let word = bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+      let controls = (word &- ones &* 0x20) & ~word
+      guard (word | controls) & highs | zeros(word ^ ones &* 0x7f) | zeros(word ^ ones &* 0x5c) == 0 else { break }
+      at += 8
+    }
+    return at - start
   }
 
   /// The escaped form as a string.
@@ -85,7 +113,7 @@ public enum Escaping {
 
   /// The length of the valid multi-byte UTF-8 sequence at an offset, or 0 (Unicode table 3-7). C1 control
   /// characters (U+0080 to U+009F) count as invalid, so that none reaches a terminal.
-  private static func utf8Length(_ bytes: [UInt8], _ at: Int) -> Int {
+  private static func utf8Length(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> Int {
     let lead = bytes[at]
     let (length, second): (Int, ClosedRange<UInt8>) =
       switch lead {

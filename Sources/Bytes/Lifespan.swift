@@ -20,10 +20,16 @@ public struct Lifespan: Hashable, Sendable {
   /// Reads what `encode` wrote.
   public init(from reader: inout ByteReader) throws(ByteError) {
     record = try Record(from: &reader)
+    to = try Lifespan.end(of: record.version, from: &reader)
+  }
+
+  /// Reads the version that stands behind a record of a version.
+  public static func end(of version: Version, from reader: inout ByteReader) throws(ByteError) -> Version {
     let offset = reader.offset
-    to = Version(rawValue: try reader.u64())
-    guard to > record.version else {
-      throw .malformed(offset: offset, expected: "a version above \(record.version)", found: "\(to)")
+    let to = Version(rawValue: try reader.u64())
+    guard to > version else {
+      throw .malformed(offset: offset, expected: "a version above \(version)", found: "\(to)")
     }
+    return to
   }
 }

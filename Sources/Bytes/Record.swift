@@ -62,16 +62,35 @@ public struct Record: Hashable, Sendable {
 
   /// Reads one record that `encode` wrote.
   public init(from reader: inout ByteReader) throws(ByteError) {
-    version = Version(rawValue: try reader.u64())
-    let kindOffset = reader.offset
-    let code = try reader.u8()
-    guard let kind = Kind(rawValue: code) else {
-      throw .malformed(offset: kindOffset, expected: "a record kind of 0 or 1", found: "\(code)")
+    let header = try Header(from: &reader)
+    version = header.version
+    kind = header.kind
+    key = Key(try reader.bytes(header.keyBytes))
+    value = try reader.bytes(header.valueBytes)
+  }
+
+  /// What stands before the key and the value of an encoded record.
+  public struct Header {
+    /// The version of the write.
+    public let version: Version
+    /// Whether it put or deleted.
+    public let kind: Kind
+    /// The length of the key.
+    public let keyBytes: Int
+    /// The length of the value.
+    public let valueBytes: Int
+
+    /// Reads what stands before a key and a value, which follow.
+    public init(from reader: inout ByteReader) throws(ByteError) {
+      version = Version(rawValue: try reader.u64())
+      let offset = reader.offset
+      let code = try reader.u8()
+      guard let kind = Kind(rawValue: code) else {
+        throw .malformed(offset: offset, expected: "a record kind of 0 or 1", found: "\(code)")
+      }
+      self.kind = kind
+      keyBytes = try reader.count(limit: Limits.keyBytes.rawValue)
+      valueBytes = try reader.count(limit: kind == .value ? Limits.valueBytes.rawValue : 0)
     }
-    self.kind = kind
-    let keyLength = try reader.count(limit: Limits.keyBytes.rawValue)
-    let valueLength = try reader.count(limit: kind == .value ? Limits.valueBytes.rawValue : 0)
-    key = Key(try reader.bytes(keyLength))
-    value = try reader.bytes(valueLength)
   }
 }

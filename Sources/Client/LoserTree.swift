@@ -1,19 +1,23 @@
+/// What a tree of losers puts in order.
+protocol Merged {
+  /// Negative, zero or positive as this comes before, at or after another.
+  func order(to other: Self) -> Int
+}
+
 /// Merges sorted sources: a tournament in which each inner place keeps its loser, so that replacing the winner costs
 /// one comparison a level (Knuth, The Art of Computer Programming, vol. 3, §5.4.1, "tree of losers").
 ///
 /// It holds the head of each source. A source that has ended has nil for a head; it loses against every other. Equal
 /// heads come in the order of their sources.
-struct LoserTree<Head> {
+struct LoserTree<Head: Merged> {
   private var heads: [Head?]
   /// The inner places, from 1; a place's children are 2i and 2i+1, and source s is the leaf `heads.count + s`.
   private var losers: [Int]
   private var champion: Int
-  private let precedes: (Head, Head) -> Bool
 
   /// A tree over the first heads of its sources.
-  init(_ heads: [Head?], precedes: @escaping (Head, Head) -> Bool) {
+  init(_ heads: [Head?]) {
     self.heads = heads
-    self.precedes = precedes
     losers = Array(repeating: 0, count: heads.count)
     champion = 0
     guard !heads.isEmpty else { return }
@@ -42,7 +46,7 @@ struct LoserTree<Head> {
   private func beats(_ left: Int, _ right: Int) -> Bool {
     guard let a = heads[left] else { return false }
     guard let b = heads[right] else { return true }
-    if precedes(a, b) { return true }
-    return left < right && !precedes(b, a)
+    let order = a.order(to: b)
+    return order < 0 || order == 0 && left < right
   }
 }

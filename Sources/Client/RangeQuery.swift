@@ -42,9 +42,6 @@ public struct RangeQuery: Equatable, Sendable {
     if let max, max <= min ?? Key([]) { true } else { limit == 0 }
   }
 
-  /// Whether a key comes before another in the order of the range.
-  func precedes(_ left: Key, _ right: Key) -> Bool { reverse ? right < left : left < right }
-
   /// What is left of the range after a key.
   func continued(after key: Key) -> RangeQuery {
     var rest = self
@@ -59,9 +56,6 @@ public struct RangeQuery: Equatable, Sendable {
     return true
   }
 
-  /// What is left after a record, of which others with the same key may follow.
-  func continued(after span: Lifespan) -> RangeQuery { continued(after: span.record.key, span.record.version) }
-
   /// What is left after the record of a key and version: where a range that was read before goes on at the same version.
   public func continued(after key: Key, _ version: Version) -> RangeQuery {
     guard changes != nil else { return continued(after: key) }
@@ -70,9 +64,9 @@ public struct RangeQuery: Equatable, Sendable {
     return rest
   }
 
-  /// Whether a record lies in the range, at its beginning also by its version.
-  func contains(_ record: Record) -> Bool {
-    contains(record.key) && (record.key != min || below.map { record.version < $0 } ?? true)
+  /// Whether the record of a key and version lies in the range, at its beginning also by its version.
+  func contains(_ key: Key, _ version: Version) -> Bool {
+    contains(key) && (key != min || below.map { version < $0 } ?? true)
   }
 
   /// The request for the next part of what changed, of some partitions.

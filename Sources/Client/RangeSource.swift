@@ -13,7 +13,8 @@ final class RangeSource {
   private var question = Question.none
   /// Whether the node has no more.
   private var isDry = false
-  private var records: [Lifespan] = []
+  /// What has arrived last, and how much of it was taken.
+  private(set) var part = RangePart()
   private var place = 0
 
   private enum Question {
@@ -35,20 +36,20 @@ final class RangeSource {
     withdraw()
   }
 
-  /// The next record's key, of those that have arrived.
-  var head: Key? { place < records.count ? records[place].record.key : nil }
+  /// The next record's key, of those that have arrived; valid as long as `part` is the same.
+  var head: RangeHead? { place < part.count ? RangeHead(key: part.key(place), isReverse: rest.reverse) : nil }
 
   /// Whether its next record is not known yet.
-  var isHungry: Bool { place == records.count && !isDry }
+  var isHungry: Bool { place == part.count && !isDry }
 
   /// How many records have arrived and were not taken.
-  var stock: Int { records.count - place }
+  var stock: Int { part.count - place }
 
   /// Takes the record at the head.
-  func take() -> Lifespan {
-    precondition(place < records.count, "a source without a head was asked for it")
+  func take() -> RangeView {
+    precondition(place < part.count, "a source without a head was asked for it")
     defer { place += 1 }
-    return records[place]
+    return part[place]
   }
 
   /// Sends the question for the next part, if there is one and it isn't under way. `limit`: about how many records
@@ -99,53 +100,59 @@ final class RangeSource {
 
   /// Takes in an answer's records; says what is wrong with them, if anything is.
   func accept(_ answer: WireRangeResponse) -> String? {
-    var fresh: [Lifespan] = []
-    var reader = ByteReader(answer.records.array)
+    let fresh: RangePart
     do throws(ByteError) {
-      while !reader.isAtEnd { fresh.append(Lifespan(try Record(from: &reader), to: .max)) }
+      fresh = try RangePart(answer.records.array, hasEnds: false)
     } catch {
       return "sent records that can't be read: \(error)"
     }
-    guard fresh.allSatisfy({ $0.record.kind == .value && $0.record.version <= version }) else {
-      return "sent a record that is not alive at version \(version)"
-    }
-    if let first = fresh.first?.record.key, let last = fresh.last?.record.key {
-      // What is in order lies in the range if its ends do.
-      guard rest.contains(first), rest.contains(last), isInOrder(fresh) else {
+    let order = rest.reverse ? 1 : -1
+    var last: UnsafeRawBufferPointer?
+    for place in 0..<fresh.count {
+      let view = fresh[place]
+      guard view.kind == .value, view.version <= version else {
+        return "sent a record that is not alive at version \(version)"
+      }
+      guard last.map({ compareBytes($0, view.key).signum() == order }) ?? true else {
         return "sent a key out of order or out of the range"
       }
-      rest = rest.continued(after: last)
+      last = view.key
+    }
+    if let last {
+      // What is in order lies in the range if its ends do.
+      let key = Key(Array(last))
+      guard rest.contains(Key(Array(fresh.key(0)))), rest.contains(key) else {
+        return "sent a key out of order or out of the range"
+      }
+      rest = rest.continued(after: key)
     } else if answer.more {
       return "sent an empty part and says there is more"
     }
-    records = fresh
-    place = 0
-    isDry = !answer.more
+    take(fresh, more: answer.more)
     return nil
   }
 
-  /// Whether each key comes before the next in the order of the range.
-  private func isInOrder(_ records: [Lifespan]) -> Bool {
-    let order = rest.reverse ? 1 : -1
-    return records.indices.dropFirst().allSatisfy { place in
-      compareBytes(records[place - 1].record.key.bytes, records[place].record.key.bytes).signum() == order
-    }
+  private func take(_ fresh: RangePart, more: Bool) {
+    part = fresh
+    place = 0
+    isDry = !more
   }
 
   /// The same for what changed. An empty part may have more behind it: the node looked at much that did not change.
   func accept(_ answer: WireChangesResponse) -> String? {
-    var fresh: [Lifespan] = []
+    let fresh: RangePart
     let start = rest
-    var reader = ByteReader(answer.records.array)
     do throws(ByteError) {
-      while !reader.isAtEnd { fresh.append(try Lifespan(from: &reader)) }
+      fresh = try RangePart(answer.records.array, hasEnds: true)
     } catch {
       return "sent records that can't be read: \(error)"
     }
-    for span in fresh {
-      guard rest.contains(span.record) else { return "sent a record out of order or out of the range" }
-      guard span.record.version <= version else { return "sent a record that is newer than \(version)" }
-      rest = rest.continued(after: span)
+    for place in 0..<fresh.count {
+      let view = fresh[place]
+      let key = Key(Array(view.key))
+      guard rest.contains(key, view.version) else { return "sent a record out of order or out of the range" }
+      guard view.version <= version else { return "sent a record that is newer than \(version)" }
+      rest = rest.continued(after: key, view.version)
     }
     if answer.more {
       var resumed = rest
@@ -156,9 +163,7 @@ final class RangeSource {
       }
       rest = resumed
     }
-    records = fresh
-    place = 0
-    isDry = !answer.more
+    take(fresh, more: answer.more)
     return nil
   }
 
@@ -166,5 +171,18 @@ final class RangeSource {
   func withdraw() {
     if case .asked(let link, let id) = question { link.forget(id) }
     question = .none
+  }
+}
+
+/// The key at the head of a source, in the order of its range.
+///
+/// SAFETY: it lies in the source's part, which is not replaced before the head is.
+struct RangeHead: Merged {
+  let key: UnsafeRawBufferPointer
+  let isReverse: Bool
+
+  @inline(__always)
+  func order(to other: RangeHead) -> Int {
+    isReverse ? compareBytes(other.key, key) : compareBytes(key, other.key)
   }
 }

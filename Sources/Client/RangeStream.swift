@@ -15,10 +15,12 @@ public final class RangeStream {
   private let client: Client
   private let query: RangeQuery
   private var sources: [RangeSource] = []
-  private var tree: LoserTree<Key>
+  private var tree: LoserTree<RangeHead>
   private var remaining: Int?
   /// What was given out last.
-  private var last: (key: Key, version: Version)?
+  private var last: RangeView?
+  /// The part in which that lies.
+  private var lastPart: RangePart?
   private var state = State.new
 
   private enum State {
@@ -36,14 +38,17 @@ public final class RangeStream {
     self.query = query
     self.version = version
     remaining = query.limit
-    tree = LoserTree([], precedes: query.precedes)
+    tree = LoserTree([])
   }
 
   /// The next record, or nil after the last. After an error the range is over, and incomplete.
-  public func next() throws(ClientError) -> Record? { try nextLifespan()?.record }
+  public func next() throws(ClientError) -> Record? { try nextView()?.record }
 
   /// The same, with the version that replaced the record, where that was asked for.
-  public func nextLifespan() throws(ClientError) -> Lifespan? {
+  public func nextLifespan() throws(ClientError) -> Lifespan? { try nextView().map { Lifespan($0.record, to: $0.to) } }
+
+  /// The same, lent: until the next call.
+  public func nextView() throws(ClientError) -> RangeView? {
     do throws(ClientError) {
       switch state {
       case .ended: return nil
@@ -55,14 +60,16 @@ public final class RangeStream {
       case .merging: try advance()
       }
       guard let winner = tree.winner, remaining != 0 else { return end() }
-      let span = sources[winner].take()
-      if let last, !follows(last, span.record) {
+      let source = sources[winner]
+      let view = source.take()
+      if let last, !follows(last, view) {
         // Each source is in order by itself: two of them hold the same key.
         throw .internal("range: two nodes sent the same key: \(sources.map(\.address).joined(separator: ", "))")
       }
-      last = (span.record.key, span.record.version)
+      last = view
+      if source.part !== lastPart { lastPart = source.part }
       remaining = remaining.map { $0 - 1 }
-      return span
+      return view
     } catch {
       state = .failed(error)
       sources = []
@@ -71,12 +78,13 @@ public final class RangeStream {
   }
 
   /// Whether a record may come behind another. Of one key several may, where versions are asked for.
-  private func follows(_ last: (key: Key, version: Version), _ record: Record) -> Bool {
-    if query.changes != nil, record.key == last.key { return record.version < last.version }
-    return query.precedes(last.key, record.key)
+  private func follows(_ last: RangeView, _ view: RangeView) -> Bool {
+    let order = compareBytes(last.key, view.key)
+    if query.changes != nil, order == 0 { return view.version < last.version }
+    return query.reverse ? order > 0 : order < 0
   }
 
-  private func end() -> Lifespan? {
+  private func end() -> RangeView? {
     state = .ended
     sources = []
     return nil
@@ -96,7 +104,7 @@ public final class RangeStream {
 
   private func plantTree() {
     sources.removeAll { $0.head == nil }
-    tree = LoserTree(sources.map(\.head), precedes: query.precedes)
+    tree = LoserTree(sources.map(\.head))
   }
 
   private func open() throws(ClientError) {

@@ -49,10 +49,12 @@ struct RangeCommand: Executable {
     let wanted = global.json ? .json : format ?? .tsv
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }
     let (lower, upper) = (prefix?.key ?? min?.key, prefix.map(\.key.successorOfPrefix) ?? max?.key)
-    let next: () throws(CommandError) -> Record?
     if let file {
-      next = try SnapshotReading(file.text, at: time, global)
+      let next = try SnapshotReading(file.text, at: time, global)
         .records(from: lower, to: upper, limit: limit, reverse: reverse)
+      while let record = try next() {
+        try output.write { (bytes) throws(CommandError) in try wanted.append(record, to: &bytes) }
+      }
     } else {
       let client = try global.client()
       let query = RangeQuery(
@@ -63,10 +65,9 @@ struct RangeCommand: Executable {
         let words = stream.freshness?.words ?? "read from the leaders, as of now"
         global.say("version \(stream.version): \(words)")
       }
-      next = { () throws(CommandError) in try asking { () throws(ClientError) in try stream.next() } }
-    }
-    while let record = try next() {
-      try output.write { (bytes) throws(CommandError) in try wanted.append(record, to: &bytes) }
+      while let view = try asking({ () throws(ClientError) in try stream.nextView() }) {
+        try output.write { (bytes) throws(CommandError) in try wanted.append(view, to: &bytes) }
+      }
     }
     try output.write { (bytes) throws(CommandError) in wanted.appendEnd(to: &bytes) }
     return .done

@@ -54,6 +54,17 @@ import Testing
     }
   }
 
+  @Test("a byte is escaped the same wherever among others it stands")
+  func everyPlace() {
+    for byte in 0...255 as ClosedRange<UInt8> {
+      let alone = Escaping.escape([byte])
+      for before in 0...17 {
+        let (left, right) = (Array(repeating: UInt8(ascii: "a"), count: before), Array(" ~!/0".utf8))
+        #expect(Escaping.escape(left + [byte] + right) == left + alone + right, "byte \(byte) behind \(before)")
+      }
+    }
+  }
+
   @Test(
     "a broken escape is refused with its place",
     arguments: [

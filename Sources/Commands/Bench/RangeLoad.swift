@@ -66,7 +66,7 @@ struct RangeLoad {
       do throws(ClientError) {
         let stream = try client.range(
           RangeQuery(min: key, at: plan.version, limit: plan.limit, consistency: plan.consistency))
-        while try stream.next() != nil {}
+        while try stream.nextView() != nil {}
         sum.latencies.record(nanoseconds: ProcessFacts.steadyNanoseconds - began)
       } catch {
         sum.note(error)

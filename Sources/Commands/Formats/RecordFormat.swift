@@ -1,5 +1,6 @@
 import ArgumentParser
 import Bytes
+import Client
 
 /// How records are written and read: the formats of `range`, `get --format` and `put --from`.
 public enum RecordFormat: String, CaseIterable, ExpressibleByArgument, Sendable {
@@ -33,6 +34,15 @@ public enum RecordFormat: String, CaseIterable, ExpressibleByArgument, Sendable 
     case .keys: KeysFormat.append(record.key, to: &output)
     case .nul: try NulFormat.append(record, to: &output)
     case .cdb: CDBFormat.append(record, to: &output)
+    }
+  }
+
+  /// Appends one record that is lent.
+  func append(_ view: RangeView, to output: inout [UInt8]) throws(CommandError) {
+    if self == .tsv {
+      TSVFormat.append(key: view.key, value: view.value, to: &output)
+    } else {
+      try append(view.record, to: &output)
     }
   }
 

@@ -3,9 +3,16 @@ import Bytes
 /// Escaped key, tab, escaped value, newline.
 enum TSVFormat {
   static func append(_ record: Record, to output: inout [UInt8]) {
-    output.append(contentsOf: Escaping.escape(record.key.bytes))
+    record.key.bytes.withUnsafeBytes { key in
+      record.value.withUnsafeBytes { append(key: key, value: $0, to: &output) }
+    }
+  }
+
+  /// SAFETY: key and value are lent for the call.
+  static func append(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+    Escaping.append(key, to: &output)
     output.append(UInt8(ascii: "\t"))
-    output.append(contentsOf: Escaping.escape(record.value))
+    Escaping.append(value, to: &output)
     output.append(UInt8(ascii: "\n"))
   }
 

@@ -92,21 +92,32 @@ struct JSONObject {
   /// Appends valid UTF-8 as a JSON string (RFC 8259 §7).
   private static func appendString(_ text: [UInt8], to output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
-    for byte in text {
-      switch byte {
-      case UInt8(ascii: "\""): output.append(contentsOf: #"\""#.utf8)
-      case UInt8(ascii: "\\"): output.append(contentsOf: #"\\"#.utf8)
-      case UInt8(ascii: "\n"): output.append(contentsOf: #"\n"#.utf8)
-      case UInt8(ascii: "\r"): output.append(contentsOf: #"\r"#.utf8)
-      case UInt8(ascii: "\t"): output.append(contentsOf: #"\t"#.utf8)
-      case 0..<0x20, 0x7f:
-        output.append(contentsOf: #"\u00"#.utf8)
-        output.append(hexDigits[Int(byte >> 4)])
-        output.append(hexDigits[Int(byte & 15)])
-      default: output.append(byte)
-      }
+    var rest = text[...]
+    while let place = rest.firstIndex(where: isEscaped) {
+      output.append(contentsOf: rest[..<place])
+      appendEscaped(rest[place], to: &output)
+      rest = rest[(place + 1)...]
     }
+    output.append(contentsOf: rest)
     output.append(UInt8(ascii: "\""))
+  }
+
+  private static func isEscaped(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7f
+  }
+
+  private static func appendEscaped(_ byte: UInt8, to output: inout [UInt8]) {
+    switch byte {
+    case UInt8(ascii: "\""): output.append(contentsOf: #"\""#.utf8)
+    case UInt8(ascii: "\\"): output.append(contentsOf: #"\\"#.utf8)
+    case UInt8(ascii: "\n"): output.append(contentsOf: #"\n"#.utf8)
+    case UInt8(ascii: "\r"): output.append(contentsOf: #"\r"#.utf8)
+    case UInt8(ascii: "\t"): output.append(contentsOf: #"\t"#.utf8)
+    default:
+      output.append(contentsOf: #"\u00"#.utf8)
+      output.append(hexDigits[Int(byte >> 4)])
+      output.append(hexDigits[Int(byte & 15)])
+    }
   }
 
   private static let hexDigits = Array("0123456789abcdef".utf8)

@@ -74,6 +74,17 @@ final class MemtableSource: RecordSource {
     settle()
   }
 
+  /// Asks for a record before the walk gets there: records lie in the order in which they were written.
+  private func prefetch(_ slot: Int) {
+    if slot >= 0, slot < place.leaf.count {
+      Memory.prefetch(place.leaf.record(slot).base, count: Self.prefetchedBytes)
+    }
+  }
+
+  /// How far ahead of the walk records are asked for, and how much of each.
+  private static let slotsAhead = 2
+  private static let prefetchedBytes = 256
+
   /// Steps over the end of a leaf. Leaves are never empty, but for the only one of an empty memtable.
   private func settle() {
     if isReverse {
@@ -84,6 +95,7 @@ final class MemtableSource: RecordSource {
       place = Memtable.Place(leaf: next, slot: 0)
     }
     guard place.slot >= 0, place.slot < place.leaf.count else { return leave() }
+    prefetch(place.slot + (isReverse ? -Self.slotsAhead : Self.slotsAhead))
     stand(on: place.leaf.record(place.slot).view)
   }
 }

@@ -30,7 +30,7 @@ done
 for index in 1 2 3 4 5; do kv put "meanwhile-$index" value --timeout 2s >written; done
 
 kv plan --move-rate 1GiB
-await_healthy
+await_moved 32
 for _ in $(seq 100); do
   [ "$(connections "$port")" -gt 6 ] || break
   sleep 0.3

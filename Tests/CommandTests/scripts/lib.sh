@@ -131,3 +131,15 @@ await_members() {
     sleep 0.1
   done
 }
+
+# await_moved PARTITIONS: waits until there are so many partitions, since another node brings splits, and nothing is to move.
+await_moved() {
+  local try partitions
+  for try in $(seq 600); do
+    partitions=$(kv plan --json | grep -o '"replicas":[0-9]*' | awk -F: '{ n += $2 } END { print int(n / 3) }')
+    if [ "$partitions" -ge "$1" ] && kv plan | grep '^nothing to move$' >/dev/null; then break; fi
+    [ "$try" -lt 600 ] || fail "there are $partitions partitions, or some are to move: $(kv plan)"
+    sleep 0.1
+  done
+  await_healthy
+}

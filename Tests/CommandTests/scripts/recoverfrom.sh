@@ -10,14 +10,7 @@ start node4 "${words[@]:1}" -d node4 --listen "127.0.0.1:$(free_port)"
 nodes+=("$started")
 await_members 4
 await_healthy
-# The fourth node brings splits, and moves: they are over when there are so many partitions, and a plan has nothing more.
-for try in $(seq 600); do
-  partitions=$(kv plan --json | grep -o '"replicas":[0-9]*' | awk -F: '{ n += $2 } END { print int(n / 3) }')
-  if [ "$partitions" -ge 32 ] && kv plan | grep '^nothing to move$' >/dev/null; then break; fi
-  [ "$try" -lt 600 ] || fail "there are $partitions partitions, or some are to move: $(kv plan)"
-  sleep 0.1
-done
-await_healthy
+await_moved 32
 kv snapshot create kept >/dev/null
 for number in $(seq 100); do echo "key$(printf %04d "$number")	changed"; done | kv put --from tsv >/dev/null 2>&1
 kv verify >verdict 2>&1 || fail "the replicas differ before anything is lost: $(grep -v ': equal' verdict)"

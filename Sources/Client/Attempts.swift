@@ -50,6 +50,8 @@ struct Attempts {
     var words: String
     var count: Int
     var kind: ChannelFailure.Kind
+    /// Whether it took the request, as far as can be told.
+    var wasReached: Bool
   }
 
   init(_ what: String, write: RequestID? = nil, isRepetition: Bool = false) {
@@ -62,20 +64,20 @@ struct Attempts {
   mutating func record(_ outcome: Outcome, at peer: String) -> Verdict {
     switch outcome {
     case .unsent(let failure):
-      note(peer, failure.words, failure.kind)
+      note(peer, failure.words, failure.kind, wasReached: false)
       switch failure.kind {
       case .broken: return .again(leader: nil)
       case .notThisCluster, .refused: return .without
       case .local: return .failed(isMaybeApplied ? unknown() : .configuration("\(what): \(failure.words)"))
       }
     case .lost(let words):
-      note(peer, words, .broken)
+      note(peer, words)
       isMaybeApplied = write != nil
       return .again(leader: nil)
     case .answered(.failure(let failure)):
       return record(failure, at: peer)
     case .answered(.write(let answer)) where answer.version == 0 && isMaybeApplied && !answer.recorded:
-      note(peer, "found no value to delete", .broken)
+      note(peer, "found no value to delete")
       return .failed(unsettled())
     case .answered(let body):
       return .done(body)
@@ -83,7 +85,7 @@ struct Attempts {
   }
 
   private mutating func record(_ failure: WireFailure, at peer: String) -> Verdict {
-    note(peer, Attempts.words(failure), .broken)
+    note(peer, Attempts.words(failure))
     hasRefusal = true
     switch failure.code {
     case .unavailable, .notLeader:
@@ -121,12 +123,14 @@ struct Attempts {
   }
 
   /// Whether every peer that could be reached refuses this client, by its certificate: those that are down would too.
-  var isRefused: Bool { !isMaybeApplied && !hasRefusal && troubles.contains { $0.kind == .refused } }
+  var isRefused: Bool {
+    !isMaybeApplied && troubles.contains { $0.kind == .refused } && !troubles.contains(where: \.wasReached)
+  }
 
   /// What to say when the time is over.
   func expired(after milliseconds: Int) -> ClientError {
-    if isMaybeApplied || isRepetition { return unknown() }
     if isRefused { return exhausted() }
+    if isMaybeApplied || isRepetition { return unknown() }
     return .unavailable(
       "\(what): nobody could do it within \(milliseconds) ms\(listed); `kv status` shows the cluster")
   }
@@ -160,13 +164,16 @@ struct Attempts {
     return .unsettled("\(what): an attempt was perhaps applied, or will be; another was not\(listed)", write)
   }
 
-  private mutating func note(_ peer: String, _ words: String, _ kind: ChannelFailure.Kind) {
+  private mutating func note(
+    _ peer: String, _ words: String, _ kind: ChannelFailure.Kind = .broken, wasReached: Bool = true
+  ) {
     if let place = troubles.firstIndex(where: { $0.peer == peer }) {
       troubles[place].words = words
       troubles[place].count += 1
       troubles[place].kind = kind
+      troubles[place].wasReached = wasReached
     } else {
-      troubles.append(Trouble(peer: peer, words: words, count: 1, kind: kind))
+      troubles.append(Trouble(peer: peer, words: words, count: 1, kind: kind, wasReached: wasReached))
     }
   }
 

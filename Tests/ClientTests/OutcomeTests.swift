@@ -82,6 +82,10 @@ import Wire
     .write(.foreign, end: .notThisCluster),
     .write(.refused, end: .refused),
     .write(.foreign, .refused, end: .refused),
+    // Who is down would refuse us too; who takes requests doesn't.
+    .write(.refused, .unsent, end: .refused),
+    .write(.refused, .lost, end: .unknown),
+    .write(.refused, .says(.notLeader), end: .unavailable),
     .write(.local, end: .configuration),
     .write(.foreign, .done, end: .done),
     .read(.done, end: .done),
@@ -99,6 +103,9 @@ import Wire
     .read(.says(.internal), end: .internalBug),
     .read(.foreign, end: .notThisCluster),
     .read(.refused, end: .refused),
+    .read(.refused, .unsent, end: .refused),
+    .read(.refused, .lost, end: .unavailable),
+    .read(.refused, .says(.notLeader), end: .unavailable),
     .read(.lost, .local, end: .configuration),
   ]
 

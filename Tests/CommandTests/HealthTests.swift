@@ -48,6 +48,14 @@ struct HealthTests {
       }
     }
     #expect(ClusterHealth(renewed).problems.contains(words))
+    // Nodes that have just started tell of no replica yet: theirs are not lost.
+    let starting = Self.reports { status in
+      if status.node > 1 { status.groups.removeAll { $0.group == 5 } }
+      for index in status.groups.indices where status.groups[index].group == 5 {
+        status.groups[index].role = .follower
+      }
+    }
+    #expect(ClusterHealth(starting).problems == ["partition 5 has no leader"])
   }
 
   @Test("A node whose replicas hear of no leader is named, though they are hardly behind")

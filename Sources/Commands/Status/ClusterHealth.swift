@@ -38,10 +38,9 @@ struct ClusterHealth {
     }
     let staying = reports.filter { $0.member.departure == 0 }
     let takers = staying.count { $0.member.share > 0 }
-    let reporters = Set(reports.compactMap { $0.status.map { NodeID(rawValue: $0.node) } })
     var findings = GroupFindings()
     for (group, members) in replicas.sorted(by: { $0.key < $1.key }) {
-      ClusterHealth.judge(group, members, of: reporters, nodes: group == 0 ? staying.count : takers, &findings)
+      ClusterHealth.judge(group, members, nodes: group == 0 ? staying.count : takers, &findings)
     }
     problems += findings.words
     let moving = reports.compactMap(\.status?.moving).max() ?? 0
@@ -60,28 +59,27 @@ struct ClusterHealth {
     return "node \(status.node): \(strays == 1 ? "one replica hears" : "\(strays) replicas hear") of no leader"
   }
 
-  /// What it means that no replica leads: nothing worse, unless a majority is known to be lost. What a node that doesn't
-  /// answer has may be sound.
-  private static func withoutLeader(
-    _ members: [WireStatusResponse.GroupStatus], of reporters: Set<NodeID>
-  ) -> GroupFindings.Finding {
+  /// What it means that no replica leads: nothing worse, unless so many are known to be lost that the others are no majority.
+  /// What a node doesn't tell of, since it is down or has just started, may be sound.
+  private static func withoutLeader(_ members: [WireStatusResponse.GroupStatus]) -> GroupFindings.Finding {
     let sound = members.filter { !$0.fenced }
     let voters = sound.max { $0.term < $1.term }?.voters ?? members.map(\.replica)
     let lost = voters.count { voter in
-      reporters.contains(ReplicaID(rawValue: voter).node) && !sound.contains { $0.replica == voter }
+      let node = ReplicaID(rawValue: voter).node
+      return members.contains { ReplicaID(rawValue: $0.replica).node == node }
+        && !sound.contains { $0.replica == voter }
     }
     return voters.count > 1 && 2 * (voters.count - lost) <= voters.count
       ? .noMajority(lost: lost, voters: voters.count) : .noLeader
   }
 
   private static func judge(
-    _ group: UInt32, _ members: [WireStatusResponse.GroupStatus], of reporters: Set<NodeID>, nodes: Int,
-    _ findings: inout GroupFindings
+    _ group: UInt32, _ members: [WireStatusResponse.GroupStatus], nodes: Int, _ findings: inout GroupFindings
   ) {
     // A deposed leader may not know yet that it is one: the highest term is right.
     guard let leader = members.filter({ $0.role == .leader }).max(by: { $0.term < $1.term }),
       !members.contains(where: { $0.term > leader.term })
-    else { return findings.note(withoutLeader(members, of: reporters), of: group) }
+    else { return findings.note(withoutLeader(members), of: group) }
     let wanted = group == 0 ? Limits.catalogVoters(ofNodes: nodes) : min(replicasWanted, nodes)
     if leader.voters.count < wanted {
       findings.note(.missingVoters(leader.voters.count, wanted: wanted), of: group)

@@ -49,8 +49,13 @@ struct WatchCommand: Executable {
     let checkpoint = try checkpoint.map { (path) throws(CommandError) in try Checkpoint(path: path.text) }
     let end = global.timeout.map { ProcessFacts.steadyMilliseconds + $0.milliseconds }
     let stream = try waiting(until: end) { () throws(CommandError) in
-      let begin: Version? = if let saved = checkpoint?.version { saved } else { try beginning(client) }
-      if let saved = checkpoint?.version { try warn(ofFuture: saved, client) }
+      let begin: Version?
+      if let saved = checkpoint?.version {
+        try warn(ofFuture: saved, client)
+        begin = saved
+      } else {
+        begin = try beginning(client)
+      }
       return try asking { () throws(ClientError) in try client.watch(query(after: begin)) }
     }
     // Until here a signal ends the process at once; from here on between two changes.

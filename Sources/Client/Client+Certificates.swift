@@ -65,9 +65,10 @@ extension Client {
   }
 
   /// Revokes all certificates of an identity, and one by its serial number; either may be empty. Gives how many were
-  /// not revoked before. Needs the role admin.
-  public func revoke(identity: String, serial: [UInt8]) throws(ClientError) -> Int {
+  /// not revoked before. With `force` also a node's without which partitions have no majority. Needs the role admin.
+  public func revoke(identity: String, serial: [UInt8], force: Bool = false) throws(ClientError) -> Int {
     let asked = WireRevokeRequest.with {
+      $0.force = force
       $0.identity = identity
       $0.serial = Data(serial)
     }

@@ -75,7 +75,7 @@ public enum Program {
   private static func answer(
     _ error: any Error, _ arguments: [String], _ output: OutputStream
   ) throws(CommandError) -> ExitCode {
-    let text = printable(KVCommand.fullMessage(for: error))
+    let text = printable(InvalidValue.explained(KVCommand.fullMessage(for: error)))
     if KVCommand.exitCode(for: error).isSuccess {
       if let strange = accidentalHelp(in: arguments) {
         throw .usage("unknown option '\(printable(strange))'; what begins with a dash and is no option comes behind --")

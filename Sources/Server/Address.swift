@@ -42,8 +42,23 @@ enum Address {
     return "\(listen)"
   }
 
-  /// Sees to it that a node could listen there, before anything is made that a failure would leave behind.
-  static func check(_ address: HostPort) throws(ServerError) {
+  /// Sees to it that a node could listen there, and serve its metrics, before anything is made that a failure would
+  /// leave behind.
+  static func check(_ listen: HostPort, metrics: HostPort?) throws(ServerError) {
+    let reserved = try reserve(listen)
+    defer { close(reserved) }
+    guard let metrics else { return }
+    do {
+      close(try reserve(metrics))
+    } catch {
+      guard metrics.port == listen.port else { throw error }
+      throw .usage(
+        "--metrics \(metrics): the node itself listens there for others; give its metrics a port of their own")
+    }
+  }
+
+  /// A socket that listens there, for the caller to close.
+  private static func reserve(_ address: HostPort) throws(ServerError) -> Int32 {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_PASSIVE
@@ -58,13 +73,15 @@ enum Address {
     guard descriptor >= 0 else {
       throw .listen(address: "\(address)", words: TransportError.bindWords(errno))
     }
-    defer { close(descriptor) }
     var one: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
     guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, Glibc.listen(descriptor, 1) == 0
     else {
-      throw .listen(address: "\(address)", words: TransportError.bindWords(errno))
+      let code = errno
+      close(descriptor)
+      throw .listen(address: "\(address)", words: TransportError.bindWords(code))
     }
+    return descriptor
   }
 
   private static func isFree(_ port: Int) -> Bool { boundPort(port, host: "127.0.0.1") != nil }

@@ -23,7 +23,7 @@ final class NodeRunner: NodeHost {
   private lazy var renewal = CertificateRenewal(runner: self, directory: directory)
   private let directory: String
   private let opened: OpenedDirectory
-  private lazy var clusterFile = ClusterFileKeeper(runner: self, path: directory + "/cluster.kv")
+  private lazy var clusterFile = ClusterFileKeeper(runner: self, path: NodeDirectory.clusterFilePath(directory))
   private let workers: Workers
   private lazy var links = PeerLinks(runner: self)
   private var listener: Listener?

@@ -40,6 +40,9 @@ public struct ServeOptions: Sendable {
     self.partitions = partitions
   }
 
+  /// Refuses a place to serve metrics that is none, or isn't on loopback; the error says what is right.
+  public static func checkMetrics(_ address: String) throws(ServerError) { _ = try MonitorServer.address(address) }
+
   /// Where the node stands, as far as the command line says.
   var place: (zone: String?, weight: UInt32?) { (zone, weight) }
 

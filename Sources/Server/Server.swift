@@ -17,7 +17,6 @@ public enum Server {
   {
     // Before any thread is made, so that all of them leave the signals to the one that waits for them.
     let signals = StopSignals()
-    if let metrics = options.metrics { _ = try MonitorServer.address(metrics) }
     Scheduling.preferLongTurns()
     Memory.keepFreed()
     let disk = PosixDisk()
@@ -50,6 +49,7 @@ public enum Server {
       }
       throw .usage("\(options.directory) is a node's already: run it with kv serve -d \(options.directory)")
     }
+    try refuseHalfRestored(options.directory, on: disk)
     let token: JoinToken
     do throws(JoinTokenError) {
       token = try JoinToken(parsing: text)
@@ -101,6 +101,16 @@ public enum Server {
     }
   }
 
+  private static func refuseHalfRestored(_ directory: String, on disk: any Disk) throws(ServerError) {
+    guard NodeDirectory.isRestoring(directory, on: disk) else { return }
+    throw .node(
+      .foreign(
+        path: directory,
+        words:
+          "kv serve --from was begun here and did not end: do it again with the same files, or remove the directory"
+      ))
+  }
+
   private static func refuseHalfJoined(_ directory: String, on disk: any Disk) throws(ServerError) {
     do throws(NodeError) {
       guard try NodeDirectory.joiningKey(directory, on: disk) != nil else { return }
@@ -119,6 +129,7 @@ public enum Server {
     switch try kind(options.directory, on: disk) {
     case .empty:
       try refuseHalfJoined(options.directory, on: disk)
+      if options.from.isEmpty { try refuseHalfRestored(options.directory, on: disk) }
       let listen = try Address.choose(options.listen)
       let address = try Address.advertised(options.advertise, listen: listen)
       try check(listen, options)
@@ -129,6 +140,11 @@ public enum Server {
         throw .usage(
           "--from makes a new cluster, and \(options.directory) is a node's already: name an empty directory")
       }
+      do throws(NodeError) {
+        try NodeDirectory.removeMarks(options.directory, on: disk)
+      } catch {
+        throw .node(error)
+      }
       try moveIfAsked(options, on: disk)
     case .foreign: try refuseForeign(options.directory, on: disk)
     }
@@ -137,16 +153,13 @@ public enum Server {
 
   /// Sees to it that the node can listen where it is to.
   private static func check(_ listen: HostPort, _ options: ServeOptions) throws(ServerError) {
-    try Address.check(listen)
-    if let metrics = options.metrics {
-      let address = try MonitorServer.address(metrics)
-      try Address.check(HostPort(host: address.host, port: address.port))
-    }
+    var metrics: HostPort?
+    if let wanted = options.metrics { metrics = try MonitorServer.address(wanted) }
+    try Address.check(listen, metrics: metrics)
   }
 
   /// Notes in a node's directory that it listens, or is reached, elsewhere from now on; the node tells the catalog.
   private static func moveIfAsked(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
-    guard options.listen != nil || options.advertise != nil else { return }
     let known: WireNodeIdentity
     do throws(NodeError) {
       known = try NodeIdentity.read(from: options.directory, on: disk).stored
@@ -155,7 +168,7 @@ public enum Server {
     }
     var identity = known
     let listen = try Address.moved(from: identity.listen, to: options.listen)
-    if "\(listen)" != identity.listen { try Address.check(listen) }
+    try check(listen, options)
     if options.advertise != nil || "\(listen)" != identity.listen {
       identity.address = try Address.advertised(options.advertise, listen: listen)
     }
@@ -178,6 +191,7 @@ public enum Server {
     let revocations = Revocations()
     let credentials = try CertificateRenewal.replacingExpired(
       NodeCredentials.load(from: options.directory, on: PosixDisk()), opened, options.directory)
+    try credentials.check(node: opened.identity.nodeID, of: stored.cluster, in: options.directory)
     let context = try credentials.serverContext(cluster: stored.cluster, revocations: revocations)
     var logger = Logger(label: "kv")
     logger[metadataKey: "node"] = "\(stored.node)"
@@ -245,7 +259,7 @@ public enum Server {
   }
 
   private static func greeting(_ opened: OpenedDirectory, _ listen: HostPort, _ directory: String) -> String {
-    let file = directory + "/cluster.kv"
+    let file = NodeDirectory.clusterFilePath(directory)
     let start = "kv: node \(opened.identity.nodeID) of cluster \(opened.identity.cluster) serves on \(listen)"
     guard PosixDisk().exists(file) else { return start }
     return "\(start); try: kv --cluster \(Shell.quoted(file)) put greeting hello"

@@ -38,7 +38,7 @@ public final class PrivateKey: @unchecked Sendable {
   }
 
   /// Refuses a certificate of another key.
-  func check(isOf certificate: Certificate) throws(TLSError) {
+  public func check(isOf certificate: Certificate) throws(TLSError) {
     guard X509_check_private_key(certificate.pointer, pointer) == 1 else {
       ERR_clear_error()
       throw .invalid("a certificate with a key that is not its own")

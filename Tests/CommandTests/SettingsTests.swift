@@ -32,7 +32,15 @@ struct SettingsTests {
     arguments: [
       ("listen", "line 1: 'listen' has no value"), ("# fine\nlisten nowhere", "line 2: --listen: 'nowhere'"),
       ("zone a\nzone b", "line 2: 'zone' is set in line 1"), ("partitions 3", "line 1: --partitions takes"),
-      ("port 3", "line 1: 'port' is none of"), ("keep long", "line 1: "), ("quiet", "line 1: 'quiet' is none of"),
+      ("port 3", "line 1: 'port' is none of"),
+      ("keep long", "line 1: The value 'long' is invalid for '--keep <duration>'; a duration is 500ms, "),
+      ("weight -1", "line 1: The value '-1' is invalid for '--weight <n>'; a whole number from 0 to "),
+      (
+        "log-level loud",
+        "line 1: The value 'loud' is invalid for '--log-level <level>'. Please provide one of the following: trace, debug, "
+      ),
+      ("metrics 192.0.2.1:9090", "line 1: --metrics 192.0.2.1:9090: metrics are served without encryption"),
+      ("quiet", "line 1: 'quiet' is none of"),
     ])
   func wrongLine(text: String, words: String) {
     do {

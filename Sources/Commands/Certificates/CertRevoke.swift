@@ -13,6 +13,9 @@ struct CertRevokeCommand: Executable {
   @Option(help: ArgumentHelp("One certificate, by its serial number in hexadecimal.", valueName: "serial"))
   var serial: ArgumentBytes?
 
+  @Flag(help: "Also a node's without which partitions have no majority.")
+  var force = false
+
   @Argument(help: ArgumentHelp("Whose: client/NAME, or node/ID.", valueName: "holder"))
   var holders: [ArgumentBytes] = []
 
@@ -40,7 +43,7 @@ struct CertRevokeCommand: Executable {
         global.say("no certificate with this serial number is known: it is revoked for the case that one turns up")
         code = .absent
       }
-      count += try asking { () throws(ClientError) in try client.revoke(identity: "", serial: serial) }
+      count += try asking { () throws(ClientError) in try client.revoke(identity: "", serial: serial, force: force) }
     }
     for holder in holders.map(\.text) {
       let identities = Set(known.filter { CertificateLine($0).holder == holder }.map(\.identity))
@@ -49,7 +52,8 @@ struct CertRevokeCommand: Executable {
         code = .absent
       }
       for identity in identities.sorted() {
-        count += try asking { () throws(ClientError) in try client.revoke(identity: identity, serial: []) }
+        count += try asking { () throws(ClientError) in try client.revoke(identity: identity, serial: [], force: force)
+        }
       }
     }
     if global.json {

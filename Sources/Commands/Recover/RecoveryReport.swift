@@ -64,7 +64,12 @@ struct RecoveryReport {
         try output.write(object.line)
         continue
       }
-      let lost = earlier.lost.isEmpty ? "no node was" : "nodes \(Self.list(earlier.lost)) were"
+      let lost =
+        switch earlier.lost.count {
+        case 0: "no node was"
+        case 1: "node \(earlier.lost[0]) was"
+        default: "nodes \(Self.list(earlier.lost)) were"
+        }
       try output.line(
         "recovered at \(CivilTime.text(milliseconds: earlier.timeMs)) on node \(earlier.survivor): \(lost) struck out")
       if !earlier.emptied.isEmpty {

@@ -54,10 +54,14 @@ struct NodeOptions: ParsableArguments {
 
   mutating func validate() throws {
     if let directory, directory.bytes.isEmpty { throw ValidationError("-d wants the name of a directory") }
-    for (name, value) in [("listen", listen), ("metrics", metrics)] {
-      if let value, HostPort(parsing: value.text, toListen: true) == nil {
-        throw ValidationError(
-          "--\(name): '\(value.text)' is no HOST:PORT to listen on; say 127.0.0.1:4711, for instance")
+    if let listen, HostPort(parsing: listen.text, toListen: true) == nil {
+      throw ValidationError("--listen: '\(listen.text)' is no HOST:PORT to listen on; say 127.0.0.1:4711, for instance")
+    }
+    if let metrics {
+      do throws(ServerError) {
+        try ServeOptions.checkMetrics(metrics.text)
+      } catch {
+        throw ValidationError("\(error)")
       }
     }
     if let certificateLife, !(10_000...DurationArgument.longestCertificate).contains(certificateLife.milliseconds) {

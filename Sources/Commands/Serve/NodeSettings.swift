@@ -74,7 +74,7 @@ enum NodeSettings {
     do {
       return try ServeCommand.parse(["--\(name)=\(ArgumentBytes.encode(value.utf8))"])
     } catch {
-      let words = ServeCommand.message(for: error)
+      let words = InvalidValue.line(ServeCommand.message(for: error))
       throw .configuration("\(origin): \(Escaping.text(ArgumentBytes.decode(words)))")
     }
   }

@@ -10,13 +10,17 @@ struct HealthWait {
 
   /// Looks at the cluster again and again until it is healthy. Between two looks `during` is called, which may give
   /// up by throwing.
-  /// - Parameter client: asked with its own timeout, which should be `lookMilliseconds`.
+  /// - Parameters:
+  ///   - client: asked with its own timeout, which should be `lookMilliseconds`.
+  ///   - renewed: after a failure, another client where there is a reason for one.
   /// - Returns: the last status, healthy or not; nil if no member ever answered, with the last error.
   static func untilHealthy(
     _ client: Client, milliseconds: UInt64,
-    during: (_ problem: String) throws(CommandError) -> Void = { _ in }
+    during: (_ problem: String) throws(CommandError) -> Void = { _ in },
+    renewed: () throws(CommandError) -> Client? = { nil }
   ) throws(CommandError) -> StatusTable {
     let deadline = ProcessFacts.steadyMilliseconds + milliseconds
+    var client = client
     var last: StatusTable?
     var failure: CommandError?
     repeat {
@@ -25,8 +29,13 @@ struct HealthWait {
         if table.health.isHealthy { return table }
         last = table
       } catch {
-        guard case .client(let reason) = error, reason.mayPass else { throw error }
+        guard case .client(let reason) = error else { throw error }
         failure = error
+        if let another = try renewed() {
+          client = another
+        } else if !reason.mayPass {
+          throw error
+        }
       }
       try during(last?.health.problems.first ?? failure?.message ?? "")
       ProcessFacts.sleep(milliseconds: pauseMilliseconds)

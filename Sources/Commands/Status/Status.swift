@@ -35,14 +35,20 @@ struct StatusCommand: Executable {
   private func waitForHealth(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let limit = global.timeout?.milliseconds ?? HealthWait.usualMilliseconds
     let deadline = ProcessFacts.steadyMilliseconds + limit
-    let file = try awaitedClusterFile(until: deadline)
-    let client = global.client(of: file, timeoutMilliseconds: min(HealthWait.lookMilliseconds, Int(clamping: limit)))
+    var file = try awaitedClusterFile(until: deadline)
+    let look = min(HealthWait.lookMilliseconds, Int(clamping: limit))
     let now = ProcessFacts.steadyMilliseconds
     var progress = ProgressLine(quiet: global.quiet)
-    let table = try HealthWait.untilHealthy(client, milliseconds: deadline > now ? deadline - now : 0) {
-      (problem) throws(CommandError) in
-      progress.show("waiting: \(problem)")
-    }
+    let table = try HealthWait.untilHealthy(
+      global.client(of: file, timeoutMilliseconds: look), milliseconds: deadline > now ? deadline - now : 0,
+      during: { (problem) throws(CommandError) in progress.show("waiting: \(problem)") },
+      renewed: { () throws(CommandError) in
+        // What a start that was cut off has left is there until the next one writes another.
+        let present = try awaitedClusterFile(until: deadline)
+        guard present != file else { return nil }
+        file = present
+        return global.client(of: file, timeoutMilliseconds: look)
+      })
     progress.clear()
     try print(table, output)
     guard table.health.isHealthy else {

@@ -39,7 +39,8 @@ extension Catalog {
 
   private func isOfNode(_ identity: String) -> Bool { identity.hasPrefix("kv://\(state.cluster)/node/") }
 
-  private func nodeIdentity(_ node: WireCatalogNode) -> String { "kv://\(state.cluster)/node/\(node.id)" }
+  /// The identity in a member's certificates.
+  func nodeIdentity(_ node: WireCatalogNode) -> String { "kv://\(state.cluster)/node/\(node.id)" }
 
   mutating func apply(_ rotation: WireCatalogCommand.AuthorityRotation) throws(Refusal) {
     guard !isRotating else { throw .stale("another authority is in the place of the former already") }

@@ -5,11 +5,13 @@ public import Log
 public import Wire
 
 extension NodeDirectory {
-  /// Makes the directory of a new cluster's first node, which holds one replica of each partition.
+  /// Makes the directory of a new cluster's first node, which holds one replica of each partition. `clusterFile` is the
+  /// text with which an administrator reaches the cluster: it is there only once everything else is.
   public static func createCluster(
     _ directory: String, on disk: any Disk, cluster: String, partitions: Int, authority: [UInt8],
     node: WireCatalogNode, publicKey: [UInt8], sealedAuthorityKey: [UInt8], listen: String,
-    certificates: [WireCertificate] = [], seed: ClusterSeed? = nil, log: LogOptions = LogOptions()
+    certificates: [WireCertificate] = [], clusterFile: [UInt8]? = nil, seed: ClusterSeed? = nil,
+    log: LogOptions = LogOptions()
   ) throws(NodeError) {
     var node = node
     node.publicKey = .init(publicKey)
@@ -28,7 +30,7 @@ extension NodeDirectory {
       directory, on: disk,
       identity: identity(
         cluster: cluster, node: NodeID(rawValue: node.id), address: node.address, listen: listen, members: []),
-      catalog: catalog.state, seed: seed, log: log)
+      catalog: catalog.state, clusterFile: clusterFile, seed: seed, log: log)
   }
 
   /// Makes the directory of a node that has just enrolled and knows nothing but other members' addresses.
@@ -40,36 +42,6 @@ extension NodeDirectory {
       directory, on: disk,
       identity: identity(cluster: cluster, node: node, address: address, listen: listen, members: members),
       catalog: nil, log: log)
-  }
-
-  /// Notes in a directory, before the cluster is asked for a certificate of it, the key that a member is to have here: a
-  /// join that is repeated with its token gets the same answer for the same key.
-  public static func beginJoining(_ directory: String, key: [UInt8], on disk: any Disk) throws(NodeError) {
-    do throws(DiskError) {
-      try disk.replace(joiningMark(directory), with: key)
-    } catch {
-      throw .disk(error)
-    }
-  }
-
-  /// The key of a join that was begun and has not ended; nil where none was.
-  public static func joiningKey(_ directory: String, on disk: any Disk) throws(NodeError) -> [UInt8]? {
-    guard disk.exists(joiningMark(directory)) else { return nil }
-    do throws(DiskError) {
-      return try disk.contents(of: joiningMark(directory), limit: 64 << 10)
-    } catch {
-      throw .disk(error)
-    }
-  }
-
-  /// Notes that a join has ended: this is a member's directory, or the cluster has refused it.
-  public static func endJoining(_ directory: String, on disk: any Disk) throws(NodeError) {
-    do throws(DiskError) {
-      try disk.remove(joiningMark(directory))
-      try disk.syncDirectory(directory)
-    } catch {
-      throw .disk(error)
-    }
   }
 
   private static func identity(

@@ -16,6 +16,7 @@ import Wire
 ///     partitions/N/   the store of partition N (kv-sstable(5))
 ///     RECOVERING      there while a recovery that was begun has not ended
 ///     JOINING         there while a join that was begun has not ended
+///     RESTORING       there while a cluster that begins with a snapshot's records is made
 ///     reserve         zeros that give their room when the disk is full
 ///     identity/       keys and certificates, which `Server` keeps
 public enum NodeDirectory {
@@ -44,6 +45,9 @@ public enum NodeDirectory {
   /// The mark of a recovery that was begun: the node doesn't start before it has ended.
   static func recoveryMark(_ directory: String) -> String { directory + "/RECOVERING" }
   static func joiningMark(_ directory: String) -> String { directory + "/JOINING" }
+  static func restoringMark(_ directory: String) -> String { directory + "/RESTORING" }
+  /// The file with an administrator's certificate that the first node of a cluster gets.
+  public static func clusterFilePath(_ directory: String) -> String { directory + "/cluster.kv" }
   static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
 
   /// What a directory is.
@@ -62,7 +66,11 @@ public enum NodeDirectory {
     do {
       guard disk.exists(formatPath(directory)) else {
         let names = try disk.list(directory).filter { $0 != "LOCK" && !leftovers.contains($0) }
-        return names.isEmpty ? .empty : .foreign("it holds \(names[0]), but no FORMAT: it is no node's directory")
+        return names.isEmpty
+          ? .empty
+          : .foreign(
+            "it holds \(names[0]), but no FORMAT: it is no node's directory; if it was one, put FORMAT back, as the "
+              + "cluster's other nodes have it")
       }
       guard let found = try statedFormat(of: directory, on: disk) else {
         return .foreign(
@@ -109,13 +117,14 @@ public enum NodeDirectory {
   private static let leftovers = [
     "node", "node.tmp", "node.copy", "node.copy.tmp", "catalog", "catalog.tmp", "catalog.copy", "catalog.copy.tmp",
     "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv", "cluster.kv.tmp", "JOINING", "JOINING.tmp",
+    "RESTORING", "RESTORING.tmp",
   ]
 
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
   /// and holds a replica of each of its partitions; without, it has joined and knows nothing yet.
   static func create(
     _ directory: String, on disk: any Disk, identity: WireNodeIdentity, catalog: WireCatalogState?,
-    seed: ClusterSeed? = nil, log: LogOptions
+    clusterFile: [UInt8]? = nil, seed: ClusterSeed? = nil, log: LogOptions
   ) throws(NodeError) {
     do {
       try disk.createDirectory(directory)
@@ -127,6 +136,7 @@ public enum NodeDirectory {
       if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog, seed: seed) }
       // From the first moment on there is a log, so that one that is gone can be told from one that is new.
       _ = try SharedLog.open(disk: disk, directory: logPath(directory), options: log)
+      if let clusterFile { try disk.replace(clusterFilePath(directory), with: clusterFile) }
       // A member learns from the catalog what the cluster's is.
       try writeFormat(catalog?.format ?? oldestFormat, to: directory, on: disk)
     } catch let error as DiskError {

@@ -111,6 +111,17 @@ extension Node {
       return reply(
         WireFailure.because(.invalid, "no certificate of \(request.identity) is known; kv cert list shows all"))
     }
+    if !request.force, let catalog = catalog.catalog {
+      let identities = Set(known.filter { serials.contains($0.serial) }.map(\.identity))
+      let nodes = catalog.nodes.filter { identities.contains(catalog.nodeIdentity($0)) }.map { NodeID(rawValue: $0.id) }
+      if !nodes.isEmpty, let need = need(of: Set(nodes), catalog) {
+        return reply(
+          WireFailure.because(
+            .refused,
+            "a node whose certificate is revoked is as good as down, and \(need): let the node leave (kv leave), or another "
+              + "join first; --force revokes it nevertheless"))
+      }
+    }
     let fresh = serials.filter { serial in !known.contains { $0.serial == serial && $0.revokedMs > 0 } }
     let command = WireCatalogCommand.with {
       $0.revokeCertificates = .with {

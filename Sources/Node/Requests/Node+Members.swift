@@ -76,6 +76,33 @@ extension Node {
       || peer.map { $0.match > .zero && $0.silence < Limits.lostSilenceMilliseconds * 1_000_000 } ?? false
   }
 
+  /// The members that the catalog's leader, this node, has not heard from lately.
+  private func silent(_ catalog: Catalog) -> Set<NodeID> {
+    Set(
+      catalog.nodes.filter { ($0.id != self.id.rawValue) && (silence(of: $0) ?? .max) > Limits.lostSilenceMilliseconds }
+        .map { NodeID(rawValue: $0.id) })
+  }
+
+  /// The partitions that have no majority of voters without some nodes.
+  private func stuck(without nodes: Set<NodeID>, _ catalog: Catalog) -> [PartitionEntry] {
+    catalog.map.partitions.filter { entry in
+      2 * entry.voters.count { !nodes.contains($0.node) } <= entry.voters.count
+    }
+  }
+
+  /// Why nodes can't be done without, in words: partitions that have a majority with them, and none when they are as
+  /// good as down. nil where they can.
+  func need(of nodes: Set<NodeID>, _ catalog: Catalog) -> String? {
+    let revoked = catalog.nodes.filter { catalog.isRevoked(catalog.nodeIdentity($0)) }.map { NodeID(rawValue: $0.id) }
+    let silent = silent(catalog).union(revoked)
+    let already = Set(stuck(without: silent, catalog).map(\.group))
+    let stuck = stuck(without: silent.union(nodes), catalog).filter { !already.contains($0.group) }
+    guard let first = stuck.first else { return nil }
+    return
+      "\(stuck.count) \(stuck.count == 1 ? "partition" : "partitions") would have no majority of replicas, partition "
+      + "\(first.group) among them"
+  }
+
   private func warnings(of departure: WireDeparture, _ id: NodeID, _ catalog: Catalog) -> [String] {
     guard departure != .stays else { return [] }
     let rest = catalog.takers.count { $0.id != id.rawValue }
@@ -86,12 +113,7 @@ extension Node {
           + "\(rest == 1 ? "a single replica" : "\(rest) replicas"), and none of these nodes may fail")
     }
     guard departure == .isLost else { return warnings }
-    let silent = Set(
-      catalog.nodes.filter { ($0.id != self.id.rawValue) && (silence(of: $0) ?? .max) > Limits.lostSilenceMilliseconds }
-        .map { NodeID(rawValue: $0.id) } + [id])
-    let stuck = catalog.map.partitions.filter { entry in
-      2 * entry.voters.count { !silent.contains($0.node) } <= entry.voters.count
-    }
+    let stuck = stuck(without: silent(catalog).union([id]), catalog)
     if let first = stuck.first {
       warnings.append(
         "\(stuck.count) \(stuck.count == 1 ? "partition has" : "partitions have") no majority of replicas that answer, "

@@ -11,10 +11,12 @@ import Wire
 enum ClusterMaker {
   /// Makes everything; the directory is a node's from the last step on.
   static func make(_ options: ServeOptions, listen: HostPort, address: String, on disk: any Disk) throws(ServerError) {
+    let directory = options.directory
+    try removeClusterFile(ofUnfinished: directory, on: disk)
     let seed = try ClusterMaker.seed(options.from, on: disk)
     let cluster = "kv-" + hex(SystemRandomNumberGenerator.bytes(6))
-    let directory = options.directory
     do {
+      if seed != nil { try NodeDirectory.beginRestoring(directory, on: disk) }
       let authority = try CertificateAuthority.create(clusterID: cluster)
       let first = NodeID(rawValue: 1)
       let key = try PrivateKey.generate()
@@ -23,7 +25,7 @@ enum ClusterMaker {
         validity: .seconds(options.certificateLifetimeSeconds))
       try NodeCredentials(key: key, certificate: certificate, trust: NodeTrust(authority.certificate))
         .save(to: directory, on: disk)
-      let admin = try writeClusterFile(directory, authority: authority, address: address, on: disk)
+      let (admin, clusterFile) = try administrator(of: authority, address: address)
 
       let node = WireCatalogNode.with {
         $0.id = first.rawValue
@@ -38,7 +40,8 @@ enum ClusterMaker {
         directory, on: disk, cluster: cluster, partitions: options.partitions ?? ServeOptions.defaultPartitions,
         authority: authority.certificate.der, node: node, publicKey: publicKey,
         sealedAuthorityKey: try SealedBox.seal(try authority.key.der(), to: publicKey), listen: "\(listen)",
-        certificates: [certificate.record, admin.record], seed: seed)
+        certificates: [certificate.record, admin.record], clusterFile: Array(clusterFile.text.utf8), seed: seed)
+      if seed != nil { try NodeDirectory.endRestoring(directory, on: disk) }
     } catch let error as ServerError {
       throw error
     } catch let error as NodeError {
@@ -70,10 +73,28 @@ enum ClusterMaker {
     }
   }
 
-  /// Writes the file with an administrator's certificate, and gives that.
-  private static func writeClusterFile(
-    _ directory: String, authority: CertificateAuthority, address: String, on disk: any Disk
-  ) throws -> Certificate {
+  /// What an attempt that was cut off has left is not to be taken for the key to the cluster that is made now. Where
+  /// nothing was begun, such a file is the key to some other cluster, and stays.
+  private static func removeClusterFile(ofUnfinished directory: String, on disk: any Disk) throws(ServerError) {
+    let path = NodeDirectory.clusterFilePath(directory)
+    guard disk.exists(path) else { return }
+    guard disk.exists(directory + "/identity") else {
+      throw .node(
+        .foreign(
+          path: directory,
+          words: "it holds cluster.kv, the key to a cluster, and no node: name an empty directory for a new cluster"))
+    }
+    do throws(DiskError) {
+      try disk.remove(path)
+    } catch {
+      throw .node(.disk(error))
+    }
+  }
+
+  /// An administrator's certificate, and the file with it.
+  private static func administrator(
+    of authority: CertificateAuthority, address: String
+  ) throws -> (Certificate, ClusterFile) {
     let key = try PrivateKey.generate()
     let certificate = try authority.sign(
       try SigningRequest(key: key),
@@ -81,8 +102,7 @@ enum ClusterMaker {
     let file = ClusterFile(
       cluster: authority.clusterID, addresses: [address], authority: authority.certificate.der,
       certificate: certificate.der, privateKey: try key.der())
-    try disk.replace(directory + "/cluster.kv", with: Array(file.text.utf8))
-    return certificate
+    return (certificate, file)
   }
 
   private static func hex(_ bytes: [UInt8]) -> String {

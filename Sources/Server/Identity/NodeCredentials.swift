@@ -48,8 +48,9 @@ struct NodeCredentials: Sendable {
       try disk.createDirectory(directory + "/identity")
       try disk.syncDirectory(directory)
       try disk.replace(NodeCredentials.path(directory, "node.key"), with: try key.der())
-      try disk.replace(NodeCredentials.path(directory, "node.crt"), with: certificate.der)
+      // A certificate is replaced again where the authority that signed it has become known alone.
       try trust.save(to: directory, on: disk)
+      try disk.replace(NodeCredentials.path(directory, "node.crt"), with: certificate.der)
     } catch let error as DiskError {
       throw .node(.disk(error))
     } catch let error as TLSError {
@@ -76,6 +77,26 @@ struct NodeCredentials: Sendable {
         key: try PrivateKey(der: key), certificate: try Certificate(der: certificate), trust: trust)
     } catch {
       throw unusable(directory + "/identity", "\(error)")
+    }
+  }
+
+  /// Sees to it that the files fit each other, and are this node's.
+  func check(node: NodeID, of cluster: String, in directory: String) throws(ServerError) {
+    do throws(TLSError) {
+      try key.check(isOf: certificate)
+    } catch {
+      throw NodeCredentials.unusable(directory + "/identity", "\(error)")
+    }
+    guard certificate.isSigned(by: issuer) else {
+      throw NodeCredentials.unusable(
+        directory + "/identity",
+        "the authority has not signed node.crt: a file is damaged, or a rotation was finished without this node")
+    }
+    guard certificate.identity == .node(cluster: cluster, id: node) else {
+      throw NodeCredentials.unusable(
+        NodeCredentials.path(directory, "node.crt"),
+        "the certificate of \(certificate.identity.map { "\($0)" } ?? "nobody"), and this is the directory of node \(node) "
+          + "of cluster \(cluster)")
     }
   }
 

@@ -21,7 +21,7 @@ final class MonitorServer: Sendable {
   /// The address that is wanted, if it is one of loopback.
   static func address(_ wanted: String) throws(ServerError) -> HostPort {
     guard let address = HostPort(parsing: wanted, toListen: true) else {
-      throw .usage("--metrics: '\(wanted)' is no HOST:PORT to listen on")
+      throw .usage("--metrics: '\(wanted)' is no HOST:PORT to listen on; say 127.0.0.1:9090, for instance")
     }
     guard isLoopback(address.host) else {
       throw .usage(

@@ -125,6 +125,9 @@ grep -q 'is renewed' node1.log
 
 # A revoked node is let in by no other.
 status 0 kv cert revoke node/3
+# Two of three can't be done without.
+status 77 kv cert revoke node/2
+grep -q '16 partitions would have no majority of replicas.*--force' stderr || fail "$(cat stderr)"
 same again "$(kv get key)"
 for try in $(seq 100); do
   ! grep -q 'no connection to node .*revoked' node3.log || break

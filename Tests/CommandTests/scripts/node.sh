@@ -63,6 +63,39 @@ head -c 100 key >any/identity/node.key
 status 78 kv serve -d any
 grep -q 'identity: .*kv leave --lost' stderr || fail "$(cat stderr)"
 mv key any/identity/node.key
+# So it does with the files of another node, and with damaged ones.
+start other-node serve -d other-node --listen "127.0.0.1:$(free_port)"
+KV_CLUSTER=$work/other-node/cluster.kv await_healthy
+stop "$started"
+cp -r any/identity own
+rm -r any/identity
+cp -r other-node/identity any/identity
+status 78 kv serve -d any
+grep -q 'node.crt: the certificate of node 1 of cluster kv-.*directory of node 1 of cluster kv-.*kv leave --lost' stderr ||
+  fail "$(cat stderr)"
+cp own/node.key any/identity
+status 78 kv serve -d any
+grep -q 'identity: .*a key that is not its own; .*kv leave --lost' stderr || fail "$(cat stderr)"
+cp own/* any/identity
+# A byte of the authority's public key, which is a point that ends before the extensions.
+place=$(grep -obUaP '\x03\x42\x00\x04' own/ca.crt | head -n 1 | cut -d : -f 1)
+printf '\x00\x00\x00' | dd of=any/identity/ca.crt bs=1 seek=$((place + 20)) conv=notrunc status=none
+status 78 kv serve -d any
+grep -q 'any/identity: .*kv leave --lost' stderr || fail "$(cat stderr)"
+cp own/* any/identity
+
+# What its metrics can't have is refused before anything is made.
+port=$(free_port)
+status 64 kv serve -d unmade --listen "127.0.0.1:$port" --metrics "127.0.0.1:$port"
+grep -q -- '--metrics 127.0.0.1:.*the node itself listens there' stderr || fail "$(cat stderr)"
+status 64 kv serve -d unmade --metrics 192.0.2.1:9090
+[ ! -e unmade/FORMAT ] || fail 'a node was made'
+echo 'metrics 192.0.2.1:9090' >serve.conf
+status 78 kv serve -d any --config serve.conf
+grep -q 'serve.conf, line 1: .*on loopback alone' stderr || fail "$(cat stderr)"
+status 78 env KV_METRICS=192.0.2.1:9090 "$KV" serve -d any
+grep -q 'KV_METRICS: .*on loopback alone' stderr || fail "$(cat stderr)"
+
 mkdir kept
 for name in catalog node; do
   cp "any/$name" "any/$name.copy" kept

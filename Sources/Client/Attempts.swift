@@ -122,14 +122,18 @@ struct Attempts {
     }
   }
 
-  /// Whether every peer that could be reached refuses this client, by its certificate: those that are down would too.
-  var isRefused: Bool {
-    !isMaybeApplied && troubles.contains { $0.kind == .refused } && !troubles.contains(where: \.wasReached)
+  /// Whether every peer that could be reached refuses this client, by its certificate, or most of all show one that this
+  /// client believes to be another cluster's: those that are down would too. One such address alone may have been given to
+  /// somebody else.
+  var isTurnedAway: Bool {
+    guard !isMaybeApplied, !troubles.contains(where: \.wasReached) else { return false }
+    return troubles.contains { $0.kind == .refused }
+      || 2 * troubles.count { $0.kind == .notThisCluster } > troubles.count
   }
 
   /// What to say when the time is over.
   func expired(after milliseconds: Int) -> ClientError {
-    if isRefused { return exhausted() }
+    if isTurnedAway { return exhausted() }
     if isMaybeApplied || isRepetition { return unknown() }
     return .unavailable(
       "\(what): nobody could do it within \(milliseconds) ms\(listed); `kv status` shows the cluster")

@@ -21,7 +21,7 @@ extension Client {
       guard let stop = route.next(preferred: hint ?? preferred(), candidates: candidates) else {
         throw attempts.exhausted()
       }
-      if stop.isAgain, attempts.isRefused { throw attempts.exhausted() }
+      if stop.isAgain, attempts.isTurnedAway { throw attempts.exhausted() }
       guard !isTooLate(for: stop, attempts, at: surroundings.now, until: deadline) else {
         throw attempts.expired(after: timeout)
       }

@@ -125,7 +125,7 @@ extension Pipeline {
     guard let stop = request.route.next(preferred: preferred, candidates: client.candidates) else {
       return settle(request, .failure(request.attempts.exhausted()))
     }
-    if stop.isAgain, request.attempts.isRefused { return settle(request, .failure(request.attempts.exhausted())) }
+    if stop.isAgain, request.attempts.isTurnedAway { return settle(request, .failure(request.attempts.exhausted())) }
     let now = client.surroundings.now
     guard !client.isTooLate(for: stop, request.attempts, at: now, until: request.deadline) else {
       return settle(request, .failure(request.attempts.expired(after: client.timeout)))

@@ -53,10 +53,9 @@ struct PutCommand: Executable {
     }
     let id = try RequestID.parsed(requestID)
     let key = operands[0].key
+    try operands[0].checkAsKey()
     let value = try value()
-    if let words = RecordBounds.violation(key: key.bytes) ?? RecordBounds.violation(value: value) {
-      throw .malformed(words)
-    }
+    if let words = RecordBounds.violation(value: value) { throw .malformed(words) }
     let client = try global.client()
     let version = try asking { () throws(ClientError) in
       try client.put(key, value, condition: condition, requestID: id)

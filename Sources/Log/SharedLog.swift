@@ -10,7 +10,8 @@ public final class SharedLog: @unchecked Sendable {
   // SAFETY: every member is touched only within the calls of the one worker that has the log.
 
   let disk: any Disk
-  let identity: UInt64
+  /// The random number that all segments bear.
+  public let identity: UInt64
   var files: SegmentFiles
   var segment: Segment
   /// Where in the segment the next frame goes.

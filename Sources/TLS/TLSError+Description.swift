@@ -11,8 +11,8 @@ extension TLSError: CustomStringConvertible {
     case .notYetValid(let holder):
       "\(holder.certificate) is not valid yet; compare the clocks of both hosts"
     case .unknownCA(let holder):
-      "\(holder.certificate) was not signed by the CA of \(holder.judge); "
-        + "check that address and cluster file belong to the same cluster"
+      "\(holder.certificate) was not signed by the CA of \(holder.judge): check that address and cluster file belong to "
+        + "the same cluster; where its authority was replaced without one of the two, kv-cert(1) says what to do"
     case .wrongCluster(let expected, let found):
       "the peer's certificate is of cluster \(found), expected \(expected); check address and cluster file"
     case .wrongNode(let expected, let found):

@@ -182,6 +182,19 @@ import Wire
     #expect(open?.exitCode == 75)
   }
 
+  @Test("two of three nodes that show another authority's certificate are enough for 76; one of three may be a mistake")
+  func foreignWhileOneIsDown() {
+    let foreign = ChannelFailure(kind: .notThisCluster, words: "not signed by the CA of this cluster")
+    for node in 1...2 as ClosedRange<UInt32> { cluster.node(node).refusal = foreign }
+    cluster.node(3).refusal = ChannelFailure(kind: .broken, words: "refuses connections")
+    let began = cluster.world.now
+    let read = #expect(throws: ClientError.self) { try cluster.client().get(key) }
+    #expect(read?.exitCode == 76 && cluster.world.now < began + 100)
+    cluster.node(2).refusal = cluster.node(3).refusal
+    let one = #expect(throws: ClientError.self) { try cluster.client(timeout: 1000).get(key) }
+    #expect(one?.exitCode == 69 && cluster.world.now > began + 300)
+  }
+
   @Test("a refusal that comes with the first read means that nothing was read: certainly not applied")
   func lateRefusal() {
     for node in 1...3 as ClosedRange<UInt32> {

@@ -110,14 +110,19 @@ struct FenceTests {
     #expect(world.settle())
   }
 
-  /// Exchanges the files of two partitions.
-  private func exchange(_ one: String, _ other: String, on disk: SimulatedDisk) throws {
-    let files = try [one, other].map { directory in
-      try disk.list(directory).map { ($0, try disk.contents(of: "\(directory)/\($0)", limit: 1 << 24)) }
+  /// Exchanges the files of two directories.
+  private func exchange(
+    _ one: (disk: SimulatedDisk, directory: String), _ other: (disk: SimulatedDisk, directory: String)
+  ) throws {
+    let places = [one, other]
+    let files = try places.map { place in
+      try place.disk.list(place.directory).map {
+        ($0, try place.disk.contents(of: "\(place.directory)/\($0)", limit: 1 << 26))
+      }
     }
-    for (directory, (old, new)) in zip([one, other], [(files[0], files[1]), (files[1], files[0])]) {
-      for (name, _) in old { try disk.remove("\(directory)/\(name)") }
-      for (name, bytes) in new { try disk.replace("\(directory)/\(name)", with: bytes) }
+    for (place, (old, new)) in zip(places, [(files[0], files[1]), (files[1], files[0])]) {
+      for (name, _) in old { try place.disk.remove("\(place.directory)/\(name)") }
+      for (name, bytes) in new { try place.disk.replace("\(place.directory)/\(name)", with: bytes) }
     }
   }
 
@@ -134,7 +139,7 @@ struct FenceTests {
     let node = NodeID(rawValue: 1)
     let disk = try #require(world.hosts[node]).disk
     world.kill(node)
-    try exchange("/node/partitions/2", "/node/partitions/3", on: disk)
+    try exchange((disk, "/node/partitions/2"), (disk, "/node/partitions/3"))
     try world.start(node)
   }
 
@@ -165,6 +170,37 @@ struct FenceTests {
     try exchangeOfFirst(world)
     #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
     for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "v") }
+  }
+
+  /// A cluster of three of which the second and third node alone have the newest value of 60 keys; both are down.
+  private func clusterWithNewsOnTwo(_ seed: UInt64) throws -> (SimulatedWorld, [SimulatedDisk]) {
+    let world = try cluster(seed, nodes: 3)
+    let nodes = (1...3).map { NodeID(rawValue: $0) }
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "old", id: id) != nil) }
+    world.kill(nodes[0])
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.put("k\(id)", "new", id: 100 + id) != nil) }
+    let disks = try nodes[1...].map { try #require(world.hosts[$0]).disk }
+    for node in nodes[1...] { world.kill(node) }
+    return (world, disks)
+  }
+
+  @Test(
+    "a node with files of another doesn't start, and has lost nothing once they are where they belong",
+    arguments: [
+      ("log", "this is not the log of node 2"), ("partitions/3", "these are files of node 3, and this is node 2"),
+    ])
+  func exchangedByNodes(place: String, reason: String) throws {
+    let (world, disks) = try clusterWithNewsOnTwo(36)
+    try exchange((disks[0], "/node/\(place)"), (disks[1], "/node/\(place)"))
+    for id in 2...3 as ClosedRange<UInt32> {
+      let refusal = #expect(throws: NodeError.self) { try world.start(NodeID(rawValue: id)) }
+      let words = refusal.map { "\($0)" } ?? ""
+      #expect(id == 3 || words.hasPrefix("/node/\(place): \(reason)"), "\(words)")
+    }
+    try exchange((disks[0], "/node/\(place)"), (disks[1], "/node/\(place)"))
+    for id in 1...3 as ClosedRange<UInt32> { try world.start(NodeID(rawValue: id)) }
+    #expect(world.settle(), "\(world.statuses.flatMap(\.problems))")
+    for id in 1...60 as ClosedRange<UInt64> { #expect(world.get("k\(id)") == "new") }
   }
 
   @Test("the only replica is never replaced: its keys are refused at once with the reason, and the others served")

@@ -24,6 +24,7 @@ struct CertRotateCommand: Executable {
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let client = try global.client()
+    let own = try CertificateLine(own: try global.clusterFile())
     let state = try asking { () throws(ClientError) in try client.rotateAuthority(finish: finish, force: force) }
     let name: String
     do throws(TLSError) {
@@ -42,15 +43,27 @@ struct CertRotateCommand: Executable {
       return .done
     }
     try output.line("authority \(name)")
-    guard state.beganMs > 0 else {
-      global.say("nothing else is believed")
-      return .done
-    }
     if !behind.isEmpty {
       for line in TextTable.aligned([CertificateLine.head] + behind.map(\.cells)) { try output.line(line) }
     }
-    global.say(CertRotateCommand.advice(behind))
+    global.say(state.beganMs > 0 ? CertRotateCommand.advice(behind) : CertRotateCommand.farewell(behind, own: own))
     return .done
+  }
+
+  /// What the end of a rotation means for those whom it shuts out.
+  private static func farewell(_ shutOut: [CertificateLine], own: CertificateLine) -> String {
+    var words = ["nothing else is believed"]
+    guard !shutOut.isEmpty else { return words[0] }
+    let holders = Set(shutOut.map(\.holder))
+    words.append("these certificates are shut out")
+    if holders.contains(where: { $0.hasPrefix("node/") }) {
+      words.append("such a node can't come back: kv leave --lost, and let its machine join anew")
+    }
+    if holders.contains(where: { $0.hasPrefix("client/") }) { words.append("kv cert issue makes another file") }
+    if shutOut.contains(where: { $0.serial == own.serial }) {
+      words.append("this command's own is among them: kv cert issue --directory, on a node's machine, makes another")
+    }
+    return words.joined(separator: "; ")
   }
 
   private static func advice(_ behind: [CertificateLine]) -> String {

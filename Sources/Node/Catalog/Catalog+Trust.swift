@@ -34,8 +34,11 @@ extension Catalog {
     }
   }
 
-  /// Whether some member has no certificate of the present authority yet.
-  var hasNodesBehind: Bool { behind.contains { isOfNode($0.identity) } }
+  /// The members that have no certificate of the present authority yet.
+  var nodesBehind: [UInt32] {
+    let identities = Set(behind.map(\.identity))
+    return state.nodes.filter { identities.contains(nodeIdentity($0)) }.map(\.id)
+  }
 
   private func isOfNode(_ identity: String) -> Bool { identity.hasPrefix("kv://\(state.cluster)/node/") }
 

@@ -132,10 +132,11 @@ public enum NodeDirectory {
       try disk.createDirectory(partitionsPath(directory))
       try disk.syncDirectory(directory)
       try disk.syncDirectory(parent(of: directory))
+      // From the first moment on there is a log, so that one that is gone can be told from one that is new.
+      var identity = identity
+      identity.log = try SharedLog.open(disk: disk, directory: logPath(directory), options: log).0.identity
       try Self.identity(directory, on: disk).replace(with: identity.encoded)
       if let catalog { try bootstrap(directory, on: disk, identity: identity, catalog: catalog, seed: seed) }
-      // From the first moment on there is a log, so that one that is gone can be told from one that is new.
-      _ = try SharedLog.open(disk: disk, directory: logPath(directory), options: log)
       if let clusterFile { try disk.replace(clusterFilePath(directory), with: clusterFile) }
       // A member learns from the catalog what the cluster's is.
       try writeFormat(catalog?.format ?? oldestFormat, to: directory, on: disk)

@@ -44,7 +44,8 @@ public struct OpenedDirectory {
     found.stores.removeAll()
   }
 
-  /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished.
+  /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished, or an
+  /// older release unnoted.
   /// `reserveBytes` is what the node keeps aside for when the disk is full. A directory in which a recovery was begun and
   /// did not end is opened for that alone.
   public static func open(
@@ -72,13 +73,19 @@ public struct OpenedDirectory {
       guard isForRecovery, case .damagedCatalogFile(let words) = error else { throw error }
       (catalog, catalogDamage) = (nil, words)
     }
-    let (log, recovered, damage) = try openLog(directory, on: disk, options: options.log)
+    let (log, recovered, damage) = try openLog(of: identity, directory, on: disk, options: options.log)
+    if !identity.stored.hasLog, !isForRecovery {
+      var noted = identity.stored
+      noted.log = log.identity
+      // A full disk doesn't keep the node from starting.
+      try? NodeIdentity.write(noted, to: directory, on: disk)
+    }
     let storage = NodeStorage(
       disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
       startsFull: isFull, options: options)
     return OpenedDirectory(
       identity: identity, storage: storage, catalog: catalog,
-      found: Found(recovered: recovered, stores: try openStores(storage, catalog?.state.map)), damage: damage,
+      found: Found(recovered: recovered, stores: try openStores(storage, identity, catalog?.state.map)), damage: damage,
       catalogDamage: catalogDamage)
   }
 
@@ -104,9 +111,9 @@ public struct OpenedDirectory {
     return isSound ? nil : affecting.first?.description ?? "records of it are missing in the log"
   }
 
-  private static func openLog(_ directory: String, on disk: any Disk, options: LogOptions) throws(NodeError) -> (
-    SharedLog, [GroupID: RecoveredGroup], [LogDamage]
-  ) {
+  private static func openLog(
+    of identity: NodeIdentity, _ directory: String, on disk: any Disk, options: LogOptions
+  ) throws(NodeError) -> (SharedLog, [GroupID: RecoveredGroup], [LogDamage]) {
     let path = NodeDirectory.logPath(directory)
     do {
       // A node that forgot its votes and entries must not take part under its old name (DESIGN §5).
@@ -115,7 +122,11 @@ public struct OpenedDirectory {
           path: path,
           words: "the log is gone, and with it votes and entries that others count on; join as a new node instead")
       }
+      var options = options
+      // What is left of a log without any header is still this node's.
+      if identity.stored.hasLog { options.identity = identity.stored.log }
       let (log, recovered) = try SharedLog.open(disk: disk, directory: path, options: options)
+      try identity.check(log, in: directory)
       return (log, Dictionary(recovered.groups) { first, _ in first }, recovered.damage)
     } catch let error as NodeError {
       throw error
@@ -146,7 +157,7 @@ public struct OpenedDirectory {
   }
 
   private static func openStores(
-    _ storage: NodeStorage, _ map: PartitionMap?
+    _ storage: NodeStorage, _ identity: NodeIdentity, _ map: PartitionMap?
   ) throws(NodeError) -> [(group: GroupID, store: Result<PartitionStore, StoreError>)] {
     let parent = NodeDirectory.partitionsPath(storage.directory)
     var stores: [(group: GroupID, store: Result<PartitionStore, StoreError>)] = []
@@ -167,6 +178,9 @@ public struct OpenedDirectory {
       if case .corrupt = error { continue }
       if case .io(let cause) = error, cause.isNoFile { continue }
       throw .store(error)
+    }
+    for case (let group, .success(let store)) in stores {
+      try identity.check(store, in: storage.partitionDirectory(group))
     }
     return try withoutUnborn(stores.sorted { $0.group < $1.group })
   }
@@ -244,6 +258,25 @@ public struct NodeIdentity: Sendable {
     guard stored.departed == .stays else {
       throw .departed(path: directory, node: nodeID, cluster: cluster, stored.departed)
     }
+  }
+
+  /// Refuses the log of another directory, in which others made their promises. An older release noted no log.
+  func check(_ log: SharedLog, in directory: String) throws(NodeError) {
+    guard !stored.hasLog || stored.log == log.identity else {
+      throw .foreign(
+        path: NodeDirectory.logPath(directory),
+        words: "this is not the log of node \(nodeID), but of another directory: put its own back; where that is lost, "
+          + "have the other nodes go on without this one (kv leave --lost), and let it join with an empty directory")
+    }
+  }
+
+  /// Refuses the store of another node's replica: this node would forget what its own has promised.
+  func check(_ store: PartitionStore, in directory: String) throws(NodeError) {
+    guard let replica = try? PartitionState.read(store.flushedState).0.replica, replica.node != nodeID else { return }
+    throw .foreign(
+      path: directory,
+      words: "these are files of node \(replica.node), and this is node \(nodeID): put its own back; where they are "
+        + "lost, remove this directory, and the replica is made anew from the others")
   }
 
   /// Reads the identity from a node's directory.

@@ -50,11 +50,15 @@ extension Node {
   /// former the nodes still show certificates of that, which nobody knows who believes the present one alone. A node that
   /// is away holds up nobody for longer.
   private var notYet: WireResponse.OneOf_Body? {
-    guard let catalog = catalog.catalog, catalog.hasNodesBehind,
+    guard let catalog = catalog.catalog,
       host.clock.wallMilliseconds < catalog.state.rotationMs + Limits.followingMilliseconds
     else { return nil }
+    let behind = catalog.nodesBehind
+    guard !behind.isEmpty else { return nil }
     return WireFailure.because(
-      .unavailable, "the nodes are getting certificates of the new authority first; try again in a moment")
+      .unavailable,
+      "the nodes get certificates of the new authority first, and for \(Limits.followingMilliseconds / 1000) seconds clients "
+        + "wait for them: node \(behind.map(String.init).joined(separator: ", ")) has none yet")
   }
 
   /// Notes a client's certificate in the catalog, and answers with it.

@@ -110,7 +110,8 @@ extension Node {
     if rest < Int(catalog.state.replicasWanted) {
       warnings.append(
         "\(rest) \(rest == 1 ? "node remains" : "nodes remain"): each partition will have "
-          + "\(rest == 1 ? "a single replica" : "\(rest) replicas"), and none of these nodes may fail")
+          + (rest == 1
+            ? "a single replica, and this node must not fail" : "\(rest) replicas, and none of these nodes may fail"))
     }
     guard departure == .isLost else { return warnings }
     let stuck = stuck(without: silent(catalog).union([id]), catalog)

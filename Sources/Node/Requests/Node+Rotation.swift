@@ -17,14 +17,15 @@ extension Node {
   }
 
   /// How things stand.
-  private var rotation: WireResponse.OneOf_Body {
-    .rotate(
-      .with {
-        $0.authority = catalog.catalog?.state.authority ?? .init()
-        $0.beganMs = catalog.catalog?.state.rotationMs ?? 0
-        $0.behind = catalog.catalog.map(behind) ?? []
-      })
+  private var standing: WireRotateResponse {
+    .with {
+      $0.authority = catalog.catalog?.state.authority ?? .init()
+      $0.beganMs = catalog.catalog?.state.rotationMs ?? 0
+      $0.behind = catalog.catalog.map(behind) ?? []
+    }
   }
+
+  private var rotation: WireResponse.OneOf_Body { .rotate(standing) }
 
   /// The certificates of the former authority that are in use; the catalog itself doesn't know which have expired.
   private func behind(in catalog: Catalog) -> [WireCertificate] {
@@ -95,7 +96,9 @@ extension Node {
     self.catalog.propose(.with { $0.endRotation = catalog.state.trustGeneration }) { [self] outcome in
       guard case .applied = outcome else { return reply(outcome.body) }
       host.log(.warning, "the former authority is believed no more")
-      reply(rotation)
+      var answer = standing
+      answer.behind = behind
+      reply(.rotate(answer))
     }
   }
 }

@@ -22,7 +22,9 @@ final class PeerLink: FrameReceiver {
   private var resumption: [UInt8]?
   /// Whether that is of this connection: its server gives one ticket, soon after the handshake.
   private var isResumable = false
+  /// How often it could not be made, one after the other.
   private var failures = 0
+  private var openSince: Moment
   private var retryAt: Moment
   /// When a frame was last sent.
   private var lastUsed: Moment
@@ -31,6 +33,9 @@ final class PeerLink: FrameReceiver {
 
   private static let mostWaiting = 4096
   private static let longestPauseMilliseconds: UInt64 = 1_000
+  /// How long a connection must last before it counts as made: a peer refuses a certificate only after the handshake has
+  /// ended here (RFC 8446 §4.4.2).
+  private static let proofMilliseconds: UInt64 = 500
   /// How long a connection for states is kept when none is under way.
   private static let idleMilliseconds: UInt64 = 10_000
 
@@ -40,6 +45,7 @@ final class PeerLink: FrameReceiver {
     self.address = address
     self.way = way
     retryAt = runner.clock.now
+    openSince = retryAt
     lastUsed = retryAt
   }
 
@@ -101,6 +107,10 @@ final class PeerLink: FrameReceiver {
 
   /// Tries again if there is no connection: peers should find each other without waiting for something to say.
   func tick() {
+    if failures > 0, connection != nil, runner.clock.now.milliseconds(since: openSince) > PeerLink.proofMilliseconds {
+      runner.logger.info("connected to node \(peer) at \(address) again")
+      failures = 0
+    }
     if connection == nil, way != .states || !waiting.isEmpty { connect() }
     if !isResumable, let connection, let fresh = connection.resumption { (resumption, isResumable) = (fresh, true) }
   }
@@ -133,8 +143,7 @@ final class PeerLink: FrameReceiver {
     isResumable = false
     isConnecting = false
     guard !isRetired else { return connection.close() }
-    if failures > 0 { runner.logger.info("connected to node \(peer) at \(address) again") }
-    failures = 0
+    openSince = runner.clock.now
     self.connection = connection
     // All that a turn has for the node leaves together, when the node has been pumped.
     connection.flushesItself = false

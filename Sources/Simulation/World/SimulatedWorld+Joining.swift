@@ -44,10 +44,12 @@ extension SimulatedWorld {
     let id = NodeID(rawValue: answer.node)
     guard disks[id] == nil else { throw .refused("node \(id) has joined before") }
     let disk = SimulatedDisk()
+    var log = nodeOptions.log
+    log.identity &+= UInt64(answer.node)
     do {
       try NodeDirectory.createMember(
         SimulatedWorld.directory, on: disk, cluster: "simulated", node: id, address: "node\(id):1",
-        listen: "node\(id):1", members: answer.members, log: nodeOptions.log)
+        listen: "node\(id):1", members: answer.members, log: log)
       add(id, disk)
       try start(id)
     } catch {

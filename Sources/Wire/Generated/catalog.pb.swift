@@ -957,12 +957,24 @@ public nonisolated struct WireNodeIdentity: Sendable {
   /// The incarnation of its replica of the catalog; 0: 1.
   public var catalogIncarnation: UInt32 = 0
 
+  /// The number that its log bears (kv-log(5)); an older release noted none.
+  public var log: UInt64 {
+    get {_log ?? 0}
+    set {_log = newValue}
+  }
+  /// Returns true if `log` has been explicitly set.
+  public var hasLog: Bool {self._log != nil}
+  /// Clears the value of `log`. Subsequent reads from it will return its default value.
+  public mutating func clearLog() {self._log = nil}
+
   /// The node is a member no more, for the reason given.
   public var departed: WireDeparture = .stays
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _log: UInt64? = nil
 }
 
 /// The content of a join token, behind "kv1." in base64url.
@@ -2539,7 +2551,7 @@ nonisolated extension WireCatalogPartition.Replica.State: SwiftProtobuf._ProtoNa
 
 nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{2}\u{d}departed\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{1}log\0\u{2}\u{c}departed\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2554,6 +2566,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.listen) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
+      case 8: try { try decoder.decodeSingularFixed64Field(value: &self._log) }()
       case 20: try { try decoder.decodeSingularEnumField(value: &self.departed) }()
       default: break
       }
@@ -2561,6 +2574,10 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.cluster.isEmpty {
       try visitor.visitSingularStringField(value: self.cluster, fieldNumber: 1)
     }
@@ -2582,6 +2599,9 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.catalogIncarnation != 0 {
       try visitor.visitSingularUInt32Field(value: self.catalogIncarnation, fieldNumber: 7)
     }
+    try { if let v = self._log {
+      try visitor.visitSingularFixed64Field(value: v, fieldNumber: 8)
+    } }()
     if self.departed != .stays {
       try visitor.visitSingularEnumField(value: self.departed, fieldNumber: 20)
     }
@@ -2596,6 +2616,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.listen != rhs.listen {return false}
     if lhs.members != rhs.members {return false}
     if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
+    if lhs._log != rhs._log {return false}
     if lhs.departed != rhs.departed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -2156,7 +2156,8 @@ public nonisolated struct WireRotateResponse: Sendable {
   /// When the replacement that is under way began, in milliseconds since 1970; 0: none is.
   public var beganMs: UInt64 = 0
 
-  /// Certificates of the former authority that are neither expired, nor revoked, nor followed by another of their holder.
+  /// Certificates of the former authority that are neither expired, nor revoked, nor followed by another of their holder;
+  /// where that is believed no more, as of this request, those that it shut out.
   public var behind: [WireCertificate] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

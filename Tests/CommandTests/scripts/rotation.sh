@@ -179,3 +179,23 @@ last=$(ends)
 sleep 10
 same "$last" "$(ends)"
 status 77 kv --cluster node1/cluster.kv cert list
+
+# An end that is forced names whom it shuts out, and the way back in; they are told at once, though a node is down.
+status 0 kv cert rotate
+for try in $(seq 300); do
+  kv cert rotate --json >standing
+  grep -q '"holder":"node/' standing || break
+  [ "$try" -lt 300 ] || fail "some nodes don't follow: $(cat standing)"
+  sleep 0.1
+done
+status 77 kv cert rotate --finish
+status 0 kv cert rotate --finish --force
+grep -q '^client/admin ' stdout || fail "$(cat stdout)"
+grep -q "this command's own is among them: kv cert issue --directory" stderr || fail "$(cat stderr)"
+stop "${nodes[2]}"
+SECONDS=0
+status 76 kv get key0002 --timeout 30s
+[ "$SECONDS" -lt 10 ] || fail "said after $SECONDS s"
+grep -q 'where its authority was replaced' stderr || fail "$(cat stderr)"
+status 0 kv cert issue back --role admin --directory node1 --to back.kv
+same 'twice renewed' "$(kv --cluster back.kv get key0002)"

@@ -8,16 +8,23 @@ import Wire
 /// once there is room for the reserve again, and some more.
 final class DiskSpace {
   private unowned let node: Node
-  /// Whether the disk is full.
-  private(set) var isFull: Bool
+  /// What there is not enough of; nil where nothing is short.
+  private var shortage: Shortage?
+  /// Whether the disk is full, or no more files can be opened.
+  var isFull: Bool { shortage != nil }
   private var free: UInt64?
   private var isBusy = false
   private var isTelling = false
   private var nextLook = Moment(rawValue: 0)
 
+  private enum Shortage: String {
+    case room = "the disk is full"
+    case descriptors = "no more files can be opened"
+  }
+
   init(node: Node) {
     self.node = node
-    isFull = node.storage.startsFull
+    shortage = node.storage.startsFull ? .room : nil
   }
 
   func tick() {
@@ -42,10 +49,11 @@ final class DiskSpace {
     }
     free = space.free
     if !isFull {
-      if space.isFull { enter("\(ByteCount.bytes(Int(clamping: space.free ?? 0))) are free") }
+      if space.isFull { enter(.room, "\(ByteCount.bytes(Int(clamping: space.free ?? 0))) are free") }
     } else if space.isAmple {
-      isFull = false
-      node.host.log(.info, "the disk has room again: writes are taken")
+      node.host.log(
+        .info, "\(shortage == .room ? "the disk has room again" : "files may be opened again"): writes are taken")
+      shortage = nil
       node.planner.mapChanged()
     }
     node.pipeline.retry()
@@ -58,12 +66,12 @@ final class DiskSpace {
     // What was free before is not; the next look says what is.
     free = nil
     nextLook = node.now
-    enter("\(error)", error.isOutOfDescriptors ? "no more files can be opened" : "the disk is full")
+    enter(error.isOutOfDescriptors ? .descriptors : .room, "\(error)")
   }
 
-  private func enter(_ words: String, _ shortage: String = "the disk is full") {
-    isFull = true
-    node.host.log(.error, "\(shortage) (\(words)): no writes but deletions are taken until there is room")
+  private func enter(_ shortage: Shortage, _ words: String) {
+    self.shortage = shortage
+    node.host.log(.error, "\(shortage.rawValue) (\(words)): no writes but deletions are taken until there is room")
     let storage = node.storage
     node.host.run(.flush) {
       storage.releaseReserve()
@@ -92,17 +100,21 @@ final class DiskSpace {
   func refusal(ofDeletion isDeletion: Bool, by replica: GroupReplica) -> (code: WireFailure.Code, words: String)? {
     guard isFull, !isDeletion || node.pipeline.isStalled else { return nil }
     if node.planner.handOver(replica, except: []) {
-      return (.unavailable, "node \(node.id): its disk is full, and another node takes the partition over; try again")
+      let words = shortage?.rawValue ?? ""
+      return (.unavailable, "node \(node.id): \(words), and another node takes the partition over; try again")
     }
     return (.diskFull, problem.map { "node \(node.id): \($0)" } ?? "")
   }
 
   /// What an operator should know.
   var problem: String? {
-    guard isFull else { return nil }
+    guard let shortage else { return nil }
+    let taken = node.pipeline.isStalled ? "nothing is written" : "no writes but deletions are taken"
+    guard shortage == .room else {
+      return "\(shortage.rawValue): \(taken) until that passes; raise the limit of open files, or look who has so many"
+    }
     let wanted = ByteCount.bytes(Limits.roomToGoOn.rawValue + node.storage.reserveBytes.rawValue)
     let room = free.map { " (\(ByteCount.bytes(Int(clamping: $0))) free, \(wanted) wanted to go on)" } ?? ""
-    let taken = node.pipeline.isStalled ? "nothing is written" : "no writes but deletions are taken"
-    return "the disk is full\(room): \(taken) until there is room"
+    return "\(shortage.rawValue)\(room): \(taken) until there is room"
   }
 }

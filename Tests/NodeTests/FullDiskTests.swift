@@ -128,6 +128,10 @@ struct FullDiskTests {
     #expect(refusal != nil && count > 0, "the log has to go on in another file at some time")
     world.run(milliseconds: 5_000)
     #expect(world.stops.isEmpty && world.get("k0") == Self.value)
+    let words = world.ask(SimulatedWorld.write("k0", Self.value, id: 5_500))?.failure?.message ?? ""
+    #expect(words.contains("no more files can be opened") && !words.contains("disk"), "\(words)")
+    let problems = world.statuses.flatMap(\.problems)
+    #expect(problems.contains { $0.hasPrefix("no more files can be opened: ") }, "\(problems)")
     host.disk.clearFaults()
     world.run(milliseconds: 5_000)
     #expect(world.put("end", "v", id: 6_000) != nil && !isFull(world, host.id))

@@ -66,7 +66,9 @@ extension MonitorSnapshot {
       status.groups.reduce(0) { $0 + bytes($1) }
     }
     text.gauge("kv_disk_free_bytes", "Room on the disk of the node's directory.", status.diskFreeBytes)
-    text.gauge("kv_disk_full", "1 while the disk is full, or no more files can be opened: deletions alone are taken.", status.readOnly ? 1 : 0)
+    text.gauge(
+      "kv_disk_full", "1 while the disk, or the table of open files, is full: deletions alone are taken.",
+      status.readOnly ? 1 : 0)
     text.gauge("kv_damaged_places", "Places in files that could not be read.", status.damage.count)
     text.gauge(
       "kv_request_sessions", "Clients whose request ids partitions here remember, once for each partition.",

@@ -21,41 +21,109 @@ public enum Escaping {
   ) {
     var at = 0
     while at < bytes.count {
-      let plain = plainBytes(bytes, from: at)
-      out.append(contentsOf: bytes[at..<at + plain])
-      at += plain
-      guard at < bytes.count else { return }
-      let byte = bytes[at]
-      let length = byte < 0x80 ? 1 : utf8Length(bytes, at)
-      switch byte {
-      case UInt8(ascii: "\\") where !keepsBackslashes: out.append(contentsOf: #"\\"#.utf8)
-      case UInt8(ascii: "\t"): out.append(contentsOf: #"\t"#.utf8)
-      case UInt8(ascii: "\n"): out.append(contentsOf: #"\n"#.utf8)
-      case UInt8(ascii: "\r"): out.append(contentsOf: #"\r"#.utf8)
-      case 0x20..<0x7f: out.append(byte)
-      case 0x80... where length > 0: out.append(contentsOf: bytes[at..<at + length])
-      default:
-        out.append(contentsOf: #"\x"#.utf8)
-        out.append(hexDigits[Int(byte >> 4)])
-        out.append(hexDigits[Int(byte & 15)])
+      let stop = min(at + pieceBytes, bytes.count)
+      // The last character of a piece may end behind it, and none takes more room than four for a byte.
+      out.append(addingCapacity: 4 * (stop - at) + 4) { room in
+        room.withUnsafeMutableBufferPointer { target, count in
+          var writer = Writer(target: UnsafeMutableRawBufferPointer(target), end: count)
+          at = escape(bytes, at..<stop, to: &writer, keepsBackslashes: keepsBackslashes)
+          count = writer.end
+        }
       }
-      at += Swift.max(1, length)
     }
   }
 
-  /// How many bytes from an offset on certainly stand for themselves: a multiple of eight.
-  private static func plainBytes(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+  /// As much is escaped at once; room for four times of it is made ready.
+  private static let pieceBytes = 1024
+
+  /// Room that is filled from its start.
+  ///
+  /// SAFETY: nothing is written without `target`'s bounds being checked, but in a debug build alone: whoever makes the room
+  /// ready counts it.
+  private struct Writer {
+    let target: UnsafeMutableRawBufferPointer
+    var end: Int
+
+    @inline(__always)
+    mutating func put<Word: FixedWidthInteger>(_ word: Word) {
+      target.storeBytes(of: word.littleEndian, toByteOffset: end, as: Word.self)
+      end += MemoryLayout<Word>.size
+    }
+  }
+
+  /// Escapes the characters that begin in a range; gives where the last one ends.
+  private static func escape(
+    _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, to out: inout Writer, keepsBackslashes: Bool
+  ) -> Int {
+    (keepsBackslashes ? formsWithBackslashes : forms).withUnsafeBufferPointer { forms in
+      var at = range.lowerBound
+      while at < range.upperBound {
+        if at + 8 <= range.upperBound {
+          let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+          if isPlain(word) {
+            out.put(word)
+            at += 8
+            continue
+          }
+        }
+        // Where one byte is not plain others seldom are far: eight of them, one by one.
+        let stop = min(at + 8, range.upperBound)
+        while at < stop {
+          let byte = bytes[at]
+          let length = byte < 0xc2 ? 0 : utf8Length(bytes, at)
+          if length == 0 {
+            let form = forms[Int(byte)]
+            out.put(form.word)
+            out.end -= 4 - Int(form.bytes)
+            at += 1
+          } else {
+            for place in at..<at + length { out.put(bytes[place]) }
+            at += length
+          }
+        }
+      }
+      return at
+    }
+  }
+
+  /// How a byte alone is written: up to four bytes, the first one lowest.
+  private struct Form {
+    var word: UInt32 = 0
+    var bytes: UInt8 = 0
+
+    init(_ text: some Sequence<UInt8>) {
+      for byte in text {
+        word |= UInt32(byte) << (8 * UInt32(bytes))
+        bytes += 1
+      }
+    }
+  }
+
+  private static let forms = (0...255 as ClosedRange<UInt8>).map { Form(form(of: $0)) }
+  private static let formsWithBackslashes = (0...255 as ClosedRange<UInt8>).map { byte in
+    Form(byte == UInt8(ascii: "\\") ? [byte] : form(of: byte))
+  }
+
+  private static func form(of byte: UInt8) -> [UInt8] {
+    let digits = Array("0123456789abcdef".utf8)
+    switch byte {
+    case UInt8(ascii: "\\"): return Array(#"\\"#.utf8)
+    case UInt8(ascii: "\t"): return Array(#"\t"#.utf8)
+    case UInt8(ascii: "\n"): return Array(#"\n"#.utf8)
+    case UInt8(ascii: "\r"): return Array(#"\r"#.utf8)
+    case 0x20..<0x7f: return [byte]
+    default: return Array(#"\x"#.utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    }
+  }
+
+  /// Whether eight bytes certainly stand for themselves.
+  @inline(__always)
+  private static func isPlain(_ word: UInt64) -> Bool {
     let (ones, highs): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
     // The high bit of each byte that is zero, and perhaps of others behind such a one.
     func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highs }
-    var at = start
-    while at + 8 <= bytes.count {
-      let word = bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-      let controls = (word &- ones &* 0x20) & ~word
-      guard (word | controls) & highs | zeros(word ^ ones &* 0x7f) | zeros(word ^ ones &* 0x5c) == 0 else { break }
-      at += 8
-    }
-    return at - start
+    let controls = (word &- ones &* 0x20) & ~word
+    return (word | controls) & highs | zeros(word ^ ones &* 0x7f) | zeros(word ^ ones &* 0x5c) == 0
   }
 
   /// The escaped form as a string.
@@ -99,8 +167,6 @@ public enum Escaping {
     }
     return out
   }
-
-  private static let hexDigits = Array("0123456789abcdef".utf8)
 
   private static func hexValue(_ digit: UInt8) -> UInt8? {
     switch digit {

@@ -54,6 +54,21 @@ import Testing
     }
   }
 
+  @Test("what is escaped piece by piece is whole: characters over an edge, and none that takes more room than there is")
+  func largeOnes() throws {
+    let tail = Array("é€😀".utf8) + [0xf0, 0x9f, 0x98, 0x0a] + Array("\\ plain text behind it".utf8)
+    for length in 1015...1030 {
+      for filler in [UInt8(ascii: "a"), 0, 0xff] {
+        let head = [UInt8](repeating: filler, count: length)
+        #expect(
+          Escaping.escape(head + tail + head) == Escaping.escape(head) + Escaping.escape(tail) + Escaping.escape(head))
+      }
+    }
+    var random = SplitMix64(seed: 11)
+    let bytes = (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+    #expect(try Escaping.unescape(Escaping.escape(bytes)) == bytes)
+  }
+
   @Test("a byte is escaped the same wherever among others it stands")
   func everyPlace() {
     for byte in 0...255 as ClosedRange<UInt8> {

@@ -138,34 +138,53 @@ public enum Escaping {
 
   /// The bytes that an escaped form stands for.
   public static func unescape(_ text: some Collection<UInt8>) throws(ByteError) -> [UInt8] {
-    var out: [UInt8] = []
-    out.reserveCapacity(text.count)
-    var rest = text.makeIterator()
-    var offset = 0
-    while let byte = rest.next() {
-      defer { offset += 1 }
-      guard byte == UInt8(ascii: "\\") else {
-        out.append(byte)
-        continue
-      }
-      offset += 1
-      switch rest.next() {
-      case UInt8(ascii: "\\"): out.append(UInt8(ascii: "\\"))
-      case UInt8(ascii: "t"): out.append(UInt8(ascii: "\t"))
-      case UInt8(ascii: "n"): out.append(UInt8(ascii: "\n"))
-      case UInt8(ascii: "r"): out.append(UInt8(ascii: "\r"))
-      case UInt8(ascii: "x"):
-        guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else {
-          throw .malformed(offset: offset, expected: "two hexadecimal digits after \\x", found: "something else")
+    var failure: ByteError?
+    let found = text.withContiguousStorageIfAvailable { text in
+      [UInt8](unsafeUninitializedCapacity: text.count) { out, count in
+        do throws(ByteError) {
+          try unescape(text, into: out, &count)
+        } catch {
+          failure = error
         }
-        out.append(high << 4 | low)
-        offset += 2
-      case let other:
-        let found = other.map { "\\" + String(UnicodeScalar($0)) } ?? "the end"
-        throw .malformed(offset: offset, expected: #"one of \\ \t \n \r \xHH"#, found: found)
       }
     }
-    return out
+    guard let found else { return try unescape(Array(text)) }
+    if let failure { throw failure }
+    return found
+  }
+
+  /// SAFETY: `out` has room for as many bytes as `text`; no form is shorter than what it stands for.
+  private static func unescape(
+    _ text: UnsafeBufferPointer<UInt8>, into out: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int
+  ) throws(ByteError) {
+    var at = 0
+    func next() -> UInt8? {
+      guard at < text.count else { return nil }
+      defer { at += 1 }
+      return text[at]
+    }
+    while let byte = next() {
+      var meant = byte
+      if byte == UInt8(ascii: "\\") {
+        switch next() {
+        case UInt8(ascii: "\\"): break
+        case UInt8(ascii: "t"): meant = UInt8(ascii: "\t")
+        case UInt8(ascii: "n"): meant = UInt8(ascii: "\n")
+        case UInt8(ascii: "r"): meant = UInt8(ascii: "\r")
+        case UInt8(ascii: "x"):
+          let start = at
+          guard let high = next().flatMap(hexValue), let low = next().flatMap(hexValue) else {
+            throw .malformed(offset: start - 1, expected: "two hexadecimal digits after \\x", found: "something else")
+          }
+          meant = high << 4 | low
+        case let other:
+          let found = other.map { "\\" + String(UnicodeScalar($0)) } ?? "the end"
+          throw .malformed(offset: at - (other == nil ? 0 : 1), expected: #"one of \\ \t \n \r \xHH"#, found: found)
+        }
+      }
+      out.initializeElement(at: count, to: meant)
+      count += 1
+    }
   }
 
   private static func hexValue(_ digit: UInt8) -> UInt8? {

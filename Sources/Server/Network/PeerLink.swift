@@ -24,6 +24,8 @@ final class PeerLink: FrameReceiver {
   private var isResumable = false
   /// How often it could not be made, one after the other.
   private var failures = 0
+  /// Why it could not be made last.
+  private var failure: String?
   private var openSince: Moment
   private var retryAt: Moment
   /// When a frame was last sent.
@@ -95,7 +97,8 @@ final class PeerLink: FrameReceiver {
     failures += 1
     let pause = min(PeerLink.longestPauseMilliseconds, 20 << UInt64(min(failures, 6)))
     retryAt = runner.clock.now.advanced(milliseconds: pause)
-    if failures == 1 { runner.logger.warning("no connection to node \(peer) at \(address): \(reason)") }
+    if reason != failure { runner.logger.warning("no connection to node \(peer) at \(address): \(reason)") }
+    failure = reason
     waiting.removeAll()
     tellOfLoss()
   }
@@ -110,6 +113,7 @@ final class PeerLink: FrameReceiver {
     if failures > 0, connection != nil, runner.clock.now.milliseconds(since: openSince) > PeerLink.proofMilliseconds {
       runner.logger.info("connected to node \(peer) at \(address) again")
       failures = 0
+      failure = nil
     }
     if connection == nil, way != .states || !waiting.isEmpty { connect() }
     if !isResumable, let connection, let fresh = connection.resumption { (resumption, isResumable) = (fresh, true) }

@@ -69,6 +69,9 @@ public struct LogStatistics: Equatable, Sendable {
 }
 
 extension SharedLog {
+  /// How far the log is durable: a number that rises, of use for nothing but comparisons.
+  public var durableEnd: UInt64 { durable.rawValue }
+
   /// How large the log is.
   public var statistics: LogStatistics {
     LogStatistics(

@@ -19,6 +19,6 @@ extension Node {
     let mayHandOver = replicas.values.contains { $0.core.isLeader && $0.core.membership.voters.count > 1 }
     guard !mayHandOver && !logMending.isUnderWay || now >= deadline else { return }
     drainEnd = nil
-    pipeline.whenIdle(done)
+    pipeline.whenIdle { [self] in pairedFileCheck.noteLogEnd(then: done) }
   }
 }

@@ -62,7 +62,7 @@ public final class Node {
   private(set) lazy var backgroundChecks = BackgroundChecks(node: self)
   private(set) lazy var logScrubs = LogScrubs(node: self)
   private(set) lazy var logMending = LogMending(node: self)
-  private lazy var pairedFileCheck = PairedFileCheck(node: self)
+  private(set) lazy var pairedFileCheck = PairedFileCheck(node: self)
   private(set) lazy var admissions = Admissions(node: self)
   private(set) lazy var damageReports = DamageReports(node: self)
   private(set) lazy var repairFences = RepairFences(node: self)

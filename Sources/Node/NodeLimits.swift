@@ -56,6 +56,8 @@ extension Limits {
   public static let diskReserve = ByteCount.mebibytes(64)
   /// A node whose disk was full takes writes again when so much is free beside the reserve.
   static let roomToGoOn = ByteCount.mebibytes(32)
+  /// For how long a node tells of what contradicted its committed entries: a leader says it again sooner.
+  static let contradictionMilliseconds: UInt64 = 10_000
   /// How often the room on the disk is looked at.
   static let spaceLookMilliseconds: UInt64 = 1_000
   /// How long a node that starts waits for what the others remember of it.

@@ -7,7 +7,8 @@ extension RaftCore {
     var index = append.index
     var hint: (index: LogIndex, term: Term?)?
     if append.index < commit {
-      // Old news: what is committed matches the log of every leader.
+      // Old news: what is committed matches the log of every leader. To say so of another log would make two pasts one.
+      guard agrees(with: append) else { return contradict() }
       index = commit
     } else if log.matches(append.index, append.logTerm) {
       guard store(append.entries) else { return }
@@ -24,13 +25,26 @@ extension RaftCore {
         rejectHint: hint?.index ?? .zero, hintTerm: hint?.term ?? .zero, sentAt: clock, echo: append.sentAt))
   }
 
+  private mutating func contradict() {
+    violations += 1
+    contradictions += 1
+  }
+
+  /// Whether the committed entries that are still in memory are those of an append.
+  private func agrees(with append: Message) -> Bool {
+    func isOurs(_ index: LogIndex, _ term: Term) -> Bool {
+      index > commit || log.term(at: index).map { $0 == term } ?? true
+    }
+    return isOurs(append.index, append.logTerm) && append.entries.allSatisfy { isOurs($0.index, $0.term) }
+  }
+
   /// Appends the entries that are new, in place of those that conflict. False if that would undo committed ones:
   /// then someone's log is damaged, and nothing is touched.
   private mutating func store(_ entries: [LogEntry]) -> Bool {
     guard let new = entries.firstIndex(where: { !log.matches($0.index, $0.term) }) else { return true }
     let first = entries[new].index
     guard first > commit else {
-      violations += 1
+      contradict()
       return false
     }
     if first <= log.lastIndex { truncate(from: first) }
@@ -51,7 +65,7 @@ extension RaftCore {
   mutating func handleHeartbeat(_ heartbeat: Message) {
     if arrivedSnapshot == nil {
       // A leader tells no more than it knows to match; where our log is shorter it has lost entries.
-      if heartbeat.commit <= log.lastIndex { advanceCommit(to: heartbeat.commit) } else { violations += 1 }
+      if heartbeat.commit <= log.lastIndex { advanceCommit(to: heartbeat.commit) } else { contradict() }
     }
     var response = message(.heartbeatResponse, to: heartbeat.from)
     response.context = heartbeat.context

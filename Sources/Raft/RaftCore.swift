@@ -92,6 +92,9 @@ public struct RaftCore: Sendable {
   /// Peers are to be told the commit index even where no entry is due to them.
   var commitDue = false
   var violations: UInt64 = 0
+  /// How many messages of leaders contradicted what this replica knows to be committed: the log of one of the two is an
+  /// older one, or has lost its end. Those messages were dropped.
+  public internal(set) var contradictions: UInt64 = 0
   /// What the others promised while this replica had another part than now.
   var promises: [ReplicaID: Promise] = [:]
 

@@ -73,6 +73,20 @@ extension NodeStorage {
     }
   }
 
+  /// Notes how far the log is durable, durably: one that ends before will be known for an older one. Gives the reason where
+  /// that failed.
+  func noteLogEnd(_ end: UInt64) -> NodeError? {
+    do throws(NodeError) {
+      var identity = try NodeIdentity.read(from: directory, on: disk).stored
+      guard identity.logEnd != end else { return nil }
+      identity.logEnd = end
+      try NodeIdentity.write(identity, to: directory, on: disk)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Notes that the node is a member no more, durably. Gives the reason where that failed.
   func saveDeparture(_ departure: WireDeparture) -> NodeError? {
     do throws(NodeError) {

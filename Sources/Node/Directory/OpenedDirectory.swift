@@ -15,6 +15,8 @@ public struct OpenedDirectory {
   private let found: Found
   /// What of the log could not be read.
   let damage: [LogDamage]
+  /// What says that the log is not the newest that the directory had; nil where nothing does.
+  private let rollback: String?
   /// What is wrong with the catalog's file; nil where nothing is, or there is none.
   let catalogDamage: String?
   /// What the log has of each group.
@@ -86,7 +88,7 @@ public struct OpenedDirectory {
     return OpenedDirectory(
       identity: identity, storage: storage, catalog: catalog,
       found: Found(recovered: recovered, stores: try openStores(storage, identity, catalog?.state.map)), damage: damage,
-      catalogDamage: catalogDamage)
+      rollback: identity.rollback(to: log), catalogDamage: catalogDamage)
   }
 
   /// The partitions of which the log holds a replica's records, and the directory nothing.
@@ -97,6 +99,7 @@ public struct OpenedDirectory {
   /// Why a group's replica, whose state in files ends at a point, must be fenced: what the log lost of it, or may have;
   /// nil where the two hold everything that the replica ever promised.
   func loss(of group: GroupID, after point: SnapshotHeader?) -> String? {
+    if let rollback { return rollback }
     // A state that knows no members yet is a new replica's, and the log one of its forerunner's.
     if let compacted = recovered[group]?.compactedThrough, compacted > point?.index ?? .zero,
       point?.membership.voters.isEmpty != true
@@ -268,6 +271,12 @@ public struct NodeIdentity: Sendable {
         words: "this is not the log of node \(nodeID), but of another directory: put its own back; where that is lost, "
           + "have the other nodes go on without this one (kv leave --lost), and let it join with an empty directory")
     }
+  }
+
+  /// What says that a log is not the newest that the directory had.
+  func rollback(to log: SharedLog) -> String? {
+    guard stored.logEnd > log.durableEnd else { return nil }
+    return "its log ends before what was durable there: it is an older copy, or its end is lost"
   }
 
   /// Refuses the store of another node's replica: this node would forget what its own has promised.

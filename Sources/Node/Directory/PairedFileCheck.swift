@@ -31,6 +31,19 @@ final class PairedFileCheck {
     } then: { [self] found in
       isUnderWay = false
       for (path, result) in found { judge(path, result) }
+      noteLogEnd()
+    }
+  }
+
+  /// Notes how far the log is durable, unless replicas wait to be replaced for what it has lost: that would be forgotten.
+  func noteLogEnd(then done: @escaping () -> Void = {}) {
+    guard node.fences.all.isEmpty else { return done() }
+    let (storage, end) = (node.storage, node.pipeline.durableEnd)
+    node.host.run(.background) {
+      storage.noteLogEnd(end)
+    } then: { _ in
+      // On a full disk, the next time.
+      done()
     }
   }
 

@@ -44,6 +44,9 @@ final class GroupReplica {
     knownLeader = core.leader
   }
 
+  /// The leader that last told this replica what contradicts its committed entries, and when.
+  private var contradiction: (leader: ReplicaID, at: Moment)?
+
   /// Whether this replica leads and has applied an entry of its own term, so that all that was committed before its
   /// time is in the machine.
   var leads: Bool { core.isLeader && applied.term == core.term && !isInstalling }
@@ -69,8 +72,31 @@ final class GroupReplica {
     // write must not lead.
     if message.kind == .append, machine.isSaturated || node.pipeline.isSaturated { return }
     if message.kind == .timeoutNow, node.space.isFull { return }
+    let known = core.contradictions
     core.step(message, now: node.now.rawValue)
+    if core.contradictions > known { noteContradiction(by: message.from) }
     node.schedule(self)
+  }
+
+  /// A leader's log contradicts this one where both are committed.
+  private func noteContradiction(by leader: ReplicaID) {
+    if contradiction?.leader != leader {
+      node.host.log(
+        .error,
+        "group \(group): replica \(leader) leads, and its log contradicts what replica \(id) knows to be committed")
+    }
+    contradiction = (leader, node.now)
+  }
+
+  /// What an operator should know.
+  var problem: String? {
+    guard let contradiction, node.now.milliseconds(since: contradiction.at) < Limits.contradictionMilliseconds else {
+      return nil
+    }
+    return
+      "\(group == .catalog ? "the catalog" : "partition \(group)"): the leader, on node \(contradiction.leader.node), lacks "
+      + "entries that were committed and node \(node.id) has: an older copy of a directory was started, or a log has lost its "
+      + "end; stop the nodes before anything is repaired, and see kv-failures(7)"
   }
 
   /// Proposes a command. Only a leader can.

@@ -30,6 +30,8 @@ final class LogPipeline {
   private(set) var holdsProposals = false
   /// The bytes of the log's segments in use, as of the last batch.
   private(set) var logBytes: ByteCount
+  /// How far the log is durable, as of the last batch.
+  private(set) var durableEnd: UInt64
   /// Whether the log waits for room on the disk.
   var isStalled: Bool { stalled != nil }
   /// Called when the pipeline next runs dry.
@@ -39,6 +41,7 @@ final class LogPipeline {
     self.node = node
     self.log = log
     logBytes = log.statistics.bytes
+    durableEnd = log.durableEnd
     spares = SpareSegments(node: node, log: log)
   }
 
@@ -129,11 +132,11 @@ final class LogPipeline {
     let (budget, maySpare) = (node.logBudget, spares.mayOrder)
     let catalogBudget = ByteCount.bytes(budget.rawValue / Limits.catalogLogPart)
     node.host.run(.log) { [log, writes = batch.writes, sync = batch.needsSync] in
-      Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount) in
+      Result { () throws(LogError) -> (pinning: [GroupID], spare: SpareSegment?, bytes: ByteCount, end: UInt64) in
         try log.append(writes, sync: sync)
         var pinning = log.pinningGroups(beyond: budget)
         if pinning.isEmpty, log.pinnedBytes(by: .catalog) > catalogBudget { pinning = [.catalog] }
-        return (pinning, maySpare ? log.beginSpare() : nil, log.statistics.bytes)
+        return (pinning, maySpare ? log.beginSpare() : nil, log.statistics.bytes, log.durableEnd)
       }
     } then: { [self] result in
       isBusy = false
@@ -141,6 +144,7 @@ final class LogPipeline {
       case .success(let written):
         count(batch, since: began)
         logBytes = written.bytes
+        durableEnd = written.end
         for (replica, ticket) in batch.tickets { replica.persisted(ticket: ticket) }
         for done in batch.callbacks { done() }
         for group in written.pinning { node.replicas[group]?.release() }

@@ -196,6 +196,7 @@ public struct Recovery {
     } catch {
       throw .log(error)
     }
+    if let error = storage.noteLogEnd(storage.log.durableEnd) { throw error }
     if let error = storage.endRecovery() { throw .disk(error) }
   }
 }

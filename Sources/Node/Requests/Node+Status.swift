@@ -21,6 +21,7 @@ extension Node {
       guard let replica = replicas[group] else { continue }
       status.groups.append(groupStatus(replica))
     }
+    status.problems += replicas.keys.sorted().compactMap { replicas[$0]?.problem }
     status.readOnly = space.isFull
     status.problems += clocks.problems
     if let problem = space.problem { status.problems.append(problem) }

@@ -967,6 +967,9 @@ public nonisolated struct WireNodeIdentity: Sendable {
   /// Clears the value of `log`. Subsequent reads from it will return its default value.
   public mutating func clearLog() {self._log = nil}
 
+  /// How far that log was durable when this was last noted: where it ends before, it is an older one, or has lost its end.
+  public var logEnd: UInt64 = 0
+
   /// The node is a member no more, for the reason given.
   public var departed: WireDeparture = .stays
 
@@ -2551,7 +2554,7 @@ nonisolated extension WireCatalogPartition.Replica.State: SwiftProtobuf._ProtoNa
 
 nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{1}log\0\u{2}\u{c}departed\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{1}log\0\u{3}log_end\0\u{2}\u{b}departed\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2567,6 +2570,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 6: try { try decoder.decodeSingularStringField(value: &self.listen) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self._log) }()
+      case 9: try { try decoder.decodeSingularFixed64Field(value: &self.logEnd) }()
       case 20: try { try decoder.decodeSingularEnumField(value: &self.departed) }()
       default: break
       }
@@ -2602,6 +2606,9 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._log {
       try visitor.visitSingularFixed64Field(value: v, fieldNumber: 8)
     } }()
+    if self.logEnd != 0 {
+      try visitor.visitSingularFixed64Field(value: self.logEnd, fieldNumber: 9)
+    }
     if self.departed != .stays {
       try visitor.visitSingularEnumField(value: self.departed, fieldNumber: 20)
     }
@@ -2617,6 +2624,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.members != rhs.members {return false}
     if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
     if lhs._log != rhs._log {return false}
+    if lhs.logEnd != rhs.logEnd {return false}
     if lhs.departed != rhs.departed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -37,7 +37,7 @@ final class PairedFileCheck {
 
   /// Notes how far the log is durable, unless replicas wait to be replaced for what it has lost: that would be forgotten.
   func noteLogEnd(then done: @escaping () -> Void = {}) {
-    guard node.fences.all.isEmpty else { return done() }
+    guard !node.isRecollecting, node.fences.all.isEmpty else { return done() }
     let (storage, end) = (node.storage, node.pipeline.durableEnd)
     node.host.run(.background) {
       storage.noteLogEnd(end)

@@ -38,8 +38,7 @@ public enum Escaping {
 
   /// Room that is filled from its start.
   ///
-  /// SAFETY: nothing is written without `target`'s bounds being checked, but in a debug build alone: whoever makes the room
-  /// ready counts it.
+  /// SAFETY: only debug builds check that what is put lies within `target`: whoever makes the room ready counts it.
   private struct Writer {
     let target: UnsafeMutableRawBufferPointer
     var end: Int

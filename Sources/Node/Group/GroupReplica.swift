@@ -78,12 +78,13 @@ final class GroupReplica {
     node.schedule(self)
   }
 
-  /// A leader's log contradicts this one where both are committed.
+  /// A leader and this replica contradict each other in what is committed. Which of the two has lost something is not known
+  /// here: entries that this one has and the leader lacks show it, and a commit beyond this one's end that had matched.
   private func noteContradiction(by leader: ReplicaID) {
     if contradiction?.leader != leader {
       node.host.log(
         .error,
-        "group \(group): replica \(leader) leads, and its log contradicts what replica \(id) knows to be committed")
+        "group \(group): replica \(leader), which leads, and replica \(id) contradict each other in what is committed")
     }
     contradiction = (leader, node.now)
   }
@@ -94,9 +95,9 @@ final class GroupReplica {
       return nil
     }
     return
-      "\(group == .catalog ? "the catalog" : "partition \(group)"): the leader, on node \(contradiction.leader.node), lacks "
-      + "entries that were committed and node \(node.id) has: an older copy of a directory was started, or a log has lost its "
-      + "end; stop the nodes before anything is repaired, and see kv-failures(7)"
+      "\(group == .catalog ? "the catalog" : "partition \(group)"): the leader, on node \(contradiction.leader.node), and "
+      + "the replica on node \(node.id) contradict each other in what is committed: one of the two has an older log, or "
+      + "one that has lost its end; stop the nodes before anything is repaired, and see kv-failures(7)"
   }
 
   /// Proposes a command. Only a leader can.

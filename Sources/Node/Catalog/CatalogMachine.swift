@@ -165,7 +165,8 @@ final class CatalogMachine: GroupMachine {
   /// that it alone is the oracle now.
   func takeVersions(_ count: UInt64, _ done: @escaping (Version?) -> Void) {
     guard let wall = oracleTime else { return done(nil) }
-    if count == 0, let last = oracle?.last, wall <= last.milliseconds + latestAge { return done(last) }
+    hear(of: node.versions.known)
+    if count == 0, let last = oracle?.latest, wall <= last.milliseconds + latestAge { return done(last) }
     let count = max(1, count)
     guard waitingForCeiling.isEmpty,
       let first = oracle?.take(count, wallMilliseconds: wall)
@@ -174,6 +175,14 @@ final class CatalogMachine: GroupMachine {
       return raiseCeiling(wall)
     }
     done(first)
+  }
+
+  private func hear(of known: Version) {
+    guard oracle?.heard(of: known) == true else { return }
+    node.host.log(
+      .error,
+      "version \(known) was given out before, and the catalog's log knows of none that high: it is an older copy, or has "
+        + "lost its end; new versions lie above that one all the same")
   }
 
   /// The last version that was given out, however long ago; nil as for `takeVersions`.

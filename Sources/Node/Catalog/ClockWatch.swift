@@ -2,7 +2,8 @@ import Bytes
 import Environment
 import Wire
 
-/// Asks the members for their wall clocks, on the catalog's leader, and says what time it is.
+/// Asks the members, on the catalog's leader, for their wall clocks and the versions that they know, and says what time it
+/// is.
 final class ClockWatch {
   private unowned let node: Node
   private var time = ClusterTime()
@@ -31,6 +32,7 @@ final class ClockWatch {
     for member in catalog.living.map({ NodeID(rawValue: $0.id) }) where member != node.id {
       node.call(member, .with { $0.clock = WireClockRequest() }, deadline: deadline) { [self] result in
         guard case .answered(.clock(let answer)) = result else { return }
+        node.versions.heard(Version(rawValue: answer.known))
         time.heard(member, wall: answer.wallMs, steady: steady)
       }
     }

@@ -21,6 +21,18 @@ struct Oracle {
     self.ceiling = ceiling
   }
 
+  /// Takes note of a version that a member knows, and says whether it lies above all that the catalog's log knew of. It
+  /// was given out then by an oracle that the log has forgotten, as where it was put back from an older copy; what is
+  /// given out from here on lies above it all the same.
+  mutating func heard(of version: Version) -> Bool {
+    guard version > last else { return false }
+    last = version
+    return true
+  }
+
+  /// The last version given out, as a moment that a successor can't undercut; nil until the ceiling is raised.
+  var latest: Version? { last <= ceiling ? last : nil }
+
   /// `count` successive versions (1 or more), the first of which is given back; nil until the ceiling is raised.
   mutating func take(_ count: UInt64, wallMilliseconds: UInt64) -> Version? {
     let first = max(last.advanced(by: 1), Version(milliseconds: wallMilliseconds))

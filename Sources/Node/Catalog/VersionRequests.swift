@@ -42,6 +42,12 @@ final class VersionRequests {
     known = max(known, version)
   }
 
+  /// A member says that it knows a version. One far in the future is a mistake: versions that ran ahead never come back.
+  func heard(_ version: Version) {
+    let latest = Version(milliseconds: node.host.clock.wallMilliseconds + Limits.knownVersionLeadMilliseconds)
+    if version <= latest { learned(version) }
+  }
+
   /// Tries again what found no oracle.
   func tick() {
     for partition in node.partitions where partition.writes.hasQueued { wanted(by: partition) }
@@ -87,7 +93,12 @@ final class VersionRequests {
   }
 
   private func ask(_ count: UInt32, _ done: @escaping (Version?) -> Void) {
-    let request = WireRequest.with { $0.versions = .with { $0.count = count } }
+    let request = WireRequest.with {
+      $0.versions = .with {
+        $0.count = count
+        $0.known = known.rawValue
+      }
+    }
     let deadline = node.now.advanced(milliseconds: Limits.oracleMilliseconds)
     node.router.route(request, to: .catalog, deadline: deadline) { body in
       guard case .versions(let response) = body else { return done(nil) }

@@ -15,8 +15,9 @@ import Wire
 ///     log/            the shared Raft log (kv-log(5))
 ///     partitions/N/   the store of partition N (kv-sstable(5))
 ///     RECOVERING      there while a recovery that was begun has not ended
+///     MAKING          there while the directory of a cluster's first node is made
+///     RESTORING       the same, where the cluster begins with a snapshot's records
 ///     JOINING         there while a join that was begun has not ended
-///     RESTORING       there while a cluster that begins with a snapshot's records is made
 ///     reserve         zeros that give their room when the disk is full
 ///     identity/       keys and certificates, which `Server` keeps
 public enum NodeDirectory {
@@ -44,8 +45,6 @@ public enum NodeDirectory {
   static func fenceMark(_ partition: String) -> String { partition + "/FENCED" }
   /// The mark of a recovery that was begun: the node doesn't start before it has ended.
   static func recoveryMark(_ directory: String) -> String { directory + "/RECOVERING" }
-  static func joiningMark(_ directory: String) -> String { directory + "/JOINING" }
-  static func restoringMark(_ directory: String) -> String { directory + "/RESTORING" }
   /// The file with an administrator's certificate that the first node of a cluster gets.
   public static func clusterFilePath(_ directory: String) -> String { directory + "/cluster.kv" }
   static func partitionsPath(_ directory: String) -> String { directory + "/partitions" }
@@ -65,12 +64,7 @@ public enum NodeDirectory {
     guard disk.exists(directory) else { return .empty }
     do {
       guard disk.exists(formatPath(directory)) else {
-        let names = try disk.list(directory).filter { $0 != "LOCK" && !leftovers.contains($0) }
-        return names.isEmpty
-          ? .empty
-          : .foreign(
-            "it holds \(names[0]), but no FORMAT: it is no node's directory; if it was one, put FORMAT back, as the "
-              + "cluster's other nodes have it")
+        return try foreignName(in: directory, on: disk).map { .foreign(wordsWithoutFormat(holding: $0)) } ?? .empty
       }
       guard let found = try statedFormat(of: directory, on: disk) else {
         return .foreign(
@@ -113,13 +107,6 @@ public enum NodeDirectory {
   }
 
   private static let formatPrefix = "kv node directory, format "
-  /// What a crash while a directory was being made can leave; the next start makes it anew.
-  private static let leftovers = [
-    "node", "node.tmp", "node.copy", "node.copy.tmp", "catalog", "catalog.tmp", "catalog.copy", "catalog.copy.tmp",
-    "log", "partitions", "identity", "FORMAT.tmp", "cluster.kv", "cluster.kv.tmp", "JOINING", "JOINING.tmp",
-    "RESTORING", "RESTORING.tmp",
-  ]
-
   /// Makes the directory of a node that has the given identity. With a catalog it is the first node of a new cluster
   /// and holds a replica of each of its partitions; without, it has joined and knows nothing yet.
   static func create(

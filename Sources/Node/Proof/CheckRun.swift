@@ -106,6 +106,7 @@ final class CheckRun {
   }
 
   private static let silent = "its node did not answer"
+  private static let late = "it did not get to the check's log entry in time: kv status tells how far it is"
 
   private func mark() {
     guard let replica = node.replicas[question.group], replica.leads,
@@ -150,7 +151,8 @@ final class CheckRun {
       poll(.report) { $0.isHeld }
       if node.now.milliseconds(since: phaseBegan) > Limits.checkMarkMilliseconds {
         for at in voters.indices where voters[at].trouble == nil && !voters[at].isHeld {
-          voters[at].trouble = "it did not get to the check's log entry in time"
+          let trouble = voters[at].answer.trouble
+          voters[at].trouble = trouble.isEmpty ? Self.late : trouble
         }
       }
     case .scanning: poll(.scan) { $0.isRead }

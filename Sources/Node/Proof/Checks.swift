@@ -119,7 +119,12 @@ final class Checks {
   }
 
   private func report(_ check: HeldCheck) -> WireCheckResponse {
-    guard let state = check.held else { return .with { $0.state = .waiting } }
+    guard let state = check.held else {
+      return .with {
+        $0.state = .waiting
+        $0.trouble = node.replicas[check.group]?.problem ?? ""
+      }
+    }
     var response = WireCheckResponse()
     response.state = .held
     response.index = state.index.rawValue

@@ -65,7 +65,12 @@ extension Node {
     case .acknowledge(let request):
       serve(request, reply: reply)
     case .clock:
-      reply(.clock(.with { $0.wallMs = host.clock.wallMilliseconds }))
+      reply(
+        .clock(
+          .with {
+            $0.wallMs = host.clock.wallMilliseconds
+            $0.known = versions.known.rawValue
+          }))
     case .pulse(let pulse):
       reply(pulses.answer(pulse, from: caller))
     case .verify(let verify) where verify.check == 0:
@@ -189,6 +194,7 @@ extension Node {
       guard wanted.count <= Limits.versionsPerRequest else {
         return reply(WireFailure.because(.invalid, "at most \(Limits.versionsPerRequest) versions at once"))
       }
+      versions.heard(Version(rawValue: wanted.known))
       catalog.takeVersions(UInt64(wanted.count)) { [self] first in
         guard let first else {
           return reply(WireFailure.because(.notLeader, "node \(id) is not sure to be the only oracle now"))

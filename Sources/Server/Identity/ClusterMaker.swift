@@ -12,11 +12,10 @@ enum ClusterMaker {
   /// Makes everything; the directory is a node's from the last step on.
   static func make(_ options: ServeOptions, listen: HostPort, address: String, on disk: any Disk) throws(ServerError) {
     let directory = options.directory
-    try removeClusterFile(ofUnfinished: directory, on: disk)
     let seed = try ClusterMaker.seed(options.from, on: disk)
     let cluster = "kv-" + hex(SystemRandomNumberGenerator.bytes(6))
     do {
-      if seed != nil { try NodeDirectory.beginRestoring(directory, on: disk) }
+      try NodeDirectory.beginMaking(directory, restores: seed != nil, on: disk)
       let authority = try CertificateAuthority.create(clusterID: cluster)
       let first = NodeID(rawValue: 1)
       let key = try PrivateKey.generate()
@@ -41,7 +40,7 @@ enum ClusterMaker {
         authority: authority.certificate.der, node: node, publicKey: publicKey,
         sealedAuthorityKey: try SealedBox.seal(try authority.key.der(), to: publicKey), listen: "\(listen)",
         certificates: [certificate.record, admin.record], clusterFile: Array(clusterFile.text.utf8), seed: seed)
-      if seed != nil { try NodeDirectory.endRestoring(directory, on: disk) }
+      try NodeDirectory.removeMarks(directory, on: disk)
     } catch let error as ServerError {
       throw error
     } catch let error as NodeError {
@@ -70,24 +69,6 @@ enum ClusterMaker {
       }
     } catch {
       throw .snapshot(error)
-    }
-  }
-
-  /// What an attempt that was cut off has left is not to be taken for the key to the cluster that is made now. Where
-  /// nothing was begun, such a file is the key to some other cluster, and stays.
-  private static func removeClusterFile(ofUnfinished directory: String, on disk: any Disk) throws(ServerError) {
-    let path = NodeDirectory.clusterFilePath(directory)
-    guard disk.exists(path) else { return }
-    guard disk.exists(directory + "/identity") else {
-      throw .node(
-        .foreign(
-          path: directory,
-          words: "it holds cluster.kv, the key to a cluster, and no node: name an empty directory for a new cluster"))
-    }
-    do throws(DiskError) {
-      try disk.remove(path)
-    } catch {
-      throw .node(.disk(error))
     }
   }
 

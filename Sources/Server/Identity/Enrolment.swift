@@ -20,7 +20,9 @@ enum Enrolment {
         zone: options.zone ?? "", weight: options.weight, format: NodeDirectory.format)
     } catch let error as ClientError {
       // Else the cluster may count on a node here.
-      if isNew, error.isCertainRefusal { try end(options, on: disk) }
+      if isNew, error.isCertainRefusal {
+        try onDirectory { () throws(NodeError) in try NodeDirectory.endJoining(options.directory, on: disk) }
+      }
       throw .enrolment(error)
     } catch let error as TLSError {
       throw .tls(error)
@@ -29,14 +31,12 @@ enum Enrolment {
     }
     let node = NodeID(rawValue: answer.node)
     try credentials(answer, key: key, node: node, of: token).save(to: options.directory, on: disk)
-    do throws(NodeError) {
+    try onDirectory { () throws(NodeError) in
       try NodeDirectory.createMember(
         options.directory, on: disk, cluster: token.cluster, node: node, address: address, listen: "\(listen)",
         members: answer.members)
-    } catch {
-      throw .node(error)
+      try NodeDirectory.removeMarks(options.directory, on: disk)
     }
-    try end(options, on: disk)
   }
 
   /// The key of a join that was cut off here, or a new one, which the directory keeps from here on.
@@ -55,12 +55,8 @@ enum Enrolment {
     }
   }
 
-  private static func end(_ options: ServeOptions, on disk: any Disk) throws(ServerError) {
-    do throws(NodeError) {
-      try NodeDirectory.endJoining(options.directory, on: disk)
-    } catch {
-      throw .node(error)
-    }
+  private static func onDirectory(_ body: () throws(NodeError) -> Void) throws(ServerError) {
+    do throws(NodeError) { try body() } catch { throw .node(error) }
   }
 
   /// The certificate must be for this cluster and the node that the answer names: else it is not ours to use.

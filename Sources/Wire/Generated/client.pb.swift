@@ -1795,6 +1795,9 @@ public nonisolated struct WireClockResponse: Sendable {
   /// Milliseconds since 1970.
   public var wallMs: UInt64 = 0
 
+  /// The highest version of which the node has heard.
+  public var known: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2240,6 +2243,9 @@ public nonisolated struct WireVersionsRequest: Sendable {
 
   /// How many versions; 0 asks for the latest given out.
   public var count: UInt32 = 0
+
+  /// The highest version of which the asking node has heard: what it is given lies above.
+  public var known: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -5629,7 +5635,7 @@ nonisolated extension WireClockRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireClockResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ClockResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}wall_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}wall_ms\0\u{1}known\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5638,6 +5644,7 @@ nonisolated extension WireClockResponse: SwiftProtobuf.Message, SwiftProtobuf._M
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularFixed64Field(value: &self.wallMs) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.known) }()
       default: break
       }
     }
@@ -5647,11 +5654,15 @@ nonisolated extension WireClockResponse: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.wallMs != 0 {
       try visitor.visitSingularFixed64Field(value: self.wallMs, fieldNumber: 1)
     }
+    if self.known != 0 {
+      try visitor.visitSingularFixed64Field(value: self.known, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireClockResponse, rhs: WireClockResponse) -> Bool {
     if lhs.wallMs != rhs.wallMs {return false}
+    if lhs.known != rhs.known {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6554,7 +6565,7 @@ nonisolated extension WireRecallResponse.Promise: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension WireVersionsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".VersionsRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0\u{1}known\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6563,6 +6574,7 @@ nonisolated extension WireVersionsRequest: SwiftProtobuf.Message, SwiftProtobuf.
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.known) }()
       default: break
       }
     }
@@ -6572,11 +6584,15 @@ nonisolated extension WireVersionsRequest: SwiftProtobuf.Message, SwiftProtobuf.
     if self.count != 0 {
       try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 1)
     }
+    if self.known != 0 {
+      try visitor.visitSingularFixed64Field(value: self.known, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireVersionsRequest, rhs: WireVersionsRequest) -> Bool {
     if lhs.count != rhs.count {return false}
+    if lhs.known != rhs.known {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -387,48 +387,102 @@ public nonisolated struct WireCheckRequest: Sendable {
   public init() {}
 }
 
-public nonisolated struct WireCheckResponse: Sendable {
+public nonisolated struct WireCheckResponse: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var state: WireCheckResponse.State = .unknown
+  public var state: WireCheckResponse.State {
+    get {_storage._state}
+    set {_uniqueStorage()._state = newValue}
+  }
 
-  public var index: UInt64 = 0
+  public var index: UInt64 {
+    get {_storage._index}
+    set {_uniqueStorage()._index = newValue}
+  }
 
-  public var floor: UInt64 = 0
+  public var floor: UInt64 {
+    get {_storage._floor}
+    set {_uniqueStorage()._floor = newValue}
+  }
 
-  public var pins: [UInt64] = []
+  public var pins: [UInt64] {
+    get {_storage._pins}
+    set {_uniqueStorage()._pins = newValue}
+  }
 
-  public var bytesDone: UInt64 = 0
+  public var bytesDone: UInt64 {
+    get {_storage._bytesDone}
+    set {_uniqueStorage()._bytesDone = newValue}
+  }
 
-  public var bytesTotal: UInt64 = 0
+  public var bytesTotal: UInt64 {
+    get {_storage._bytesTotal}
+    set {_uniqueStorage()._bytesTotal = newValue}
+  }
 
-  public var records: UInt64 = 0
+  public var records: UInt64 {
+    get {_storage._records}
+    set {_uniqueStorage()._records = newValue}
+  }
 
-  public var recordBytes: UInt64 = 0
+  public var recordBytes: UInt64 {
+    get {_storage._recordBytes}
+    set {_uniqueStorage()._recordBytes = newValue}
+  }
 
   /// The tree's root; empty where records can't be read.
-  public var root: Data = Data()
+  public var root: Data {
+    get {_storage._root}
+    set {_uniqueStorage()._root = newValue}
+  }
 
   /// SHA-256 of what the partition holds beside its records.
-  public var stateDigest: Data = Data()
+  public var stateDigest: Data {
+    get {_storage._stateDigest}
+    set {_uniqueStorage()._stateDigest = newValue}
+  }
 
-  public var damage: [WireFileDamage] = []
+  public var damage: [WireFileDamage] {
+    get {_storage._damage}
+    set {_uniqueStorage()._damage = newValue}
+  }
 
   /// With DESCEND: the nodes asked for, 32 bytes each.
-  public var nodes: Data = Data()
+  public var nodes: Data {
+    get {_storage._nodes}
+    set {_uniqueStorage()._nodes = newValue}
+  }
 
   /// With LIST.
-  public var listed: [WireListedRecord] = []
+  public var listed: [WireListedRecord] {
+    get {_storage._listed}
+    set {_uniqueStorage()._listed = newValue}
+  }
 
-  public var more: Bool = false
+  public var more: Bool {
+    get {_storage._more}
+    set {_uniqueStorage()._more = newValue}
+  }
 
   /// With FENCE: where the files will be.
-  public var kept: String = String()
+  public var kept: String {
+    get {_storage._kept}
+    set {_uniqueStorage()._kept = newValue}
+  }
 
   /// As asked for, once the disk is read: an older release leaves it out.
-  public var at: UInt64 = 0
+  public var at: UInt64 {
+    get {_storage._at}
+    set {_uniqueStorage()._at = newValue}
+  }
+
+  /// With WAITING: why the entry may never be applied, in words.
+  public var trouble: String {
+    get {_storage._trouble}
+    set {_uniqueStorage()._trouble = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -485,6 +539,8 @@ public nonisolated struct WireCheckResponse: Sendable {
   }
 
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct WireListedRecord: Sendable {
@@ -1081,104 +1137,177 @@ nonisolated extension WireCheckRequest.Step: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireCheckResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CheckResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}index\0\u{1}floor\0\u{1}pins\0\u{3}bytes_done\0\u{3}bytes_total\0\u{1}records\0\u{3}record_bytes\0\u{1}root\0\u{3}state_digest\0\u{1}damage\0\u{1}nodes\0\u{1}listed\0\u{1}more\0\u{1}kept\0\u{1}at\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}index\0\u{1}floor\0\u{1}pins\0\u{3}bytes_done\0\u{3}bytes_total\0\u{1}records\0\u{3}record_bytes\0\u{1}root\0\u{3}state_digest\0\u{1}damage\0\u{1}nodes\0\u{1}listed\0\u{1}more\0\u{1}kept\0\u{1}at\0\u{1}trouble\0")
+
+  fileprivate class _StorageClass {
+    var _state: WireCheckResponse.State = .unknown
+    var _index: UInt64 = 0
+    var _floor: UInt64 = 0
+    var _pins: [UInt64] = []
+    var _bytesDone: UInt64 = 0
+    var _bytesTotal: UInt64 = 0
+    var _records: UInt64 = 0
+    var _recordBytes: UInt64 = 0
+    var _root: Data = Data()
+    var _stateDigest: Data = Data()
+    var _damage: [WireFileDamage] = []
+    var _nodes: Data = Data()
+    var _listed: [WireListedRecord] = []
+    var _more: Bool = false
+    var _kept: String = String()
+    var _at: UInt64 = 0
+    var _trouble: String = String()
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _state = source._state
+      _index = source._index
+      _floor = source._floor
+      _pins = source._pins
+      _bytesDone = source._bytesDone
+      _bytesTotal = source._bytesTotal
+      _records = source._records
+      _recordBytes = source._recordBytes
+      _root = source._root
+      _stateDigest = source._stateDigest
+      _damage = source._damage
+      _nodes = source._nodes
+      _listed = source._listed
+      _more = source._more
+      _kept = source._kept
+      _at = source._at
+      _trouble = source._trouble
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.state) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
-      case 3: try { try decoder.decodeSingularFixed64Field(value: &self.floor) }()
-      case 4: try { try decoder.decodeRepeatedFixed64Field(value: &self.pins) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.bytesDone) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.bytesTotal) }()
-      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.records) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.recordBytes) }()
-      case 9: try { try decoder.decodeSingularBytesField(value: &self.root) }()
-      case 10: try { try decoder.decodeSingularBytesField(value: &self.stateDigest) }()
-      case 11: try { try decoder.decodeRepeatedMessageField(value: &self.damage) }()
-      case 12: try { try decoder.decodeSingularBytesField(value: &self.nodes) }()
-      case 13: try { try decoder.decodeRepeatedMessageField(value: &self.listed) }()
-      case 14: try { try decoder.decodeSingularBoolField(value: &self.more) }()
-      case 15: try { try decoder.decodeSingularStringField(value: &self.kept) }()
-      case 16: try { try decoder.decodeSingularFixed64Field(value: &self.at) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularEnumField(value: &_storage._state) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._index) }()
+        case 3: try { try decoder.decodeSingularFixed64Field(value: &_storage._floor) }()
+        case 4: try { try decoder.decodeRepeatedFixed64Field(value: &_storage._pins) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytesDone) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytesTotal) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._records) }()
+        case 8: try { try decoder.decodeSingularUInt64Field(value: &_storage._recordBytes) }()
+        case 9: try { try decoder.decodeSingularBytesField(value: &_storage._root) }()
+        case 10: try { try decoder.decodeSingularBytesField(value: &_storage._stateDigest) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._damage) }()
+        case 12: try { try decoder.decodeSingularBytesField(value: &_storage._nodes) }()
+        case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._listed) }()
+        case 14: try { try decoder.decodeSingularBoolField(value: &_storage._more) }()
+        case 15: try { try decoder.decodeSingularStringField(value: &_storage._kept) }()
+        case 16: try { try decoder.decodeSingularFixed64Field(value: &_storage._at) }()
+        case 17: try { try decoder.decodeSingularStringField(value: &_storage._trouble) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.state != .unknown {
-      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 1)
-    }
-    if self.index != 0 {
-      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 2)
-    }
-    if self.floor != 0 {
-      try visitor.visitSingularFixed64Field(value: self.floor, fieldNumber: 3)
-    }
-    if !self.pins.isEmpty {
-      try visitor.visitPackedFixed64Field(value: self.pins, fieldNumber: 4)
-    }
-    if self.bytesDone != 0 {
-      try visitor.visitSingularUInt64Field(value: self.bytesDone, fieldNumber: 5)
-    }
-    if self.bytesTotal != 0 {
-      try visitor.visitSingularUInt64Field(value: self.bytesTotal, fieldNumber: 6)
-    }
-    if self.records != 0 {
-      try visitor.visitSingularUInt64Field(value: self.records, fieldNumber: 7)
-    }
-    if self.recordBytes != 0 {
-      try visitor.visitSingularUInt64Field(value: self.recordBytes, fieldNumber: 8)
-    }
-    if !self.root.isEmpty {
-      try visitor.visitSingularBytesField(value: self.root, fieldNumber: 9)
-    }
-    if !self.stateDigest.isEmpty {
-      try visitor.visitSingularBytesField(value: self.stateDigest, fieldNumber: 10)
-    }
-    if !self.damage.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.damage, fieldNumber: 11)
-    }
-    if !self.nodes.isEmpty {
-      try visitor.visitSingularBytesField(value: self.nodes, fieldNumber: 12)
-    }
-    if !self.listed.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.listed, fieldNumber: 13)
-    }
-    if self.more != false {
-      try visitor.visitSingularBoolField(value: self.more, fieldNumber: 14)
-    }
-    if !self.kept.isEmpty {
-      try visitor.visitSingularStringField(value: self.kept, fieldNumber: 15)
-    }
-    if self.at != 0 {
-      try visitor.visitSingularFixed64Field(value: self.at, fieldNumber: 16)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if _storage._state != .unknown {
+        try visitor.visitSingularEnumField(value: _storage._state, fieldNumber: 1)
+      }
+      if _storage._index != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._index, fieldNumber: 2)
+      }
+      if _storage._floor != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._floor, fieldNumber: 3)
+      }
+      if !_storage._pins.isEmpty {
+        try visitor.visitPackedFixed64Field(value: _storage._pins, fieldNumber: 4)
+      }
+      if _storage._bytesDone != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._bytesDone, fieldNumber: 5)
+      }
+      if _storage._bytesTotal != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._bytesTotal, fieldNumber: 6)
+      }
+      if _storage._records != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._records, fieldNumber: 7)
+      }
+      if _storage._recordBytes != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._recordBytes, fieldNumber: 8)
+      }
+      if !_storage._root.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._root, fieldNumber: 9)
+      }
+      if !_storage._stateDigest.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._stateDigest, fieldNumber: 10)
+      }
+      if !_storage._damage.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._damage, fieldNumber: 11)
+      }
+      if !_storage._nodes.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._nodes, fieldNumber: 12)
+      }
+      if !_storage._listed.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._listed, fieldNumber: 13)
+      }
+      if _storage._more != false {
+        try visitor.visitSingularBoolField(value: _storage._more, fieldNumber: 14)
+      }
+      if !_storage._kept.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._kept, fieldNumber: 15)
+      }
+      if _storage._at != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._at, fieldNumber: 16)
+      }
+      if !_storage._trouble.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._trouble, fieldNumber: 17)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: WireCheckResponse, rhs: WireCheckResponse) -> Bool {
-    if lhs.state != rhs.state {return false}
-    if lhs.index != rhs.index {return false}
-    if lhs.floor != rhs.floor {return false}
-    if lhs.pins != rhs.pins {return false}
-    if lhs.bytesDone != rhs.bytesDone {return false}
-    if lhs.bytesTotal != rhs.bytesTotal {return false}
-    if lhs.records != rhs.records {return false}
-    if lhs.recordBytes != rhs.recordBytes {return false}
-    if lhs.root != rhs.root {return false}
-    if lhs.stateDigest != rhs.stateDigest {return false}
-    if lhs.damage != rhs.damage {return false}
-    if lhs.nodes != rhs.nodes {return false}
-    if lhs.listed != rhs.listed {return false}
-    if lhs.more != rhs.more {return false}
-    if lhs.kept != rhs.kept {return false}
-    if lhs.at != rhs.at {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._state != rhs_storage._state {return false}
+        if _storage._index != rhs_storage._index {return false}
+        if _storage._floor != rhs_storage._floor {return false}
+        if _storage._pins != rhs_storage._pins {return false}
+        if _storage._bytesDone != rhs_storage._bytesDone {return false}
+        if _storage._bytesTotal != rhs_storage._bytesTotal {return false}
+        if _storage._records != rhs_storage._records {return false}
+        if _storage._recordBytes != rhs_storage._recordBytes {return false}
+        if _storage._root != rhs_storage._root {return false}
+        if _storage._stateDigest != rhs_storage._stateDigest {return false}
+        if _storage._damage != rhs_storage._damage {return false}
+        if _storage._nodes != rhs_storage._nodes {return false}
+        if _storage._listed != rhs_storage._listed {return false}
+        if _storage._more != rhs_storage._more {return false}
+        if _storage._kept != rhs_storage._kept {return false}
+        if _storage._at != rhs_storage._at {return false}
+        if _storage._trouble != rhs_storage._trouble {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -43,6 +43,17 @@ echo data >other/file
 status 78 kv serve -d other
 same data "$(cat other/file)"
 
+# One that is killed while it is made, at any moment, is made anew by the same line.
+for time in 0.02 0.03 0.04 0.05 0.06 0.08 0.1; do
+  [ ! -e made/FORMAT ] || break
+  timeout -s KILL "$time" "$KV" serve -d made --listen 127.0.0.1:0 2>/dev/null || true
+  [ -e made/MAKING ] || [ ! -e made/identity ] || [ -e made/FORMAT ] || fail "no mark in $(ls made)"
+done
+start made serve -d made
+KV_CLUSTER=$work/made/cluster.kv await_healthy
+[ ! -e made/MAKING ] || fail 'the node is made, and its mark is there'
+stop "$started"
+
 # A free port is chosen once; the cluster file names it.
 start any serve -d any --listen 127.0.0.1:0
 any=$started
@@ -54,6 +65,16 @@ any=$started
 KV_CLUSTER=$work/any/cluster.kv await_healthy
 same "$before" "$(grep ^address any/cluster.kv)"
 stop "$any"
+
+# What is left of a node's directory is no empty place for a new cluster.
+for rest in identity log 'node node.copy' 'catalog catalog.copy' cluster.kv; do
+  rm -rf rest
+  mkdir rest
+  for name in $rest; do cp -r "any/$name" rest; done
+  status 78 kv serve -d rest
+  same "$(wc -w <<<"$rest")" "$(find rest -mindepth 1 -maxdepth 1 | wc -l)"
+  diff -r "any/${rest##* }" "rest/${rest##* }"
+done
 
 # Without its key or with a damaged catalog a node says what to do.
 mv any/identity/node.key key

@@ -66,12 +66,15 @@ struct PartitionCheck {
     return .failed(last)
   }
 
-  /// What a failure means where its nodes know of replicas that take no part any more.
+  /// What a failure means where its nodes know of replicas that take no part any more, or are lost.
   func judged(_ failure: String, of group: UInt32) -> Result {
-    let nodes = ((try? client.status()) ?? []).filter { report in
+    let reports = (try? client.status()) ?? []
+    let nodes = reports.filter { report in
       report.status?.groups.contains { $0.group == group && $0.fenced } ?? false
     }
-    guard !nodes.isEmpty else { return .failed(failure) }
+    guard !nodes.isEmpty else {
+      return ClusterHealth.loss(of: group, in: reports).map { .damaged("\($0): \(failure)") } ?? .failed(failure)
+    }
     let names = nodes.map { "node \($0.member.id)" }.joined(separator: " and ")
     return .damaged("its replica on \(names) is damaged and takes no part, `kv status` says by what: \(failure)")
   }

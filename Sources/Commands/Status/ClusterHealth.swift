@@ -52,6 +52,16 @@ struct ClusterHealth {
     self.problems = problems
   }
 
+  /// What of a partition is known to be lost, where that leaves nobody who could lead it, in words; else nil.
+  static func loss(of group: UInt32, in reports: [NodeReport]) -> String? {
+    let members = reports.flatMap { $0.status?.groups ?? [] }.filter { $0.group == group }
+    var findings = GroupFindings()
+    let finding = withoutLeader(members)
+    guard case .noMajority = finding else { return nil }
+    findings.note(finding, of: group)
+    return findings.words.first
+  }
+
   /// The replicas of a node that have a vote and hear of no leader: others lead, and don't reach them.
   private static func strays(_ status: WireStatusResponse) -> String? {
     let strays = status.groups.count { $0.leader == 0 && $0.role != .leader && $0.voters.contains($0.replica) }

@@ -41,12 +41,22 @@ public func compareBytes(_ left: [UInt8], _ right: [UInt8]) -> Int {
 }
 
 /// Compares two buffers as unsigned bytes: negative, zero or positive as `memcmp`, the shorter first on a tie.
+///
+/// Keys are short: a few words are compared here, before it is worth a call.
 @inlinable
 public func compareBytes(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
   // SAFETY: both buffers are valid for the `common` bytes that are compared; memcmp only reads.
   let common = Swift.min(left.count, right.count)
-  if common > 0, let l = left.baseAddress, let r = right.baseAddress {
-    let order = memcmp(l, r, common)
+  guard common > 0, let l = left.baseAddress, let r = right.baseAddress else { return left.count - right.count }
+  var at = 0
+  while at &+ 8 <= common, at < 32 {
+    let a = l.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+    let b = r.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+    if a != b { return a.byteSwapped < b.byteSwapped ? -1 : 1 }
+    at &+= 8
+  }
+  if at < common {
+    let order = memcmp(l + at, r + at, common &- at)
     if order != 0 { return Int(order) }
   }
   return left.count - right.count

@@ -12,26 +12,30 @@ enum Frames {
 
 /// Takes the payloads of responses out of the bytes that arrive, however they are cut.
 struct FrameReader {
+  /// Kept when it empties, unless it has grown large: memory that is asked for anew costs a fault for each page.
   private var bytes: [UInt8] = []
   private var taken = 0
+
+  /// More than this is given back when there is nothing in it.
+  private static let kept = ByteCount.kibibytes(512)
 
   /// Adds bytes that arrived.
   mutating func append(_ more: [UInt8]) {
     if taken == bytes.count {
-      bytes = more
-      taken = 0
-    } else {
-      if taken > 0 {
-        bytes.removeSubrange(..<taken)
-        taken = 0
-      }
-      bytes += more
+      bytes.removeAll(keepingCapacity: bytes.capacity <= FrameReader.kept.rawValue)
+    } else if taken > 0 {
+      bytes.removeSubrange(..<taken)
     }
+    taken = 0
+    bytes += more
   }
 
-  /// The next whole payload, or nil until more bytes arrive. Refuses whatever is not a response of bounded size.
-  mutating func next() throws(ChannelFailure) -> [UInt8]? {
-    guard bytes.count - taken >= FrameHeader.encodedBytes else { return nil }
+  /// Lends the next whole payload; false where it waits for more bytes. Refuses whatever is not a response of bounded
+  /// size.
+  mutating func next(
+    _ body: (UnsafeRawBufferPointer) throws(ChannelFailure) -> Void
+  ) throws(ChannelFailure) -> Bool {
+    guard bytes.count - taken >= FrameHeader.encodedBytes else { return false }
     var reader = ByteReader(bytes, range: taken..<bytes.count)
     let header: FrameHeader
     do throws(ByteError) {
@@ -42,9 +46,22 @@ struct FrameReader {
     guard header.kind == FrameKind.response.rawValue else {
       throw ChannelFailure(kind: .broken, words: "sent a frame of kind \(header.kind), which isn't a response")
     }
-    guard reader.remaining >= header.payloadBytes else { return nil }
-    let start = reader.offset
-    taken = start + header.payloadBytes
-    return Array(bytes[start..<taken])
+    let payload = reader.offset..<reader.offset + header.payloadBytes
+    guard reader.remaining >= header.payloadBytes else {
+      bytes.reserveCapacity(payload.upperBound)
+      return false
+    }
+    taken = payload.upperBound
+    // SAFETY: lent for the call, in which nothing changes the bytes.
+    let failure = bytes.withUnsafeBytes { all in
+      do throws(ChannelFailure) {
+        try body(UnsafeRawBufferPointer(rebasing: all[payload]))
+        return ChannelFailure?.none
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+    return true
   }
 }

@@ -89,7 +89,7 @@ final class Link {
     try guarded { () throws(ChannelFailure) in
       guard let bytes = try channel.receive(until: deadline) else { return false }
       frames.append(bytes)
-      while let payload = try frames.next() { try accept(payload) }
+      while try frames.next({ (payload) throws(ChannelFailure) in try accept(payload) }) {}
       return true
     }
   }
@@ -100,7 +100,7 @@ final class Link {
     channel.close()
   }
 
-  private func accept(_ payload: [UInt8]) throws(ChannelFailure) {
+  private func accept(_ payload: UnsafeRawBufferPointer) throws(ChannelFailure) {
     guard let response = WireResponse(untrusted: payload) else {
       throw ChannelFailure(kind: .broken, words: "sent a response that can't be read")
     }

@@ -49,6 +49,8 @@ final class RangeSource {
   func take() -> RangeView {
     precondition(place < part.count, "a source without a head was asked for it")
     defer { place += 1 }
+    // The key after the next is compared soon, and lies where nothing has been since it arrived.
+    if place + 2 < part.count, let key = part.key(place + 2).baseAddress { Memory.prefetch(key, count: 1) }
     return part[place]
   }
 

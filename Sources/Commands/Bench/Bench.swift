@@ -73,6 +73,7 @@ struct BenchCommand: Executable {
   }
 
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
+    Memory.keepFreed()
     let file = try global.clusterFile()
     let client = Client(file, timeoutMilliseconds: global.timeoutMilliseconds)
     let time = try at.map { (text) throws(CommandError) in try TimeArgument(parsing: text.text) }

@@ -14,10 +14,12 @@ struct RangeMerge {
   /// Whether the root was given out.
   private var hasLent = false
 
-  /// A cursor's next record. It holds no reference, so that to move it is to copy its bytes.
+  /// A cursor's next record.
+  ///
+  /// SAFETY: unowned, to save the counting of references at every step; `cursors` owns it as long as the merge lives.
   private struct Head {
     let record: RecordView
-    let source: Int
+    let cursor: Unmanaged<StoreCursor>
   }
 
   init(isReverse: Bool) {
@@ -26,7 +28,7 @@ struct RangeMerge {
 
   mutating func add(_ cursor: StoreCursor) throws(StoreError) {
     guard let record = try cursor.nextView() else { return }
-    heap.append(Head(record: record, source: cursors.count))
+    heap.append(Head(record: record, cursor: .passUnretained(cursor)))
     cursors.append(cursor)
     var child = heap.count - 1
     while child > 0, precedes(child, (child - 1) / 2) {
@@ -51,9 +53,13 @@ struct RangeMerge {
 
   /// Replaces the root by its cursor's next record.
   private mutating func advance() throws(StoreError) {
-    let source = heap[0].source
-    if let record = try cursors[source].nextView() {
-      heap[0] = Head(record: record, source: source)
+    let cursor = heap[0].cursor
+    // Not thrown in the closure, whose errors have no type.
+    let next = cursor._withUnsafeGuaranteedRef { (cursor) -> Result<RecordView?, StoreError> in
+      do throws(StoreError) { return .success(try cursor.nextView()) } catch { return .failure(error) }
+    }
+    if let record = try next.get() {
+      heap[0] = Head(record: record, cursor: cursor)
     } else {
       heap.swapAt(0, heap.count - 1)
       heap.removeLast()

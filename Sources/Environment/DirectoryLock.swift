@@ -18,8 +18,18 @@ public enum DirectoryLockError: Error, Equatable, Sendable, CustomStringConverti
 
 /// The right to use a data directory, held by one process at a time: flock(2) on `DIRECTORY/LOCK`, which the kernel
 /// gives back when the process ends, however it ends. The file also says which process has it.
-public struct DirectoryLock: ~Copyable, Sendable {
+public final class DirectoryLock: Sendable {
   private let descriptor: Int32
+  private let path: String
+
+  /// Whether the lock file is still where it was: else another one lies in the directory's place, or another process can
+  /// take it as well. True also where the system doesn't say.
+  public var isInPlace: Bool {
+    var (held, found) = (stat(), stat())
+    guard fstat(descriptor, &held) == 0 else { return true }
+    guard stat(path, &found) == 0 else { return errno != ENOENT && errno != ENOTDIR }
+    return held.st_dev == found.st_dev && held.st_ino == found.st_ino
+  }
 
   /// Takes the lock or fails at once.
   public init(directory: String) throws(DirectoryLockError) {
@@ -36,7 +46,7 @@ public struct DirectoryLock: ~Copyable, Sendable {
     // Only for the message that a second process gives: a failure here is no reason to refuse.
     let text = Array("\(getpid())\n".utf8)
     if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
-    self.descriptor = descriptor
+    (self.descriptor, self.path) = (descriptor, path)
   }
 
   deinit { close(descriptor) }

@@ -44,8 +44,8 @@ final class DiskSpace {
   private func judge(_ space: NodeStorage.Space) {
     if space.isGone {
       return node.host.fatal(
-        "its directory, or FORMAT in it, was removed under it: what it acknowledges would be lost; kv-failures(7) says how "
-          + "to replace a node")
+        "its directory, or FORMAT or LOCK in it, was removed under it, or another put in its place: what it acknowledges "
+          + "would be lost; kv-failures(7) says how to replace a node")
     }
     free = space.free
     if !isFull {

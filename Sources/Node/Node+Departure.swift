@@ -42,8 +42,14 @@ extension Node {
   }
 
   /// Another node refuses this one's certificate: it is a member no more, and may have missed that.
+  ///
+  /// Where it hears the catalog's leader all the same, it is the other that was made a cluster of its own (kv-recover(1)):
+  /// one that believes so must not end those that most of the cluster is made of.
   public func wasRefused(by peer: NodeID) {
     guard !hasDeparted else { return }
+    if let core = catalog.replica?.core, core.hearsLeader, catalog.catalog?.node(peer) != nil {
+      return estrangement.note(peer, at: now, host)
+    }
     guard catalog.catalog?.node(id)?.departure == .leaves else {
       host.log(.error, "node \(peer) refuses this node's certificate: it was declared lost, or the certificate revoked")
       hasDeparted = true
@@ -70,5 +76,26 @@ extension Node {
       if let failure { host.log(.error, "that the node is a member no more can't be noted: \(failure)") }
       host.departed(.leaves)
     }
+  }
+}
+
+/// A member that refuses this node, though most of the cluster is here.
+struct Estrangement {
+  private var latest: (peer: NodeID, at: Moment)?
+
+  mutating func note(_ peer: NodeID, at now: Moment, _ host: any NodeHost) {
+    if latest?.peer != peer { host.log(.error, Estrangement.words(peer)) }
+    latest = (peer, now)
+  }
+
+  /// What an operator should know.
+  func problem(at now: Moment) -> String? {
+    guard let latest, now.milliseconds(since: latest.at) < Limits.estrangementMilliseconds else { return nil }
+    return Estrangement.words(latest.peer)
+  }
+
+  private static func words(_ peer: NodeID) -> String {
+    "node \(peer) refuses this node, which hears the catalog's leader: if kv recover apply was run there, two clusters "
+      + "take writes now; stop node \(peer), unless it is to go on: then stop the others"
   }
 }

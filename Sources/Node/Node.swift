@@ -50,6 +50,8 @@ public final class Node {
   var heardFrom: Set<NodeID> = []
   private(set) var silence = Silence()
   var supplanting = Supplanting()
+  /// A member that refuses this node, though it is no stranger here.
+  var estrangement = Estrangement()
   private(set) lazy var foreignLeaders = ForeignLeaders(node: self)
   private(set) lazy var closedVersions = ClosedVersions(node: self)
   private(set) lazy var changeWaits = ChangeWaits(node: self)

@@ -51,6 +51,9 @@ extension RaftCore {
   /// Whether this replica has promised a leader not to help elect another yet. A leader promised so to itself.
   var isPromised: Bool { role == .leader || clock < promisedUntil }
 
+  /// Whether this replica leads, or has heard from the leader within an election timeout.
+  public var hearsLeader: Bool { role == .leader || leader != .none && clock < promisedUntil }
+
   /// Notes a message of the current leader.
   mutating func heardFromLeader() {
     promisedUntil = max(promisedUntil, clock + options.electionTimeout)

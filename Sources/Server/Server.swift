@@ -28,7 +28,7 @@ public enum Server {
       var layout = NodeOptions()
       if let bytes = options.splitBytes { layout.splitBytes = .bytes(Int(clamping: bytes)) }
       opened = try OpenedDirectory.open(
-        options.directory, on: disk, cacheBytes: options.cacheBytes, options: layout)
+        options.directory, on: disk, cacheBytes: options.cacheBytes, options: layout, lock: lock)
     } catch {
       throw .node(error)
     }

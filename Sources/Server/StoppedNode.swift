@@ -9,36 +9,30 @@ import Wire
 public final class StoppedNode {
   /// What of the cluster is here, and how it goes on alone.
   public let recovery: Recovery
-  private let locks: [Lock]
-
-  /// A lock as an array can hold it.
-  private final class Lock {
-    let lock: DirectoryLock
-    init(_ directory: String) throws(DirectoryLockError) { lock = try DirectoryLock(directory: directory) }
-  }
-
+  private let locks: [DirectoryLock]
   private let credentials: NodeCredentials
 
   /// Locks and reads a node's directory, and those of others from which is to be taken what it lacks.
-  /// The partitions in `without` begin anew; with `acceptsLoss` the others go on with what is left of damaged logs.
+  /// The partitions in `without` begin anew; with `acceptsLoss` the others go on with what is left of damaged logs and
+  /// tables. With `readsTables` the tables are read to the last byte.
   public init(
-    _ directory: String, others: [String] = [], without: [UInt32] = [], acceptsLoss: Bool = false
+    _ directory: String, others: [String] = [], without: [UInt32] = [], acceptsLoss: Bool = false, readsTables: Bool
   ) throws(ServerError) {
     let disk = PosixDisk()
-    var locks: [Lock] = []
+    var locks: [DirectoryLock] = []
     for path in [directory] + others { locks.append(try StoppedNode.lock(path, on: disk)) }
     self.locks = locks
     credentials = try NodeCredentials.load(from: directory, on: disk)
     do throws(NodeError) {
       recovery = try Recovery(
         directory, others: others, without: Set(without.map { GroupID(rawValue: $0) }), acceptsLoss: acceptsLoss,
-        on: disk, time: SystemClock().wallMilliseconds)
+        readsTables: readsTables, on: disk, time: SystemClock().wallMilliseconds)
     } catch {
       throw .node(error)
     }
   }
 
-  private static func lock(_ directory: String, on disk: PosixDisk) throws(ServerError) -> Lock {
+  private static func lock(_ directory: String, on disk: PosixDisk) throws(ServerError) -> DirectoryLock {
     do throws(NodeError) {
       guard try NodeDirectory.kind(of: directory, on: disk) == .node else {
         throw .foreign(path: directory, words: "there is no node here")
@@ -46,7 +40,7 @@ public final class StoppedNode {
     } catch {
       throw .node(error)
     }
-    do throws(DirectoryLockError) { return try Lock(directory) } catch { throw .locked(error) }
+    do throws(DirectoryLockError) { return try DirectoryLock(directory: directory) } catch { throw .locked(error) }
   }
 
   /// Makes the node the only one of its cluster.

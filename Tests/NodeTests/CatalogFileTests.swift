@@ -25,7 +25,7 @@ import Wire
     catalog.flush()
     world.run(milliseconds: 200)
     let storage = host.node.storage
-    guard case .found(let file) = try NodeDirectory.catalog("/node", on: storage.disk).read() else {
+    guard case .found(let file) = try NodeDirectory.catalog("/node", of: "simulated", on: storage.disk).read() else {
       Issue.record("no catalog")
       return
     }

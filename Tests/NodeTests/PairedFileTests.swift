@@ -75,7 +75,8 @@ struct PairedFileTests {
   func other() throws {
     let world = try SimulatedWorld(seed: 1, partitions: 4)
     let disk = try #require(world.hosts.values.first).disk
-    let (identity, catalog) = (NodeDirectory.identity("/node", on: disk), NodeDirectory.catalog("/node", on: disk))
+    let identity = NodeDirectory.identity("/node", on: disk)
+    let catalog = NodeDirectory.catalog("/node", of: "simulated", on: disk)
     for (file, wrong) in [(identity, catalog), (catalog, identity)] {
       let sound = try disk.contents(of: file.path, limit: 1 << 20)
       try disk.replace(file.path, with: disk.contents(of: wrong.path, limit: 1 << 20))
@@ -89,6 +90,30 @@ struct PairedFileTests {
       #expect(try file.mend() == .lost)
       for place in [file.path, file.copy] { try disk.replace(place, with: sound) }
     }
+  }
+
+  @Test("a catalog of another cluster is none: the copy counts, and where that is another's too the node doesn't start")
+  func othersCatalog() throws {
+    let disk = try #require(try SimulatedWorld(seed: 1, partitions: 4).hosts.values.first).disk
+    let catalog = NodeDirectory.catalog("/node", of: "simulated", on: disk)
+    guard case .found(let sound) = try catalog.read(), var trailer = WireSnapshotTrailer(untrusted: sound),
+      var state = WireCatalogState(untrusted: trailer.state.array)
+    else {
+      Issue.record("no catalog")
+      return
+    }
+    state.cluster = "another"
+    trailer.state = .init(state.encoded)
+    let foreign = Checked.wrap(trailer.encoded)
+    try disk.replace(catalog.path, with: foreign)
+    let opened = try OpenedDirectory.open("/node", on: disk, cacheBytes: 1 << 20)
+    #expect(opened.catalog?.state.state.cluster == "simulated")
+    #expect(try catalog.mend() == .mended([catalog.path]))
+    for place in [catalog.path, catalog.copy] { try disk.replace(place, with: foreign) }
+    let error = #expect(throws: NodeError.self) {
+      _ = try OpenedDirectory.open("/node", on: disk, cacheBytes: 1 << 20)
+    }
+    #expect(error.map { "\($0)" }?.contains("another cluster's") == true)
   }
 
   @Test("a running node writes a FORMAT file that names none anew", arguments: [5, 13])

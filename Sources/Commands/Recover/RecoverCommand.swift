@@ -36,12 +36,16 @@ struct RecoverSources: ParsableArguments {
       "A partition of which nothing is left, to begin anew, empty; may be repeated.", valueName: "partition"))
   var without: [UInt32] = []
 
-  @Flag(help: "Go on with what is left where a log has lost something.")
+  @Flag(help: "Go on with what is left where a log has lost something, or tables are damaged.")
   var acceptLoss = false
+
+  @Flag(help: "Don't read the tables, which takes its time where they are large.")
+  var quick = false
 
   /// Reads what is given.
   func stopped(_ directory: String) throws(CommandError) -> StoppedNode {
-    let offline = try Commands.stopped(directory, others.map(\.text), without, acceptsLoss: acceptLoss)
+    let offline = try Commands.stopped(
+      directory, others.map(\.text), without, acceptsLoss: acceptLoss, readsTables: !quick)
     let known = offline.recovery.groups.map(\.group.rawValue)
     guard !without.contains(0) else { throw .usage("the catalog is no partition: nothing goes on without it") }
     if let stranger = without.first(where: { !known.contains($0) }) {
@@ -128,12 +132,14 @@ struct RecoverVerifyCommand: Executable {
 
 /// Reads a stopped node's directory.
 private func stopped(
-  _ directory: String, _ others: [String] = [], _ without: [UInt32] = [], acceptsLoss: Bool = false
+  _ directory: String, _ others: [String] = [], _ without: [UInt32] = [], acceptsLoss: Bool = false,
+  readsTables: Bool = false
 ) throws(CommandError) -> StoppedNode {
   let places = ([directory] + others).map(canonical)
   guard Set(places).count == places.count else { throw .usage("one directory is given twice") }
   return try onServer { () throws(ServerError) in
-    try StoppedNode(directory, others: others, without: without, acceptsLoss: acceptsLoss)
+    try StoppedNode(
+      directory, others: others, without: without, acceptsLoss: acceptsLoss, readsTables: readsTables)
   }
 }
 

@@ -10,9 +10,10 @@ extension Catalog {
   var takers: [WireCatalogNode] { staying.filter { $0.share > 0 } }
   /// The members that are not lost.
   var living: [WireCatalogNode] { state.nodes.filter { $0.departure != .isLost } }
-  /// The nodes whose certificates are refused: those that are members no more, and those declared lost.
+  /// The nodes whose certificates are refused: those that are members no more, those declared lost, and those that were
+  /// struck out.
   var refused: [NodeID] {
-    state.removedNodes.map { NodeID(rawValue: $0) }
+    (state.removedNodes + state.recoveries.flatMap(\.lost)).map { NodeID(rawValue: $0) }
       + state.nodes.filter { $0.departure == .isLost }.map { NodeID(rawValue: $0.id) }
   }
   /// How many replicas a partition shall have, as far as there are nodes.

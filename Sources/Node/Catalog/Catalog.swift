@@ -381,6 +381,8 @@ extension Catalog {
       !partitions.contains { $0.group == damage.group && $0.replicas.contains { $0.id == damage.replica } }
     }
     next.epoch += 1
+    // What the lost nodes have given out since this one heard of them last lies below, as far as their clocks agreed.
+    next.ceiling = max(next.ceiling, Recovery.horizon(at: recovery.timeMs).rawValue)
     next.recoveries.append(recovery)
     do throws(RingError) {
       map = try Catalog.map(of: next)

@@ -33,10 +33,11 @@ public enum NodeDirectory {
       WireNodeIdentity(untrusted: bytes).map { $0.node > 0 && !$0.cluster.isEmpty && !$0.address.isEmpty } ?? false
     }
   }
-  static func catalog(_ directory: String, on disk: any Disk) -> PairedFile {
+  static func catalog(_ directory: String, of cluster: String, on disk: any Disk) -> PairedFile {
     PairedFile(directory + "/catalog", on: disk) { bytes in
       guard let trailer = WireSnapshotTrailer(untrusted: bytes), trailer.point != nil else { return false }
-      return WireCatalogState(untrusted: trailer.state.array).map { !$0.nodes.isEmpty } ?? false
+      guard let state = WireCatalogState(untrusted: trailer.state.array) else { return false }
+      return !state.nodes.isEmpty && state.cluster == cluster
     }
   }
   static func logPath(_ directory: String) -> String { directory + "/log" }
@@ -152,7 +153,7 @@ public enum NodeDirectory {
     let replica = ReplicaID(node: NodeID(rawValue: identity.node), incarnation: 1)
     let point = SnapshotHeader(
       index: LogIndex(rawValue: 1), term: Term(rawValue: 1), membership: Membership(voters: [replica]))
-    try Self.catalog(directory, on: disk).replace(
+    try Self.catalog(directory, of: identity.cluster, on: disk).replace(
       with: WireSnapshotTrailer(point, state: catalog.encoded, checksum: 0).encoded)
     if let seed {
       return try seed.fill(catalog.partitions, of: replica, at: point, under: partitionsPath(directory), on: disk)

@@ -29,10 +29,25 @@ extension NodeStorage {
   /// Whether a recovery was begun here and has not ended: files may be another node's by now, and the log this one's.
   var isBeingRecovered: Bool { disk.exists(NodeDirectory.recoveryMark(directory)) }
 
-  /// Notes that a recovery begins, durably. Gives the reason where that failed.
-  func beginRecovery() -> DiskError? {
+  /// The partitions that begin anew, empty, in the recovery that was begun here and has not ended.
+  var emptiedByRecovery: Set<GroupID> {
+    guard let bytes = try? disk.contents(of: NodeDirectory.recoveryMark(directory), limit: 1 << 20) else { return [] }
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    return Set(
+      lines.compactMap { line in
+        line.hasPrefix(Self.emptiedWord) ? UInt32(line.dropFirst(Self.emptiedWord.count)) : nil
+      }.map(GroupID.init))
+  }
+
+  private static let emptiedWord = "without "
+
+  /// Notes that a recovery begins, durably, and which partitions are to begin anew in it. Gives the reason where that
+  /// failed.
+  func beginRecovery(emptying groups: [GroupID]) -> DiskError? {
     do throws(DiskError) {
-      try disk.replace(NodeDirectory.recoveryMark(directory), with: Array("kv recover apply\n".utf8))
+      let lines = ["kv recover apply"] + groups.map { Self.emptiedWord + "\($0)" }
+      let text = lines.map { $0 + "\n" }.joined()
+      try disk.replace(NodeDirectory.recoveryMark(directory), with: Array(text.utf8))
       return nil
     } catch {
       return error

@@ -9,7 +9,8 @@ extension NodeStorage {
     let free: UInt64?
     /// Whether the reserve is there.
     let hasReserve: Bool
-    /// Whether the node's directory was removed under it: what it writes from now on nobody will find.
+    /// Whether the node's directory was removed under it, or another put in its place: what it writes from now on nobody
+    /// will find.
     let isGone: Bool
     /// Whether so little is free that no writes can be taken.
     let isFull: Bool
@@ -39,6 +40,7 @@ extension NodeStorage {
   }
 
   private var isGone: Bool {
+    if lock?.isInPlace == false { return true }
     do throws(DiskError) {
       _ = try disk.open(NodeDirectory.formatPath(directory), .read)
       return false

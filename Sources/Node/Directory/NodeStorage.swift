@@ -10,6 +10,9 @@ import Wire
 final class NodeStorage: Sendable {
   let disk: any Disk
   let directory: String
+  private let cluster: String
+  /// Nil where nobody else can come: in a simulation.
+  let lock: DirectoryLock?
   let log: SharedLog
   /// Shared by all stores of the node.
   let cache: BlockCache
@@ -21,11 +24,13 @@ final class NodeStorage: Sendable {
   let startsFull: Bool
 
   init(
-    disk: any Disk, directory: String, log: SharedLog, cacheBytes: Int, reserveBytes: ByteCount, startsFull: Bool,
-    options: NodeOptions
+    disk: any Disk, directory: String, cluster: String, lock: DirectoryLock?, log: SharedLog, cacheBytes: Int,
+    reserveBytes: ByteCount, startsFull: Bool, options: NodeOptions
   ) {
     self.disk = disk
     self.directory = directory
+    self.cluster = cluster
+    self.lock = lock
     self.log = log
     self.reserveBytes = reserveBytes
     self.startsFull = startsFull
@@ -34,7 +39,7 @@ final class NodeStorage: Sendable {
   }
 
   var identityFile: PairedFile { NodeDirectory.identity(directory, on: disk) }
-  var catalogFile: PairedFile { NodeDirectory.catalog(directory, on: disk) }
+  var catalogFile: PairedFile { NodeDirectory.catalog(directory, of: cluster, on: disk) }
 
   func partitionDirectory(_ group: GroupID) -> String {
     "\(NodeDirectory.partitionsPath(directory))/\(group)"

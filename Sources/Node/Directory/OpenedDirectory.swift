@@ -48,11 +48,11 @@ public struct OpenedDirectory {
 
   /// Reads a node's directory: identity, log, catalog, stores. Nothing is written but what a crash left unfinished, or an
   /// older release unnoted.
-  /// `reserveBytes` is what the node keeps aside for when the disk is full. A directory in which a recovery was begun and
-  /// did not end is opened for that alone.
+  /// `reserveBytes` is what the node keeps aside for when the disk is full; `lock` is what tells of another directory in
+  /// the place of this one. A directory in which a recovery was begun and did not end is opened for that alone.
   public static func open(
     _ directory: String, on disk: any Disk, cacheBytes: Int, reserveBytes: ByteCount = Limits.diskReserve,
-    options: NodeOptions = NodeOptions(), isForRecovery: Bool = false
+    options: NodeOptions = NodeOptions(), lock: DirectoryLock? = nil, isForRecovery: Bool = false
   ) throws(NodeError) -> OpenedDirectory {
     guard isForRecovery || !disk.exists(NodeDirectory.recoveryMark(directory)) else {
       throw .foreign(
@@ -70,7 +70,7 @@ public struct OpenedDirectory {
     var catalogDamage: String?
     let catalog: (state: Catalog, point: SnapshotHeader)?
     do throws(NodeError) {
-      catalog = try readCatalog(directory, on: disk)
+      catalog = try readCatalog(directory, of: identity.cluster, on: disk)
     } catch {
       guard isForRecovery, case .damagedCatalogFile(let words) = error else { throw error }
       (catalog, catalogDamage) = (nil, words)
@@ -83,8 +83,8 @@ public struct OpenedDirectory {
       try? NodeIdentity.write(noted, to: directory, on: disk)
     }
     let storage = NodeStorage(
-      disk: disk, directory: directory, log: log, cacheBytes: cacheBytes, reserveBytes: reserveBytes,
-      startsFull: isFull, options: options)
+      disk: disk, directory: directory, cluster: identity.cluster, lock: lock, log: log, cacheBytes: cacheBytes,
+      reserveBytes: reserveBytes, startsFull: isFull, options: options)
     return OpenedDirectory(
       identity: identity, storage: storage, catalog: catalog,
       found: Found(recovered: recovered, stores: try openStores(storage, identity, catalog?.state.map)), damage: damage,
@@ -140,13 +140,14 @@ public struct OpenedDirectory {
     }
   }
 
-  private static func readCatalog(_ directory: String, on disk: any Disk) throws(NodeError) -> (
-    Catalog, SnapshotHeader
-  )? {
-    let file = NodeDirectory.catalog(directory, on: disk)
+  private static func readCatalog(
+    _ directory: String, of cluster: String, on disk: any Disk
+  ) throws(NodeError) -> (Catalog, SnapshotHeader)? {
+    let file = NodeDirectory.catalog(directory, of: cluster, on: disk)
     switch try onDisk({ () throws(DiskError) in try file.read() }) {
     case .missing: return nil
-    case .damaged: throw .damagedCatalogFile("\(file.path) and its copy don't fit their checksums")
+    case .damaged:
+      throw .damagedCatalogFile("\(file.path) and its copy don't fit their checksums, or are another cluster's")
     case .found(let bytes):
       guard let trailer = WireSnapshotTrailer(untrusted: bytes), let point = trailer.point,
         let state = WireCatalogState(untrusted: trailer.state.array)

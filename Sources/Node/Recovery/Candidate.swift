@@ -104,6 +104,19 @@ extension Recovery {
       entries.contains { $0.kind == .command && SplitCommand.isOne($0.payload) }
     }
 
+    /// The same, as if there were nothing of it.
+    var absent: Candidate {
+      Candidate(opened, group, obstacle: "nothing is left of it on node \(opened.identity.nodeID)", isAbsent: true)
+    }
+
+    /// The same, of which tables are damaged: the cluster goes on with it only where it accepts that.
+    func damaged(_ words: String, acceptsLoss: Bool) -> Candidate {
+      guard acceptsLoss else { return refused(words) }
+      var damaged = self
+      damaged.loss = "\(Recovery.name(group)): \(words)"
+      return damaged
+    }
+
     /// The same, which another node can't go on with.
     func refused(_ words: String) -> Candidate {
       var refused = self
@@ -112,15 +125,15 @@ extension Recovery {
     }
 
     /// What has its last entry furthest, of those that can go on and have lost nothing, or else of all that can go on; of
-    /// several the first. Where none can, the first at all.
-    static func best(of candidates: [Candidate]) -> Candidate? {
+    /// several the first. Where none can, the first at all. There must be one.
+    static func best(of candidates: [Candidate]) -> Candidate {
       let able = candidates.filter { $0.obstacle == nil }
       let sound = able.filter { $0.loss == nil }
       var best: Candidate?
       for candidate in sound.isEmpty ? able : sound {
         if best.map({ $0.last < candidate.last }) ?? true { best = candidate }
       }
-      return best ?? candidates.first
+      return best ?? candidates[0]
     }
 
     /// What makes a replica of a node its group's only member: entries behind those of the log, as if they had been

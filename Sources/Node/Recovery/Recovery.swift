@@ -70,17 +70,18 @@ public struct Recovery {
   /// Reads a stopped node's directory, and those of others from which is to be taken what this one has not, or less of.
   /// - Parameters:
   ///   - without: the partitions that begin anew, empty, since nothing is left of them.
-  ///   - acceptsLoss: whether it goes on with what is left where a log has lost something.
+  ///   - acceptsLoss: whether it goes on with what is left where a log has lost something, or tables are damaged.
+  ///   - readsTables: whether the tables of what it goes on with are read, to the last byte.
   ///   - time: for the record, in milliseconds since 1970.
   public init(
     _ directory: String, others: [String] = [], without: Set<GroupID> = [], acceptsLoss: Bool = false,
-    on disk: any Disk, time: UInt64
+    readsTables: Bool = true, on disk: any Disk, time: UInt64
   ) throws(NodeError) {
     opened = try OpenedDirectory.open(directory, on: disk, cacheBytes: 1 << 20, isForRecovery: true)
     let own = opened.identity.nodeID
     let sources = try [opened] + Recovery.open(others, beside: opened, on: disk)
     let catalogs = sources.compactMap { Candidate.catalog(in: $0, acceptsLoss: acceptsLoss) }
-    guard let best = Candidate.best(of: catalogs), let saved = best.opened.catalog else {
+    guard !catalogs.isEmpty, let saved = Candidate.best(of: catalogs).opened.catalog else {
       let damage = sources.compactMap(\.catalogDamage)
       guard !damage.isEmpty else {
         throw .malformed(
@@ -92,26 +93,31 @@ public struct Recovery {
           "no catalog is left to go on with: \(damage.joined(separator: "; ")); give other nodes' directories by --from, "
           + "or begin a new cluster with a snapshot's file (kv serve --from)")
     }
+    let best = Candidate.best(of: catalogs)
     let catalog = Recovery.replayed(saved.state, best)
+    guard catalog.node(own) != nil else {
+      throw .foreign(
+        path: directory,
+        words: "node \(own) is a member no more, says the directory of node \(best.opened.identity.nodeID), which goes "
+          + "further: recover that one")
+    }
     let isOwnCatalog = best.opened.identity.nodeID == own
     self.catalog = isOwnCatalog ? nil : saved
     var plan = Plan(node: own, sources: sources, nextIncarnation: catalog.state.nextIncarnation)
     let catalogReplica = ReplicaID(node: own, incarnation: max(1, opened.identity.stored.catalogIncarnation))
     plan.add(best, of: catalogs, as: catalogReplica)
     var adoptions: [Adoption] = []
+    // By a recovery that was cut off here, whether it is asked for again or not.
+    let begun = opened.storage.emptiedByRecovery
     for partition in catalog.state.partitions {
       let group = GroupID(rawValue: partition.group)
-      let candidates = sources.map { source in
-        let candidate = Candidate.partition(group, in: source, acceptsLoss: acceptsLoss)
-        guard source.identity.nodeID != own, candidate.obstacle == nil, partition.hasSplit || candidate.hasOpenSplit
-        else { return candidate }
-        return candidate.refused("it is being split, which only the nodes of its replicas can carry out")
-      }
-      guard let best = Candidate.best(of: candidates) else { continue }
       let wasEmptied = catalog.state.recoveries.contains { $0.emptied.contains(partition.group) }
-      let isDone = wasEmptied && best.opened.identity.nodeID == own && best.replica.map(best.hasAlone) ?? false
-      if without.contains(group), !isDone {
-        if let state = plan.empty(best, of: candidates, partition, catalog.state) {
+      let choice = Choice(
+        of: partition, in: sources, wasEmptied: wasEmptied, mayBegin: without.contains(group) || begun.contains(group),
+        acceptsLoss: acceptsLoss, readsTables: readsTables)
+      let (candidates, best) = (choice.candidates, choice.best)
+      if !choice.isDone, without.contains(group) || begun.contains(group) && best.obstacle != nil {
+        if let state = plan.empty(best, of: candidates, partition, catalog.state, above: Recovery.horizon(at: time)) {
           adoptions.append(Adoption(group: group, store: nil, state: state))
         }
         continue
@@ -171,7 +177,8 @@ public struct Recovery {
   /// serves nothing, and doing it again begins anew.
   public func apply() throws(NodeError) {
     let storage = opened.storage
-    if let error = storage.beginRecovery() { throw .disk(error) }
+    let emptied = adoptions.filter { $0.store == nil }.map(\.group)
+    if let error = storage.beginRecovery(emptying: emptied) { throw .disk(error) }
     for adoption in adoptions {
       if let error = storage.setAside(adoption.group) { throw .disk(error) }
       let directory = storage.partitionDirectory(adoption.group)
@@ -222,14 +229,16 @@ extension Recovery {
     /// Begins a partition anew of which nothing can be used, and returns the state with which; nil where something can, or
     /// it is being split.
     mutating func empty(
-      _ best: Candidate, of all: [Candidate], _ partition: WireCatalogPartition, _ catalog: WireCatalogState
+      _ best: Candidate, of all: [Candidate], _ partition: WireCatalogPartition, _ catalog: WireCatalogState,
+      above horizon: Version
     ) -> StoreState? {
       let name = Recovery.name(best.group)
       let replica = newReplica(of: best.group)
       let start = Recovery.emptyStart(replica)
-      let state = Recovery.emptyState(partition, replica, catalog)
+      let state = Recovery.emptyState(
+        partition, replica, lastVersion: max(horizon, Version(rawValue: catalog.ceiling)))
       var obstacle: String?
-      if best.obstacle == nil, !best.isUnfinished {
+      if best.obstacle == nil {
         obstacle = "\(name): node \(best.opened.identity.nodeID)'s directory has it: it needn't begin anew"
       } else if partition.hasSplit {
         obstacle = "\(name): it is being split, and can't begin anew"
@@ -292,6 +301,12 @@ extension Recovery {
 
 // A partition of which nothing is left.
 extension Recovery {
+  /// Above every version that was given out before a recovery at a time in milliseconds since 1970, as far as the clocks
+  /// of the lost nodes agreed with that of this one: no oracle gives out what is further ahead of its clock.
+  static func horizon(at time: UInt64) -> Version {
+    Version(milliseconds: min(time, 1 << 45) + Oracle.ceilingLeadMilliseconds)
+  }
+
   /// Where the log of its only replica begins.
   private static func emptyStart(_ replica: ReplicaID) -> SnapshotHeader {
     SnapshotHeader(
@@ -301,29 +316,11 @@ extension Recovery {
   /// The state with which it begins: no version that was ever given out is above its last. Nil where the catalog gives it
   /// no arc.
   private static func emptyState(
-    _ partition: WireCatalogPartition, _ replica: ReplicaID, _ catalog: WireCatalogState
+    _ partition: WireCatalogPartition, _ replica: ReplicaID, lastVersion: Version
   ) -> StoreState? {
     guard let arc = try? Arc(validating: UInt64(partition.bits), prefix: partition.prefix) else { return nil }
     let state = PartitionState(
-      replica: replica, arc: arc, epoch: partition.epoch, lastVersion: Version(rawValue: catalog.ceiling), sessions: [])
+      replica: replica, arc: arc, epoch: partition.epoch, lastVersion: lastVersion, sessions: [])
     return state.storeState(at: emptyStart(replica))
-  }
-}
-
-extension Recovery.Candidate {
-  /// Whether it is empty, and of a recovery that was interrupted.
-  fileprivate var isUnfinished: Bool {
-    opened.storage.isBeingRecovered && entries.isEmpty && point.index.rawValue == 1 && content?.store.size.bytes == 0
-  }
-
-  /// Why it can't be used, and whose it is; nil where it can.
-  fileprivate var unusableWords: String? { obstacle.map { "node \(opened.identity.nodeID): \($0)" } }
-
-  /// The store and its state, where it is a partition's.
-  fileprivate var content: (store: PartitionStore, state: PartitionState)? {
-    guard case .success(let store)? = opened.stores.first(where: { $0.group == group })?.store,
-      let (state, _) = try? PartitionState.read(store.flushedState)
-    else { return nil }
-    return (store, state)
   }
 }

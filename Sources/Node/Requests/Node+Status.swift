@@ -22,6 +22,7 @@ extension Node {
       status.groups.append(groupStatus(replica))
     }
     status.problems += replicas.keys.sorted().compactMap { replicas[$0]?.problem }
+    if let problem = estrangement.problem(at: now) { status.problems.append(problem) }
     status.readOnly = space.isFull
     status.problems += clocks.problems
     if let problem = space.problem { status.problems.append(problem) }

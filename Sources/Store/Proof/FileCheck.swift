@@ -103,3 +103,12 @@ final class FileCheck {
     damage.append(StoreDamage(path: layout.current, words: "it does not name the manifest that the store goes on in"))
   }
 }
+
+extension PartitionStore {
+  /// Reads all files from the disk, whole, and gives what is damaged in them. Blocking.
+  public func readFiles() -> [StoreDamage] {
+    let check = FileCheck(view())
+    while check.advance() != nil {}
+    return check.damage
+  }
+}

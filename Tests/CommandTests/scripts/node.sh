@@ -129,7 +129,7 @@ grep -q "node: it and its copy don't fit their checksums: .*let another node joi
 # One of the two is enough: the catalog begins with its own, the identity with its copy.
 mv kept/node.copy any/node.copy
 status 2 kv serve -d any
-grep -q "catalog and its copy don't fit their checksums; .*kv leave --lost" stderr || fail "$(cat stderr)"
+grep -q "catalog and its copy don't fit their checksums, or are another cluster's; .*kv leave --lost" stderr || fail "$(cat stderr)"
 status 2 kv recover plan -d any
 grep -q "catalog and its copy don't fit their checksums" stderr || fail "$(cat stderr)"
 mv kept/catalog any/catalog
@@ -148,7 +148,21 @@ stop "$any"
 start any serve -d any
 KV_CLUSTER=$work/any/cluster.kv await_healthy
 
-# A node whose directory is removed under it acknowledges nothing that would be lost: it ends.
+# A node in the place of whose directory another is put acknowledges nothing that would be lost: it ends.
+cp -a any copy
+mv any moved
+mv copy any
+found=0
+wait "$started" || found=$?
+same 74 "$found"
+grep -q 'another put in its place' any.log
+rm -r any
+mv moved any
+: >any.log
+start any serve -d any
+KV_CLUSTER=$work/any/cluster.kv await_healthy
+
+# Nor does one whose directory is removed under it.
 rm -rf any
 found=0
 wait "$started" || found=$?

@@ -93,8 +93,11 @@ struct SplitCommand: Executable {
         if answer.done || noWait, child > 0 { return child }
         if answer.done { return try sibling(of: part, client) }
       } catch {
-        guard case .client(let reason) = error, reason.mayPass, ProcessFacts.steadyMilliseconds < deadline else {
-          throw error
+        guard case .client(let reason) = error, reason.mayPass else { throw error }
+        guard ProcessFacts.steadyMilliseconds < deadline else {
+          throw .notInTime(
+            "\(reason); where it was begun the cluster goes on, and a repetition may split what is there by then: "
+              + "kv status --json lists the partitions")
         }
       }
       guard ProcessFacts.steadyMilliseconds < deadline else {

@@ -88,7 +88,7 @@ struct RecoverApplyCommand: Executable {
   func execute(_ output: OutputStream) throws(CommandError) -> ExitCode {
     let offline = try sources.stopped(options.directory.text)
     let report = RecoveryReport(offline.recovery)
-    try report.print(global.json, output)
+    if !global.quiet { try report.print(global.json, output) }
     try output.flush()
     let verdict = report.verdict(reachable: offline.reachable(timeoutMilliseconds: global.timeoutMilliseconds), global)
     guard verdict == .done else { return verdict }

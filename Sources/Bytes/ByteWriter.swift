@@ -25,13 +25,40 @@ public struct ByteWriter {
   public mutating func u64(_ value: UInt64) { append(value.littleEndian) }
 
   private mutating func append<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
-    bytes.append(addingCapacity: MemoryLayout<T>.size) { span in
-      span.withUnsafeMutableBufferPointer { room, count in
-        // SAFETY: there is room for the integer, and nothing in it yet.
-        UnsafeMutableRawBufferPointer(room).storeBytes(of: value, as: T.self)
-        count = MemoryLayout<T>.size
+    append(upTo: MemoryLayout<T>.size) { room in
+      // SAFETY: there is room for the integer, and nothing in it yet.
+      room.storeBytes(of: value, as: T.self)
+      return MemoryLayout<T>.size
+    }
+  }
+
+  /// Lets `fill` append up to so many bytes, of which it gives the count: several things at once, as where each by itself
+  /// would ask anew whether there is room.
+  ///
+  /// SAFETY: the buffer has room for them, holds nothing yet, and is lent for the call.
+  @inline(__always)
+  mutating func append(upTo count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int) {
+    bytes.append(addingCapacity: count) { span in
+      span.withUnsafeMutableBufferPointer { room, filled in
+        filled = fill(UnsafeMutableRawBufferPointer(room))
       }
     }
+  }
+
+  /// The most bytes that a varint takes.
+  static let longestVarint = 10
+
+  /// Writes a varint as `varint` does, at a place where there is room for `longestVarint` bytes; gives the place behind it.
+  @inline(__always)
+  static func store(varint value: UInt64, in room: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+    var (rest, at) = (value, start)
+    while rest >= 0x80 {
+      room[at] = UInt8(truncatingIfNeeded: rest) | 0x80
+      rest >>= 7
+      at &+= 1
+    }
+    room[at] = UInt8(rest)
+    return at &+ 1
   }
 
   /// Appends an unsigned LEB128 integer in its shortest form.

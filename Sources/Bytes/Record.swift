@@ -52,12 +52,19 @@ public struct Record: Hashable, Sendable {
     key: UnsafeRawBufferPointer, version: Version, kind: Kind, value: UnsafeRawBufferPointer,
     into writer: inout ByteWriter
   ) {
-    writer.u64(version.rawValue)
-    writer.u8(kind.rawValue)
-    writer.varint(UInt64(key.count))
-    writer.varint(UInt64(value.count))
-    writer.raw(key)
-    writer.raw(value)
+    let most = 9 + 2 * ByteWriter.longestVarint + key.count + value.count
+    writer.append(upTo: most) { room in
+      // SAFETY: nine bytes, two varints, the key and the value lie within the `most` bytes for which there is room.
+      room.storeBytes(of: version.rawValue.littleEndian, as: UInt64.self)
+      room[8] = kind.rawValue
+      var at = ByteWriter.store(varint: UInt64(key.count), in: room, at: 9)
+      at = ByteWriter.store(varint: UInt64(value.count), in: room, at: at)
+      UnsafeMutableRawBufferPointer(rebasing: room[at...]).copyMemory(from: key)
+      at += key.count
+      UnsafeMutableRawBufferPointer(rebasing: room[at...]).copyMemory(from: value)
+      at += value.count
+      return at
+    }
   }
 
   /// Reads one record that `encode` wrote.

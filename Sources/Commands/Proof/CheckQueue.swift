@@ -14,6 +14,8 @@ struct CheckQueue {
   private let ahead: Int
   private var starts: [UInt32: Start] = [:]
   private var touched = ProcessFacts.steadyMilliseconds
+  /// Whether one could not be begun in its time: of the others those without a leader need not take theirs.
+  private var hasFailed = false
 
   /// How often those are asked after that are not waited for yet: what nobody asks after ends.
   private static let touchMilliseconds: UInt64 = 5000
@@ -34,9 +36,13 @@ struct CheckQueue {
     // What nobody could begin ahead is tried again when it is its turn, and costs its time once then.
     if case .begun(let number)? = starts[group] {
       begun = number
+    } else if hasFailed, let words = check.lackOfLeader(of: group) {
+      return (group, check.judged(words, of: group))
     } else {
       switch try start(group) {
-      case .failed(let words)?: return (group, check.judged(words, of: group))
+      case .failed(let words)?:
+        hasFailed = true
+        return (group, check.judged(words, of: group))
       case .begun(let number)?: begun = number
       case nil: begun = nil
       }

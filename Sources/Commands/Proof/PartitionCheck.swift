@@ -79,6 +79,13 @@ struct PartitionCheck {
     return .damaged("its replica on \(names) is damaged and takes no part, `kv status` says by what: \(failure)")
   }
 
+  /// That nobody leads a partition, in words, where the cluster answers and none of its nodes does; else nil.
+  func lackOfLeader(of group: UInt32) -> String? {
+    let statuses = ((try? client.status()) ?? []).compactMap(\.status)
+    let isLed = statuses.contains { $0.groups.contains { $0.group == group && $0.role == .leader } }
+    return statuses.isEmpty || isLed ? nil : "no leader is known; `kv status` shows the cluster"
+  }
+
   /// Begins the check of a partition, to be waited for by `run`; nil where it has no number to be asked after by.
   func begin(_ group: UInt32) throws(ClientError) -> UInt64? {
     let answer = try client.verify(request(group))

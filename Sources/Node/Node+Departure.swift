@@ -47,10 +47,11 @@ extension Node {
   /// one that believes so must not end those that most of the cluster is made of.
   public func wasRefused(by peer: NodeID) {
     guard !hasDeparted else { return }
-    if let core = catalog.replica?.core, core.hearsLeader, catalog.catalog?.node(peer) != nil {
+    let departure = catalog.catalog?.node(id)?.departure
+    if departure == .stays, let core = catalog.replica?.core, core.hearsLeader, catalog.catalog?.node(peer) != nil {
       return estrangement.note(peer, at: now, host)
     }
-    guard catalog.catalog?.node(id)?.departure == .leaves else {
+    guard departure == .leaves else {
       host.log(.error, "node \(peer) refuses this node's certificate: it was declared lost, or the certificate revoked")
       hasDeparted = true
       return host.departed(.isLost)
@@ -79,23 +80,32 @@ extension Node {
   }
 }
 
-/// A member that refuses this node, though most of the cluster is here.
+/// A member that refuses this node, though most of the cluster is here. For a moment that is how a node is told that it
+/// was declared lost.
 struct Estrangement {
-  private var latest: (peer: NodeID, at: Moment)?
+  private var peer: NodeID?
+  private var since = Moment(rawValue: 0)
+  private var latest = Moment(rawValue: 0)
+  private var wasTold = false
 
   mutating func note(_ peer: NodeID, at now: Moment, _ host: any NodeHost) {
-    if latest?.peer != peer { host.log(.error, Estrangement.words(peer)) }
-    latest = (peer, now)
+    if self.peer != peer || !isFresh(at: now) { (self.peer, since, wasTold) = (peer, now, false) }
+    latest = now
+    guard !wasTold, let words = problem(at: now) else { return }
+    wasTold = true
+    host.log(.error, words)
   }
 
   /// What an operator should know.
   func problem(at now: Moment) -> String? {
-    guard let latest, now.milliseconds(since: latest.at) < Limits.estrangementMilliseconds else { return nil }
-    return Estrangement.words(latest.peer)
+    guard let peer, isFresh(at: now), latest.milliseconds(since: since) >= Limits.estrangementDelayMilliseconds else {
+      return nil
+    }
+    return "node \(peer) refuses this node, which hears the catalog's leader: if kv recover apply was run there, two "
+      + "clusters take writes now; stop node \(peer), unless it is to go on: then stop the others"
   }
 
-  private static func words(_ peer: NodeID) -> String {
-    "node \(peer) refuses this node, which hears the catalog's leader: if kv recover apply was run there, two clusters "
-      + "take writes now; stop node \(peer), unless it is to go on: then stop the others"
+  private func isFresh(at now: Moment) -> Bool {
+    now.milliseconds(since: latest) < Limits.estrangementMilliseconds
   }
 }

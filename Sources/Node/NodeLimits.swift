@@ -146,6 +146,8 @@ extension Limits {
   static let pastAuthorities = 16
   /// A latest version that is older than this is replaced by one of now.
   static let latestVersionMilliseconds: UInt64 = 3_600_000
+  /// For how long a member must refuse this node before that is told of.
+  static let estrangementDelayMilliseconds: UInt64 = 3_000
   /// For how long a node tells of a member that refused it: links try again sooner.
   static let estrangementMilliseconds: UInt64 = 30_000
   /// How far ahead of this node's clock a version may lie that another member says it knows.

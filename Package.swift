@@ -7,8 +7,10 @@ import PackageDescription
 // A release is optimised across targets, and does without the checks at run time that the tests have passed under
 // (kv-decisions(7)).
 // The program is linked for a fixed place in memory: one that can be moved has its 70,000 pointers put right, and the
-// 700 pages that hold them copied, at every start, which is half of the time of a short command.
-let atItsPlace = LinkerSetting.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))
+// 700 pages that hold them copied, at every start, which is half of the time of a short command. Nor does it offer its
+// 27,000 symbols to libraries, none of which wants one: what looks an address up there would go through all of them.
+let atItsPlace = LinkerSetting.unsafeFlags(
+  ["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
 
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6), .treatAllWarnings(as: .error),

@@ -54,8 +54,6 @@ enum ClientLimits {
   static let watchSilence: UInt64 = 2000
   /// A watch without changes asks for the version up to which there are none this often.
   static let quietWatch: UInt64 = 5_000
-  /// How much is taken from a connection at once.
-  static let receivedBytes = ByteCount.kibibytes(256)
   /// Requests are gathered up to this size before they are sent: the room of one TLS record.
   static let gatheredBytes = 16 << 10
   /// The most bytes of keys and values that a pipeline has under way.

@@ -19,15 +19,15 @@ struct FrameReader {
   /// More than this is given back when there is nothing in it.
   private static let kept = ByteCount.kibibytes(512)
 
-  /// Adds bytes that arrived.
-  mutating func append(_ more: [UInt8]) {
+  /// Adds bytes that arrived, which are lent for the call.
+  mutating func append(_ more: UnsafeRawBufferPointer) {
     if taken == bytes.count {
       bytes.removeAll(keepingCapacity: bytes.capacity <= FrameReader.kept.rawValue)
     } else if taken > 0 {
       bytes.removeSubrange(..<taken)
     }
     taken = 0
-    bytes += more
+    bytes.append(contentsOf: more)
   }
 
   /// Lends the next whole payload; false where it waits for more bytes. Refuses whatever is not a response of bounded

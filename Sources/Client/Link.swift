@@ -87,8 +87,7 @@ final class Link {
   @discardableResult
   func receive(until deadline: UInt64) throws(ChannelFailure) -> Bool {
     try guarded { () throws(ChannelFailure) in
-      guard let bytes = try channel.receive(until: deadline) else { return false }
-      frames.append(bytes)
+      guard try channel.receive(into: &frames, until: deadline) else { return false }
       while try frames.next({ (payload) throws(ChannelFailure) in try accept(payload) }) {}
       return true
     }

@@ -21,9 +21,9 @@ struct ChannelFailure: Error, Equatable {
 protocol Channel: AnyObject {
   /// Sends all of the bytes; waits at most until the deadline, a moment of `Surroundings.now`.
   func send(_ bytes: [UInt8], until deadline: UInt64) throws(ChannelFailure)
-  /// The bytes that have arrived, at least one; nil where none arrive by the deadline. An end of the connection is a
-  /// failure.
-  func receive(until deadline: UInt64) throws(ChannelFailure) -> [UInt8]?
+  /// Adds the bytes that have arrived, at least one, to the frames; false where none arrive by the deadline. An end of the
+  /// connection is a failure.
+  func receive(into frames: inout FrameReader, until deadline: UInt64) throws(ChannelFailure) -> Bool
   /// Whether something was received, or the end, that nobody has asked for yet.
   var hasNews: Bool { get }
   /// Whether nothing is known against sending: the peer has not closed. Costs no round trip.

@@ -31,19 +31,19 @@ final class SystemChannel: Channel {
     }
   }
 
-  func receive(until deadline: UInt64) throws(ChannelFailure) -> [UInt8]? {
+  func receive(into frames: inout FrameReader, until deadline: UInt64) throws(ChannelFailure) -> Bool {
     do throws(ConnectionError) {
       let time = surroundings.left(until: deadline)
-      let bytes = try connection.receive(
-        atMost: ClientLimits.receivedBytes.rawValue, timeoutMilliseconds: time)
-      guard !bytes.isEmpty else { throw .broken(why: "the node closed it", sent: connection.bytesSent) }
+      guard try connection.receive(timeoutMilliseconds: time, { frames.append($0) }) else {
+        throw .broken(why: "the node closed it", sent: connection.bytesSent)
+      }
       if let saving = saveSession, let session = connection.session {
         saving.directory.write(saving.name, session)
         saveSession = nil
       }
-      return bytes
+      return true
     } catch .timeout(.receive, _, _) {
-      return nil
+      return false
     } catch {
       throw ChannelFailure(using: error)
     }

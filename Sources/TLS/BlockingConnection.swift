@@ -127,16 +127,34 @@ public final class BlockingConnection: @unchecked Sendable {
 
   /// Waits for bytes and gives what there is, up to a count; nothing at the server's farewell.
   public func receive(atMost count: Int, timeoutMilliseconds: Int) throws(ConnectionError) -> [UInt8] {
-    let deadline = Deadline(milliseconds: timeoutMilliseconds)
+    guard try waitForBytes(timeoutMilliseconds) else { return [] }
+    return inbox.take(min(count, inbox.count))
+  }
+
+  /// Waits for bytes and lends all that there are, which are gone then; false at the server's farewell.
+  ///
+  /// SAFETY: the bytes are valid for the call of `take` alone.
+  public func receive(
+    timeoutMilliseconds: Int, _ take: (UnsafeRawBufferPointer) -> Void
+  ) throws(ConnectionError) -> Bool {
+    guard try waitForBytes(timeoutMilliseconds) else { return false }
+    inbox.withBytes(take)
+    inbox.drop(inbox.count)
+    return true
+  }
+
+  /// Waits for at least one byte; false at the server's farewell.
+  private func waitForBytes(_ milliseconds: Int) throws(ConnectionError) -> Bool {
+    let deadline = Deadline(milliseconds: milliseconds)
     while inbox.count == 0 {
       guard try waitForInput(until: deadline) else {
         throw .timeout(.receive, milliseconds: deadline.milliseconds, sent: bytesSent)
       }
       guard inbox.count == 0, let end else { continue }
-      if case .farewell = end { return [] }
+      if case .farewell = end { return false }
       throw broken(end)
     }
-    return inbox.take(min(count, inbox.count))
+    return true
   }
 
   /// Whether `receive(atMost:)` would return or fail at once, waiting for that up to a time.

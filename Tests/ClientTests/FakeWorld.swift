@@ -190,13 +190,14 @@ final class FakeChannel: Channel {
     }
   }
 
-  func receive(until deadline: UInt64) throws(ChannelFailure) -> [UInt8]? {
+  func receive(into frames: inout FrameReader, until deadline: UInt64) throws(ChannelFailure) -> Bool {
     world.step(until: deadline) { hasNews }
     if !inbox.isEmpty {
-      defer { inbox = [] }
-      return inbox
+      inbox.withUnsafeBytes { frames.append($0) }
+      inbox = []
+      return true
     }
     if let failure { throw failure }
-    return nil
+    return false
   }
 }

@@ -11,6 +11,9 @@ import PackageDescription
 // 27,000 symbols to libraries, none of which wants one: what looks an address up there would go through all of them.
 let atItsPlace = LinkerSetting.unsafeFlags(
   ["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+// A program with a static Swift library has the C++ library in it as well.
+let staticCxx = LinkerSetting.unsafeFlags(
+  ["-L\(Context.packageDirectory)/Linking", "-Xclang-linker", "-static-libgcc"], .when(configuration: .release))
 
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6), .treatAllWarnings(as: .error),
@@ -67,7 +70,7 @@ let package = Package(
     // Linked into programs alone, it replaces the system's allocator in those and in nothing else (kv-decisions(7)).
     .executableTarget(
       name: "kv", dependencies: ["Commands"], swiftSettings: strict,
-      linkerSettings: [.linkedLibrary("mimalloc"), atItsPlace]),
+      linkerSettings: [.linkedLibrary("mimalloc"), atItsPlace, staticCxx]),
     .target(
       name: "Simulation",
       dependencies: ["Bytes", "Environment", "HashRing", "Log", "Node", "Raft", "Store", "Wire"], swiftSettings: strict),

@@ -9,6 +9,9 @@ struct Damage {
   private(set) var found: [String] = []
   /// How many of them are in tables.
   private(set) var inTables = 0
+  /// Replicas of which damage was known, and all files of which were found sound since: compactions have replaced what was
+  /// damaged.
+  private(set) var sound: Set<ReplicaID> = []
 
   /// Nothing, or what the log was found to have lost when it was opened.
   init(inLog damage: [LogDamage] = []) {
@@ -32,6 +35,15 @@ struct Damage {
     inTables = max(0, inTables - (before - found.count))
   }
 
+  /// Notes that all files of a replica, in a directory, were read and found sound.
+  mutating func noteSound(_ replica: ReplicaID, in directory: String) {
+    forget(in: directory)
+    sound.insert(replica)
+  }
+
+  /// Notes that files of a replica are damaged.
+  mutating func noteDamaged(_ replica: ReplicaID) { sound.remove(replica) }
+
   private mutating func note(_ words: String) {
     guard found.count < Limits.damageListed, !found.contains(words) else { return }
     found.append(words)
@@ -51,6 +63,7 @@ final class DamageReports {
   /// Files of a partition's replica here were found damaged.
   func report(_ partition: Partition) {
     let (group, replica) = (partition.group, partition.replicaID)
+    node.damage.noteDamaged(replica)
     guard node.catalog.catalog?.isDamaged(replica, of: group) == false, underWay.insert(replica).inserted else {
       return
     }

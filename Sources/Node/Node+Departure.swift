@@ -43,13 +43,15 @@ extension Node {
 
   /// Another node refuses this one's certificate: it is a member no more, and may have missed that.
   ///
-  /// Where it hears the catalog's leader all the same, it is the other that was made a cluster of its own (kv-recover(1)):
-  /// one that believes so must not end those that most of the cluster is made of.
+  /// Where it hears the catalog's leader all the same, or has until a moment ago, it is the other that was made a cluster
+  /// of its own (kv-recover(1)): one that believes so must not end those that most of the cluster is made of, now or when
+  /// they are restarted. One that has started and not heard a leader yet ends, before it finds another like itself.
   public func wasRefused(by peer: NodeID) {
     guard !hasDeparted else { return }
     let departure = catalog.catalog?.node(id)?.departure
-    if departure == .stays, let core = catalog.replica?.core, core.hearsLeader, catalog.catalog?.node(peer) != nil {
-      return estrangement.note(peer, at: now, host)
+    if departure == .stays, estranged.contains(peer) || ticksWithoutLeader < Limits.leaderlessTicks {
+      refusals.note(peer, at: now)
+      return noteEstranged(peer)
     }
     guard departure == .leaves else {
       host.log(.error, "node \(peer) refuses this node's certificate: it was declared lost, or the certificate revoked")
@@ -58,6 +60,49 @@ extension Node {
     }
     host.log(.info, "node \(peer) says that this node is a member no more")
     depart()
+  }
+
+  /// Counts the ticks without the catalog's leader.
+  func noteLeader() {
+    if catalog.replica?.core.hearsLeader == true {
+      ticksWithoutLeader = 0
+    } else if ticksWithoutLeader < .max {
+      ticksWithoutLeader += 1
+    }
+  }
+
+  /// Notes, durably, a member that has refused this node for long enough.
+  private func noteEstranged(_ peer: NodeID) {
+    guard !estranged.contains(peer), refusals.lasting(at: now).contains(peer) else { return }
+    estranged.insert(peer)
+    for problem in estrangements { host.log(.error, problem) }
+    let (storage, all) = (storage, estranged)
+    host.run(.background) {
+      storage.saveEstranged(all)
+    } then: { [self] failure in
+      if let failure { host.log(.error, "that node \(peer) refuses this one can't be noted: \(failure)") }
+    }
+  }
+
+  /// A node whose certificate is refused here tries to connect.
+  public func hasRefused(_ peer: NodeID) {
+    guard catalog.catalog?.isStruckOut(peer) == true else { return }
+    strays.note(peer, at: now)
+  }
+
+  /// Of nodes that have parted from this one, and run, what an operator should know.
+  var estrangements: [String] {
+    // Where it was declared lost since, the two have parted for good.
+    let members = refusals.lasting(at: now).filter { catalog.catalog?.node($0)?.departure == .stays }
+    let refusing = members.map { peer in
+      "node \(peer) refuses this node, which belongs to most of the cluster: if kv recover apply was run there, two "
+        + "clusters take writes now; stop node \(peer), unless it is to go on: then stop the others"
+    }
+    let refused = strays.lasting(at: now).map { peer in
+      "node \(peer), which kv recover apply struck out, runs: if it goes on with others, two clusters take writes now; "
+        + "stop those, unless they are to go on: then stop this one"
+    }
+    return refusing + refused
   }
 
   /// Ends the node where the catalog says that it is a member no more.
@@ -80,32 +125,25 @@ extension Node {
   }
 }
 
-/// A member that refuses this node, though most of the cluster is here. For a moment that is how a node is told that it
-/// was declared lost.
-struct Estrangement {
-  private var peer: NodeID?
-  private var since = Moment(rawValue: 0)
-  private var latest = Moment(rawValue: 0)
-  private var wasTold = false
+/// Refusals between this node and others. For a moment that is how a node is told that it was declared lost; for long, the
+/// two have parted.
+struct Refusals {
+  private var known: [NodeID: (since: Moment, latest: Moment)] = [:]
 
-  mutating func note(_ peer: NodeID, at now: Moment, _ host: any NodeHost) {
-    if self.peer != peer || !isFresh(at: now) { (self.peer, since, wasTold) = (peer, now, false) }
-    latest = now
-    guard !wasTold, let words = problem(at: now) else { return }
-    wasTold = true
-    host.log(.error, words)
+  mutating func note(_ peer: NodeID, at now: Moment) {
+    let since = known[peer].flatMap { isFresh($0.latest, at: now) ? $0.since : nil }
+    known[peer] = (since ?? now, now)
   }
 
-  /// What an operator should know.
-  func problem(at now: Moment) -> String? {
-    guard let peer, isFresh(at: now), latest.milliseconds(since: since) >= Limits.estrangementDelayMilliseconds else {
-      return nil
-    }
-    return "node \(peer) refuses this node, which hears the catalog's leader: if kv recover apply was run there, two "
-      + "clusters take writes now; stop node \(peer), unless it is to go on: then stop the others"
+  /// With whom they have lasted, ascending: the latest was not long ago, and the first is.
+  func lasting(at now: Moment) -> [NodeID] {
+    known.filter { _, times in
+      isFresh(times.latest, at: now)
+        && times.latest.milliseconds(since: times.since) >= Limits.estrangementDelayMilliseconds
+    }.keys.sorted()
   }
 
-  private func isFresh(at now: Moment) -> Bool {
+  private func isFresh(_ latest: Moment, at now: Moment) -> Bool {
     now.milliseconds(since: latest) < Limits.estrangementMilliseconds
   }
 }

@@ -50,8 +50,13 @@ public final class Node {
   var heardFrom: Set<NodeID> = []
   private(set) var silence = Silence()
   var supplanting = Supplanting()
-  /// A member that refuses this node, though it is no stranger here.
-  var estrangement = Estrangement()
+  /// For how many ticks it has not heard the catalog's leader; `max` before it ever has. Not by the clock, which goes on
+  /// where the process doesn't.
+  var ticksWithoutLeader = Int.max
+  /// Members that were made clusters of their own, and refuse this node.
+  var estranged: Set<NodeID>
+  /// What such a one has said, and what it wanted here.
+  var (refusals, strays) = (Refusals(), Refusals())
   private(set) lazy var foreignLeaders = ForeignLeaders(node: self)
   private(set) lazy var closedVersions = ClosedVersions(node: self)
   private(set) lazy var changeWaits = ChangeWaits(node: self)
@@ -104,6 +109,7 @@ public final class Node {
     cluster = opened.identity.cluster
     address = opened.identity.stored.address
     storage = opened.storage
+    estranged = Set(opened.identity.stored.estranged.map { NodeID(rawValue: $0) })
     calls = PeerCalls(seed: host.randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) })
     logBudget = opened.storage.options.logBudget
   }
@@ -152,6 +158,7 @@ public final class Node {
     ticks += 1
     let isRound = ticks.isMultiple(of: Node.ticksBetweenRounds)
     for group in order { replicas[group]?.tick(now: now, isRound: isRound) }
+    noteLeader()
     for done in calls.end(dueBy: now) { done(.lost) }
     pulses.tick()
     versions.tick()

@@ -146,9 +146,12 @@ extension Limits {
   static let pastAuthorities = 16
   /// A latest version that is older than this is replaced by one of now.
   static let latestVersionMilliseconds: UInt64 = 3_600_000
-  /// For how long a member must refuse this node before that is told of.
+  /// For how many ticks a node that has heard the catalog's leader goes on without, though a member refuses it: elections
+  /// take as long.
+  static let leaderlessTicks = 100
+  /// For how long a member must refuse this node, or one that was struck out try to connect, before that is told of.
   static let estrangementDelayMilliseconds: UInt64 = 3_000
-  /// For how long a node tells of a member that refused it: links try again sooner.
+  /// For how long it is told of: links try again sooner.
   static let estrangementMilliseconds: UInt64 = 30_000
   /// How far ahead of this node's clock a version may lie that another member says it knows.
   static let knownVersionLeadMilliseconds: UInt64 = 86_400_000

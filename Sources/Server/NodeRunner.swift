@@ -69,6 +69,7 @@ final class NodeRunner: NodeHost {
     links.tick()
     renewal.tick()
     clusterFile.tick()
+    for refused in revocations.takeTurnedAway() { node.hasRefused(NodeID(rawValue: refused)) }
     node.tick()
   }
 

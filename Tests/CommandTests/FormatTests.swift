@@ -154,7 +154,9 @@ struct FormatTests {
     arguments: [
       "", "{}", "[]", #"{"key":"a"}"#, #"{"key":"a","value":1}"#, #"{"key":"a","value":"b"} x"#,
       #"{"key":"a","key":"b","value":"c"}"#, #"{"key":"a","key_b64":"YQ==","value":"c"}"#,
-      #"{"key_b64":"?","value":"c"}"#, #"{"key":"\ud83d","value":""}"#, #"{"key":"\ude00","value":""}"#,
+      #"{"key_b64":"?","value":"c"}"#, #"{"key_b64":"====","value":"c"}"#, #"{"key":"a","value_b64":"AAAA="}"#,
+      #"{"key":"a","value_b64":"AAAA===="}"#, #"{"key":"a","value_b64":"AB=="}"#, #"{"key":"a","value_b64":"Yg"}"#,
+      #"{"key":"\ud83d","value":""}"#, #"{"key":"\ude00","value":""}"#,
       "{\"key\":\"a\u{1}\",\"value\":\"\"}", #"{"key":"a","value":"b"#, #"{"key":"a","value":"b",}"#,
       #"{"key":"a","value":"b","x":nan}"#, #"{"key":"a","value":"b","x":"# + String(repeating: "[", count: 100_000),
     ])

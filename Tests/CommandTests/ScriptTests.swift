@@ -8,7 +8,7 @@ private enum Scripts {
   /// What operators do, and what a cluster lives through.
   static let ofClusters = [
     "backup", "certificates", "clocks", "completions", "debian", "page", "rotation", "upgrade", "node", "moved",
-    "together", "members", "lanes", "recover", "recoverfrom", "oldcopy",
+    "together", "members", "lanes", "recover", "recoverfrom", "parted", "oldcopy",
   ]
   /// What the commands do.
   static let ofCommands = [

@@ -252,11 +252,35 @@ struct RepairTests {
     world.run(milliseconds: 10_000)
     #expect(world.leader(of: 1) != victim)
     let status = try #require(world.statuses.first { $0.node == victim.rawValue })
-    let advice = "kv verify --partition 1 says what mends it"
+    let advice = "kv verify --partition 1 says what of them, and how they are mended"
     #expect(status.problems.contains { $0.contains(advice) }, "\(status.problems)")
     try mend(world, 1, expecting: [victim])
-    #expect(world.statuses.allSatisfy { $0.problems.allSatisfy { !$0.contains("what mends it") } })
+    #expect(world.statuses.allSatisfy { $0.problems.allSatisfy { !$0.contains("how they are mended") } })
     expectAll(world)
+  }
+
+  @Test("damage that is gone, as where a compaction has replaced the file, is told of until a check has read all files")
+  func damageGone() throws {
+    let world = try cluster(11)
+    let victim = try #require(world.leader(of: 1))
+    let table = try flip(world, 1, on: victim)
+    _ = try #require(world.verify(1))
+    world.run(milliseconds: 2_000)
+    func told() -> Bool {
+      world.statuses.contains { status in
+        status.problems.contains { $0.contains("partition 1") || $0.contains("in tables") } || !status.damage.isEmpty
+      }
+    }
+    #expect(told())
+    world.hosts[victim]?.disk.flip(table, at: 3_000)
+    #expect(told())
+    #expect(try #require(world.verify(1)).report.outcomes == [.equal])
+    #expect(!told(), "\(world.statuses.flatMap { $0.problems + $0.damage })")
+    // What is damaged anew is told of anew.
+    _ = try flip(world, 1, on: victim)
+    _ = try #require(world.verify(1))
+    world.run(milliseconds: 2_000)
+    #expect(told())
   }
 
   @Test("where no replica can read a block, a read is refused with the reason")

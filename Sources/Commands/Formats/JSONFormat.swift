@@ -51,7 +51,9 @@ enum JSONFormat {
     case (let text?, nil):
       return text
     case (nil, let encoded?):
-      guard let decoded = Data(base64Encoded: Data(encoded)) else {
+      // It takes other forms as well, some of them for what may have been cut off.
+      let encoded = Data(encoded)
+      guard let decoded = Data(base64Encoded: encoded), decoded.base64EncodedData() == encoded else {
         throw JSONError(words: "expected base64 in the member \(name)_b64, found something else")
       }
       return [UInt8](decoded)

@@ -40,8 +40,9 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
     case .foreign(let path, let words): "\(path): \(words)"
     case .departed(let path, let node, let cluster, let departure):
       "\(path): node \(node) \(departure == .isLost ? "was declared lost, or its certificate revoked, in" : "has left") "
-        + "cluster \(cluster); "
-        + "to join again, remove the directory and use kv join with a new token"
+        + "cluster \(cluster); to join again, remove the directory"
+        + (departure == .isLost ? ", once it is certain that those that refuse it have what is needed of it," : "")
+        + " and use kv join with a new token"
     case .seed(let words): words
     }
   }

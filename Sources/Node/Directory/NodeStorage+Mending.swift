@@ -102,6 +102,18 @@ extension NodeStorage {
     }
   }
 
+  /// Notes which members have parted from this node, durably. Gives the reason where that failed.
+  func saveEstranged(_ members: Set<NodeID>) -> NodeError? {
+    do throws(NodeError) {
+      var identity = try NodeIdentity.read(from: directory, on: disk).stored
+      identity.estranged = members.map(\.rawValue).sorted()
+      try NodeIdentity.write(identity, to: directory, on: disk)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Notes that the node is a member no more, durably. Gives the reason where that failed.
   func saveDeparture(_ departure: WireDeparture) -> NodeError? {
     do throws(NodeError) {

@@ -51,6 +51,6 @@ struct CheckVerdict: Equatable {
 
   private static func words(sound: Int, of voters: Int, _ majority: Int) -> String {
     "\(sound) of \(voters) replicas agree with sound files, and it takes \(majority) to say who is right: "
-      + "nothing is touched; see kv-repair(1) for what a person can do"
+      + "nothing is touched; see kv-repair(1) for what a person can do, before any of the nodes is restarted"
   }
 }

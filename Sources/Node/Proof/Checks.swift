@@ -203,7 +203,7 @@ final class Checks {
       }
       check.scan?.progress = progress
       check.scan?.tree = tree
-      if held[id] === check { note(progress.digest?.damage ?? [], in: check.group) }
+      if held[id] === check, let digest = progress.digest { note(digest.damage, in: check.group) }
       hasRead(id)
     }
   }
@@ -219,9 +219,10 @@ final class Checks {
   }
 
   private func note(_ damage: [StoreDamage], in group: GroupID) {
-    guard !damage.isEmpty else { return }
     for found in damage { node.damage.note(found) }
-    if let partition = node.replicas[group]?.machine as? Partition { node.damageReports.report(partition) }
+    guard let partition = node.replicas[group]?.machine as? Partition else { return }
+    guard damage.isEmpty else { return node.damageReports.report(partition) }
+    node.damage.noteSound(partition.replicaID, in: partition.directory)
   }
 
   // MARK: Details

@@ -22,7 +22,7 @@ extension Node {
       status.groups.append(groupStatus(replica))
     }
     status.problems += replicas.keys.sorted().compactMap { replicas[$0]?.problem }
-    if let problem = estrangement.problem(at: now) { status.problems.append(problem) }
+    status.problems += estrangements
     status.readOnly = space.isFull
     status.problems += clocks.problems
     if let problem = space.problem { status.problems.append(problem) }
@@ -30,12 +30,16 @@ extension Node {
     status.problems += fences.missed.compactMap { fences.problem(of: $0.group) }
     status.damage = Array((damage.found + partitions.flatMap(\.store.damagedPaths)).prefix(Limits.damageListed))
     if damage.inTables > 0 {
-      status.problems.append("\(damage.inTables) places in tables can't be read; kv status --json lists them as damage")
+      let places = damage.inTables == 1 ? "1 place" : "\(damage.inTables) places"
+      status.problems.append("\(places) in tables can't be read; kv status --json lists what is damaged")
     }
-    for partition in partitions where catalog.catalog?.isDamaged(partition.replicaID, of: partition.group) == true {
+    for partition in partitions
+    where catalog.catalog?.isDamaged(partition.replicaID, of: partition.group) == true
+      && !damage.sound.contains(partition.replicaID)
+    {
       status.problems.append(
         "partition \(partition.group): files of its replica on node \(id) are damaged; "
-          + "kv verify --partition \(partition.group) says what mends it")
+          + "kv verify --partition \(partition.group) says what of them, and how they are mended")
     }
     status.problems += partitions.compactMap { partition in
       guard partition.replica?.leads == true, let report = backgroundChecks.result(of: partition.group)?.report,

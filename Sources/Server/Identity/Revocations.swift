@@ -6,6 +6,8 @@ import TLS
 final class Revocations: Sendable {
   private let serials = Mutex<Set<[UInt8]>>([])
   private let nodes = Mutex<Set<UInt32>>([])
+  /// The nodes that were refused since somebody last asked.
+  private let turnedAway = Mutex<Set<UInt32>>([])
 
   /// Whether a certificate is revoked, by its serial number.
   func contains(_ serial: [UInt8]) -> Bool { serials.withLock { $0.contains(serial) } }
@@ -19,8 +21,18 @@ final class Revocations: Sendable {
   /// Refuses these nodes, and no others.
   func refuse(_ refused: [UInt32]) { nodes.withLock { $0 = Set(refused) } }
 
+  /// The nodes that have tried to connect since this was last asked, and were refused.
+  func takeTurnedAway() -> Set<UInt32> {
+    turnedAway.withLock { nodes in
+      defer { nodes = [] }
+      return nodes
+    }
+  }
+
   private func refuses(_ identity: PeerIdentity) -> Bool {
-    if case .node(_, let id) = identity { refuses(id.rawValue) } else { false }
+    guard case .node(_, let id) = identity, refuses(id.rawValue) else { return false }
+    turnedAway.withLock { _ = $0.insert(id.rawValue) }
+    return true
   }
 
   /// The form in which TLS asks.

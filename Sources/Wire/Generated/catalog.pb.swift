@@ -970,6 +970,10 @@ public nonisolated struct WireNodeIdentity: Sendable {
   /// How far that log was durable when this was last noted: where it ends before, it is an older one, or has lost its end.
   public var logEnd: UInt64 = 0
 
+  /// Members that refused this node while it heard the catalog's leader: made clusters of their own, whose refusals say
+  /// nothing about it.
+  public var estranged: [UInt32] = []
+
   /// The node is a member no more, for the reason given.
   public var departed: WireDeparture = .stays
 
@@ -2554,7 +2558,7 @@ nonisolated extension WireCatalogPartition.Replica.State: SwiftProtobuf._ProtoNa
 
 nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".NodeIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{1}log\0\u{3}log_end\0\u{2}\u{b}departed\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}node\0\u{1}address\0\u{1}format\0\u{1}members\0\u{1}listen\0\u{3}catalog_incarnation\0\u{1}log\0\u{3}log_end\0\u{1}estranged\0\u{2}\u{a}departed\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2571,6 +2575,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.catalogIncarnation) }()
       case 8: try { try decoder.decodeSingularFixed64Field(value: &self._log) }()
       case 9: try { try decoder.decodeSingularFixed64Field(value: &self.logEnd) }()
+      case 10: try { try decoder.decodeRepeatedUInt32Field(value: &self.estranged) }()
       case 20: try { try decoder.decodeSingularEnumField(value: &self.departed) }()
       default: break
       }
@@ -2609,6 +2614,9 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.logEnd != 0 {
       try visitor.visitSingularFixed64Field(value: self.logEnd, fieldNumber: 9)
     }
+    if !self.estranged.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.estranged, fieldNumber: 10)
+    }
     if self.departed != .stays {
       try visitor.visitSingularEnumField(value: self.departed, fieldNumber: 20)
     }
@@ -2625,6 +2633,7 @@ nonisolated extension WireNodeIdentity: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.catalogIncarnation != rhs.catalogIncarnation {return false}
     if lhs._log != rhs._log {return false}
     if lhs.logEnd != rhs.logEnd {return false}
+    if lhs.estranged != rhs.estranged {return false}
     if lhs.departed != rhs.departed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -82,6 +82,7 @@ struct Load {
   }
 
   func conclude(_ tally: LoadTally, _ failure: CommandError?) throws(CommandError) -> ExitCode {
+    for words in tally.ends { StandardError.say(words) }
     global.say(tally.summary)
     if let failure {
       if tally.worst == .unknownOutcome, let words = failure.message { StandardError.say(words) } else { throw failure }

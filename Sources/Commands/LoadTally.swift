@@ -23,6 +23,8 @@ final class LoadTally {
   private var underWay: [Int: (number: Int, key: Key?)] = [:]
   private var added = 0
   private var told = 0
+  /// The numbers of those that came to the same end as the one that stopped the load, by whether they are perhaps done.
+  private var stopped: [Bool: [Int]] = [:]
 
   /// How many failures are told one by one.
   private static let mostTold = 1000
@@ -56,8 +58,8 @@ final class LoadTally {
       written += 1
       if json { print(number, key) { $0.version("version", version) } }
     case .failure(let error):
-      fail(number, key, "\(error)", ExitCode(rawValue: error.exitCode) ?? .softwareError)
-      if !error.concernsOneWrite { isStopped = true }
+      let code = ExitCode(rawValue: error.exitCode) ?? .softwareError
+      fail(number, key, "\(error)", code, stops: !error.concernsOneWrite)
     }
   }
 
@@ -73,23 +75,26 @@ final class LoadTally {
       note(cause, .failure(.conditionFalse(current: current)))
     case .failure(.unknownOutcome(let words, _)), .failure(.unsettled(let words, _)):
       for place in part.places {
-        refuse(place, "\(words); kv get one of its keys shows it, and to load it again is safe", .unknownOutcome)
+        refuse(
+          place, "\(words); kv get one of its keys shows it, and to load it again is safe", .unknownOutcome, stops: true)
       }
-      isStopped = true
     default:
       for place in part.places { note(place, part.outcome) }
     }
   }
 
-  private func refuse(_ place: Int, _ words: String, _ code: ExitCode) {
+  private func refuse(_ place: Int, _ words: String, _ code: ExitCode, stops: Bool = false) {
     let (number, key) = underWay.removeValue(forKey: place) ?? (place + 1, nil)
-    fail(number, key, words, code)
+    fail(number, key, words, code, stops: stops)
   }
 
-  private func fail(_ number: Int, _ key: Key?, _ words: String, _ code: ExitCode) {
+  /// `stops`: whether that holds of all others as well. Of those that were under way then it is said once.
+  private func fail(_ number: Int, _ key: Key?, _ words: String, _ code: ExitCode, stops: Bool = false) {
     failed += 1
     if worst == .done || code == .unknownOutcome { worst = code }
     if json { print(number, key) { $0.string("error", words) } }
+    if stops, isStopped { return stopped[code == .unknownOutcome, default: []].append(number) }
+    isStopped = isStopped || stops
     told += 1
     if told <= LoadTally.mostTold {
       StandardError.say("\(unit) \(number): \(words)")
@@ -110,6 +115,16 @@ final class LoadTally {
   func takeOutput() -> [UInt8] {
     defer { output = [] }
     return output
+  }
+
+  /// What became of those that were under way when the load was stopped, in words.
+  var ends: [String] {
+    let verb = work == .delete ? "deleted" : "written"
+    return [true, false].compactMap { isPerhapsDone in
+      guard let numbers = stopped[isPerhapsDone] else { return nil }
+      let ends = isPerhapsDone ? "perhaps \(verb)" : "not \(verb)"
+      return "\(unit)\(numbers.count == 1 ? "" : "s") \(runs(numbers)) as well: \(ends)"
+    }
   }
 
   /// What is done so far, in words.

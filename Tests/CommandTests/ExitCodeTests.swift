@@ -60,5 +60,20 @@ struct ExitCodeTests {
     let lines = String(decoding: tally.takeOutput(), as: UTF8.self).split(separator: "\n")
     #expect(lines.first == #"{"record":3,"key":"k2","version":"9"}"#)
     #expect(lines.count == 5)
+    #expect(tally.ends == ["line 5 as well: not written"])
+  }
+
+  @Test("What stops a load is said once, and then of which others it holds, by what became of them")
+  func stopped() throws {
+    let id = try #require(RequestID(parsing: "0192f3a4-0000-7000-8000-000000000000/7"))
+    let tally = LoadTally(.put(.none), json: false, unit: "record")
+    for number in 0..<10 { tally.add(number + 1, Key("k\(number)")) }
+    tally.note(3, .failure(.unavailable("gone")))
+    #expect(tally.isStopped && tally.ends.isEmpty)
+    for index in [9, 0, 1, 2, 6] { tally.note(index, .failure(.unavailable("gone"))) }
+    for index in [8, 7] { tally.note(index, .failure(.unknownOutcome("lost", id))) }
+    tally.note(4, .failure(.conditionFalse(current: nil)))
+    #expect(tally.failed == 9 && tally.worst == .unknownOutcome)
+    #expect(tally.ends == ["records 8 to 9 as well: perhaps written", "records 1 to 3, 7, 10 as well: not written"])
   }
 }

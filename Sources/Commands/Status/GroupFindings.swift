@@ -50,22 +50,9 @@ struct GroupFindings {
 
   /// Groups, ascending, by their names: `the catalog and partitions 1 to 4, 7`.
   static func name(_ groups: [UInt32]) -> String {
-    var runs: [ClosedRange<UInt32>] = []
-    for group in groups where group > 0 {
-      if let last = runs.last, last.upperBound + 1 == group {
-        runs[runs.count - 1] = last.lowerBound...group
-      } else {
-        runs.append(group...group)
-      }
-    }
+    let partitions = groups.filter { $0 > 0 }
     var names = groups.first == 0 ? ["the catalog"] : []
-    if !runs.isEmpty {
-      let isOne = runs.count == 1 && runs[0].count == 1
-      let numbers = runs.map { run in
-        run.count == 1 ? "\(run.lowerBound)" : "\(run.lowerBound) to \(run.upperBound)"
-      }
-      names.append((isOne ? "partition " : "partitions ") + numbers.joined(separator: ", "))
-    }
+    if !partitions.isEmpty { names.append((partitions.count == 1 ? "partition " : "partitions ") + runs(partitions)) }
     return names.joined(separator: " and ")
   }
 }

@@ -76,7 +76,8 @@ final class LoadTally {
     case .failure(.unknownOutcome(let words, _)), .failure(.unsettled(let words, _)):
       for place in part.places {
         refuse(
-          place, "\(words); kv get one of its keys shows it, and to load it again is safe", .unknownOutcome, stops: true)
+          place, "\(words); kv get one of its keys shows it, and to load it again is safe", .unknownOutcome, stops: true
+        )
       }
     default:
       for place in part.places { note(place, part.outcome) }

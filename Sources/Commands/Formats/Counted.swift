@@ -13,5 +13,6 @@ func runs<Number: FixedWidthInteger>(_ numbers: [Number]) -> String {
       runs.append(number...number)
     }
   }
-  return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound) to \($0.upperBound)" }.joined(separator: ", ")
+  let words = runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound) to \($0.upperBound)" }
+  return words.joined(separator: ", ")
 }

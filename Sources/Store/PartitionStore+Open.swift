@@ -24,6 +24,16 @@ extension PartitionStore {
     return try open(disk: disk, directory: directory, options: options, cache: cache)
   }
 
+  /// Removes what the making of a store that was cut off has left in a directory, if there is one.
+  public static func removeUnmade(disk: any Disk, directory: String) throws(StoreError) {
+    guard disk.exists(directory) else { return }
+    let layout = StoreLayout(directory: directory)
+    let names = try layout.list(on: disk).filter { StoreLayout.classify($0) != .foreign }
+    for name in names.sorted() {
+      try onDisk { () throws(DiskError) in try disk.remove(layout.path(name)) }
+    }
+  }
+
   /// Opens a store as of its last flush and removes files that don't belong to it.
   public static func open(
     disk: any Disk, directory: String, options: StoreOptions, cache: BlockCache

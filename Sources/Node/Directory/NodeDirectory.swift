@@ -163,9 +163,10 @@ public enum NodeDirectory {
       let state = PartitionState(
         replica: replica, arc: try Arc(validating: UInt64(partition.bits), prefix: partition.prefix),
         epoch: partition.epoch, lastVersion: .zero, sessions: [])
+      let path = "\(partitionsPath(directory))/\(partition.group)"
+      try PartitionStore.removeUnmade(disk: disk, directory: path)
       _ = try PartitionStore.create(
-        disk: disk, directory: "\(partitionsPath(directory))/\(partition.group)", options: NodeOptions().store,
-        cache: cache, state: state.storeState(at: point))
+        disk: disk, directory: path, options: NodeOptions().store, cache: cache, state: state.storeState(at: point))
     }
   }
 }

@@ -42,7 +42,7 @@ for try in $(seq 200); do
 done
 status 69 kv range --timeout 1s
 status 2 kv verify --partition 2 --timeout 1s
-grep -q 'partition 2: DAMAGED: .*2 of 3 replicas are lost' stdout || fail "not named: $(cat stdout)"
+grep -qE 'partition 2: DAMAGED: .*(2 of 3 replicas are lost|on node 1 and node 2 is damaged)' stdout || fail "not named: $(cat stdout)"
 for pid in "${nodes[@]}"; do stop "$pid"; done
 kv recover apply -d node3 --from node1 --from node2 --yes --timeout 500ms >stdout 2>stderr ||
   fail "$? of recover: $(cat stderr)"

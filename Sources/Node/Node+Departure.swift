@@ -51,7 +51,9 @@ extension Node {
     let departure = catalog.catalog?.node(id)?.departure
     if departure == .stays, estranged.contains(peer) || ticksWithoutLeader < Limits.leaderlessTicks {
       refusals.note(peer, at: now)
-      return noteEstranged(peer)
+      // One that was declared lost has heard the leader until then: only for as long as that may be remembered.
+      if ticksWithoutLeader == 0 { noteEstranged(peer) }
+      return
     }
     guard departure == .leaves else {
       host.log(.error, "node \(peer) refuses this node's certificate: it was declared lost, or the certificate revoked")

@@ -150,7 +150,7 @@ extension Limits {
   /// take as long.
   static let leaderlessTicks = 100
   /// For how long a member must refuse this node, or one that was struck out try to connect, before that is told of.
-  static let estrangementDelayMilliseconds: UInt64 = 3_000
+  static let estrangementDelayMilliseconds: UInt64 = 5_000
   /// For how long it is told of: links try again sooner.
   static let estrangementMilliseconds: UInt64 = 30_000
   /// How far ahead of this node's clock a version may lie that another member says it knows.

@@ -151,6 +151,28 @@ struct RecoveryGuardTests {
   }
 
   @Test(
+    "a node that was declared lost just when it could not be told ends all the same",
+    arguments: 1...5 as ClosedRange<UInt64>)
+  func lostUntold(seed: UInt64) throws {
+    let world = try cluster(seed: seed)
+    let lost = Self.nodes[2]
+    for id in Self.nodes where id != lost {
+      world.cut(from: id, to: lost)
+      world.cut(from: lost, to: id)
+    }
+    let leave = WireRequest.with {
+      $0.timeoutMs = 5_000
+      $0.leave = .with { ($0.node, $0.isLost, $0.force) = (lost.rawValue, true, true) }
+    }
+    _ = world.ask(leave, of: Self.nodes[0])
+    world.run(milliseconds: 200)
+    world.mend()
+    world.run(milliseconds: 20_000)
+    #expect(world.hosts[lost] == nil, "seed \(seed)")
+    #expect(world.hosts.count == 2, "seed \(seed)")
+  }
+
+  @Test(
     "a recovery beside a majority that runs does not end that, which says that there are two",
     arguments: 1...5 as ClosedRange<UInt64>)
   func mistaken(seed: UInt64) throws {

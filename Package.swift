@@ -13,7 +13,8 @@ let atItsPlace = LinkerSetting.unsafeFlags(
   ["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
 // A program with a static Swift library has the C++ library in it as well.
 let staticCxx = LinkerSetting.unsafeFlags(
-  ["-L\(Context.packageDirectory)/Linking", "-Xclang-linker", "-static-libgcc"], .when(configuration: .release))
+  ["-L\(Context.packageDirectory)/Sources/kv/Linking", "-Xclang-linker", "-static-libgcc"],
+  .when(configuration: .release))
 
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6), .treatAllWarnings(as: .error),
@@ -69,7 +70,7 @@ let package = Package(
       ], swiftSettings: strict),
     // Linked into programs alone, it replaces the system's allocator in those and in nothing else (kv-decisions(7)).
     .executableTarget(
-      name: "kv", dependencies: ["Commands"], swiftSettings: strict,
+      name: "kv", dependencies: ["Commands"], exclude: ["Linking"], swiftSettings: strict,
       linkerSettings: [.linkedLibrary("mimalloc"), atItsPlace, staticCxx]),
     .target(
       name: "Simulation",

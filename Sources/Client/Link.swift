@@ -99,6 +99,7 @@ final class Link {
     channel.close()
   }
 
+  /// SAFETY: the payload is lent by `frames` for the call; the decoded response holds copies.
   private func accept(_ payload: UnsafeRawBufferPointer) throws(ChannelFailure) {
     guard let response = WireResponse(untrusted: payload) else {
       throw ChannelFailure(kind: .broken, words: "sent a response that can't be read")

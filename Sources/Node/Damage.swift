@@ -9,8 +9,8 @@ struct Damage {
   private(set) var found: [String] = []
   /// How many of them are in tables.
   private(set) var inTables = 0
-  /// Replicas of which damage was known, and all files of which were found sound since: compactions have replaced what was
-  /// damaged.
+  /// Replicas that the catalog knows as damaged, and all files of which were found sound since: compactions have replaced
+  /// what was damaged.
   private(set) var sound: Set<ReplicaID> = []
 
   /// Nothing, or what the log was found to have lost when it was opened.
@@ -35,10 +35,10 @@ struct Damage {
     inTables = max(0, inTables - (before - found.count))
   }
 
-  /// Notes that all files of a replica, in a directory, were read and found sound.
-  mutating func noteSound(_ replica: ReplicaID, in directory: String) {
+  /// Notes that all files in a directory were read and found sound, and of which replica that is news; nil: of none.
+  mutating func noteSound(_ replica: ReplicaID?, in directory: String) {
     forget(in: directory)
-    sound.insert(replica)
+    if let replica { sound.insert(replica) }
   }
 
   /// Notes that files of a replica are damaged.

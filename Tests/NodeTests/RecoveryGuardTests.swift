@@ -31,23 +31,30 @@ struct RecoveryGuardTests {
     try disk.syncDirectory(target)
   }
 
+  private static let gone = GroupID(rawValue: 3)
+
+  /// A node alone, stopped, of which one partition is lost; a key of that, and what its clock showed.
+  private func bereft(seed: UInt64) throws -> (world: SimulatedWorld, disk: SimulatedDisk, key: String, wall: UInt64) {
+    let world = try SimulatedWorld(seed: seed, partitions: 4)
+    let only = Self.nodes[0]
+    for id in 1...60 as ClosedRange<UInt64> { try #require(world.put("k\(id)", "v", id: id) != nil) }
+    let node = try #require(world.hosts[only]?.node)
+    node.partitions.forEach { $0.flush() }
+    world.run(milliseconds: 500)
+    let key = try #require((1...60).map { "k\($0)" }.first { node.group(of: Array($0.utf8)) == Self.gone })
+    let (disk, wall) = (try files(of: only, in: world), node.host.clock.wallMilliseconds)
+    world.kill(only)
+    disk.flip("/node/partitions/\(Self.gone)/CURRENT", at: 3)
+    return (world, disk, key, wall)
+  }
+
   @Test("reads of what was given out before it are refused by a partition that began anew, not answered with nothing")
   func emptiedPast() throws {
-    let world = try SimulatedWorld(seed: 3, partitions: 4)
-    let only = Self.nodes[0]
-    for id in 1...40 as ClosedRange<UInt64> { try #require(world.put("k\(id)", "v", id: id) != nil) }
-    world.hosts[only]?.node.partitions.forEach { $0.flush() }
-    world.run(milliseconds: 500)
-    let gone = GroupID(rawValue: 3)
-    let node = try #require(world.hosts[only]?.node)
-    let key = try #require((1...40).map { "k\($0)" }.first { node.group(of: Array($0.utf8)) == gone })
+    let (world, disk, key, wall) = try bereft(seed: 3)
     // The others went on for a minute more than the survivor knows of.
-    let later = node.host.clock.wallMilliseconds + 60_000
-    let disk = try files(of: only, in: world)
-    world.kill(only)
-    disk.flip("/node/partitions/3/CURRENT", at: 3)
-    try Recovery("/node", without: [gone], on: disk, time: later).apply()
-    try world.start(only)
+    let later = wall + 60_000
+    try Recovery("/node", without: [Self.gone], on: disk, time: later).apply()
+    try world.start(Self.nodes[0])
     try #require(world.settle())
     let first = try #require(world.put("k", "v", id: 100))
     #expect(first > Version(milliseconds: later))
@@ -61,23 +68,15 @@ struct RecoveryGuardTests {
 
   @Test("cut off, it goes on with the partitions that were to begin anew, named again or not")
   func cutOff() throws {
-    let world = try SimulatedWorld(seed: 4, partitions: 4)
-    let only = Self.nodes[0]
-    for id in 1...60 as ClosedRange<UInt64> { try #require(world.put("k\(id)", "v", id: id) != nil) }
-    world.hosts[only]?.node.partitions.forEach { $0.flush() }
-    world.run(milliseconds: 500)
-    let disk = try files(of: only, in: world)
-    world.kill(only)
-    disk.flip("/node/partitions/3/CURRENT", at: 3)
-    let gone = GroupID(rawValue: 3)
+    let disk = try bereft(seed: 4).disk
     let whole = disk.clone()
-    let uncut = try Recovery("/node", without: [gone], on: whole, time: 7)
+    let uncut = try Recovery("/node", without: [Self.gone], on: whole, time: 7)
     let before = whole.steps
     try uncut.apply()
     var named = 0
     for step in 0..<whole.steps - before {
       let copy = disk.clone()
-      let plan = try Recovery("/node", without: [gone], on: copy, time: 7)
+      let plan = try Recovery("/node", without: [Self.gone], on: copy, time: 7)
       copy.powerOff(afterSteps: step)
       #expect(throws: NodeError.self) { try plan.apply() }
       copy.crash(seed: UInt64(step))

@@ -203,7 +203,7 @@ final class Checks {
       }
       check.scan?.progress = progress
       check.scan?.tree = tree
-      if held[id] === check, let digest = progress.digest { note(digest.damage, in: check.group) }
+      if held[id] === check, let digest = progress.digest { note(digest.damage, of: check) }
       hasRead(id)
     }
   }
@@ -218,11 +218,15 @@ final class Checks {
     }
   }
 
-  private func note(_ damage: [StoreDamage], in group: GroupID) {
+  private func note(_ damage: [StoreDamage], of check: HeldCheck) {
     for found in damage { node.damage.note(found) }
-    guard let partition = node.replicas[group]?.machine as? Partition else { return }
+    // Another replica may have its place by now.
+    guard let partition = node.replicas[check.group]?.machine as? Partition, partition.replicaID == check.replica else {
+      return
+    }
     guard damage.isEmpty else { return node.damageReports.report(partition) }
-    node.damage.noteSound(partition.replicaID, in: partition.directory)
+    let isMarked = node.catalog.catalog?.isDamaged(check.replica, of: check.group) == true
+    node.damage.noteSound(isMarked ? check.replica : nil, in: partition.directory)
   }
 
   // MARK: Details
